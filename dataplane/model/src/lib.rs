@@ -1,0 +1,16 @@
+//! The language control plane and packet path share: validated Services, endpoints, policies, settings, generations.
+//!
+//! Pure data and pure functions. Whoever makes one of these values has checked it; whoever is given one need not.
+//! Nothing here does I/O, keeps time or knows DPDK.
+
+pub mod change;
+pub mod frontend;
+pub mod select;
+pub mod service;
+pub mod settings;
+
+pub use change::{Change, Generation};
+pub use frontend::{Frontend, FrontendKind, Protocol};
+pub use select::{Empty, Scope, Selection, Step, select};
+pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};
+pub use settings::{PortRange, Settings, SnatAddresses, Timeouts};
