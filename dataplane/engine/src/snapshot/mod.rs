@@ -1,0 +1,1 @@
+//! Immutable tables of one generation, and the publisher that makes them.
