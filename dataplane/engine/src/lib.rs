@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod drops;
+pub mod flow;
 pub mod snapshot;
 pub mod tuple;
 
