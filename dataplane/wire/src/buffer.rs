@@ -49,7 +49,11 @@ impl TestBuf {
     pub fn new(frame: &[u8]) -> Self {
         let mut room = vec![0; TEST_HEADROOM + TEST_ROOM.max(frame.len())];
         room[TEST_HEADROOM..TEST_HEADROOM + frame.len()].copy_from_slice(frame);
-        Self { room, start: TEST_HEADROOM, end: TEST_HEADROOM + frame.len() }
+        Self {
+            room,
+            start: TEST_HEADROOM,
+            end: TEST_HEADROOM + frame.len(),
+        }
     }
 }
 
@@ -65,7 +69,9 @@ impl PacketBuf for TestBuf {
     }
 
     fn prepend(&mut self, n: usize) -> bool {
-        let Some(start) = self.start.checked_sub(n) else { return false };
+        let Some(start) = self.start.checked_sub(n) else {
+            return false;
+        };
         self.start = start;
         true
     }
