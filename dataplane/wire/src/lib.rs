@@ -4,5 +4,8 @@
 
 pub mod buffer;
 pub mod checksum;
+pub mod parse;
+pub mod protocol;
 
 pub use buffer::{PacketBuf, TestBuf};
+pub use parse::{Flags, Kind, ParseError, Parsed, parse, v6_addrs};
