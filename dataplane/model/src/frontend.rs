@@ -131,8 +131,9 @@ impl Service {
         all
     }
 
-    /// Whether the Service is of this family (`spec.ipFamilies`, which its cluster addresses mirror).
+    /// Whether the Service is of this family (`spec.ipFamilies`, which its cluster addresses mirror). One without cluster
+    /// addresses, as a hand-written manifest may be, is of both.
     pub fn has_family(&self, v6: bool) -> bool {
-        self.cluster_ips.iter().any(|ip| ip.is_ipv6() == v6)
+        self.cluster_ips.is_empty() || self.cluster_ips.iter().any(|ip| ip.is_ipv6() == v6)
     }
 }

@@ -4,12 +4,14 @@
 //! Nothing here does I/O, keeps time or knows DPDK.
 
 pub mod change;
+pub mod check;
 pub mod frontend;
 pub mod select;
 pub mod service;
 pub mod settings;
 
 pub use change::{Change, Generation};
+pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use select::{Empty, Scope, Selection, Step, select};
 pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};

@@ -45,9 +45,29 @@ pub enum SnatAddresses {
 
 /// An inclusive range of port numbers, never empty and never with 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
 pub struct PortRange {
     first: u16,
     last: u16,
+}
+
+/// A range of ports that is empty or holds port 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a port range must not be empty nor hold port 0")]
+pub struct EmptyRange;
+
+impl TryFrom<(u16, u16)> for PortRange {
+    type Error = EmptyRange;
+
+    fn try_from((first, last): (u16, u16)) -> Result<Self, EmptyRange> {
+        Self::new(first, last).ok_or(EmptyRange)
+    }
+}
+
+impl From<PortRange> for (u16, u16) {
+    fn from(range: PortRange) -> Self {
+        (range.first, range.last)
+    }
 }
 
 impl PortRange {
