@@ -12,6 +12,7 @@ mod l4;
 mod parsed;
 
 pub use error::ParseError;
+pub(crate) use ipv6::{MAX_EXTENSIONS, is_extension};
 pub use parsed::{Flags, Kind, Parsed, v6_addrs};
 
 use crate::protocol::ethertype;

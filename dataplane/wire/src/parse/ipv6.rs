@@ -4,7 +4,7 @@ use super::{Flags, Kind, ParseError, Parsed, l4};
 use crate::protocol::ip;
 
 /// Extension headers accepted in front of the transport: RFC 8504 section 5.3 asks hosts to limit them.
-pub(super) const MAX_EXTENSIONS: usize = 8;
+pub(crate) const MAX_EXTENSIONS: usize = 8;
 
 /// An IPv6 packet with its header at `l3`.
 #[inline]
