@@ -144,6 +144,16 @@ impl Packet {
         self
     }
 
+    /// The same packet between other ends, of its family and with ports.
+    pub fn readdressed(mut self, src: (IpAddr, u16), dst: (IpAddr, u16)) -> Self {
+        (self.src, self.dst) = (src.0, dst.0);
+        if let Some(ports) = self.header.first_chunk_mut::<4>() {
+            let ([a, b], [c, d]) = (src.1.to_be_bytes(), dst.1.to_be_bytes());
+            *ports = [a, b, c, d];
+        }
+        self
+    }
+
     /// What is behind the transport header.
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = payload.into();
@@ -315,6 +325,9 @@ impl Packet {
         frame
     }
 }
+
+#[cfg(test)]
+pub(crate) mod generate;
 
 #[cfg(test)]
 #[path = "build/tests.rs"]

@@ -162,7 +162,7 @@ impl Quote {
                 .is_some(),
             _ => sctp::set_ports(transport, sport, dport, self.l4_len),
         };
-        // Cut in front of the checksum's end: there is none to keep right.
+        // Cut in front of the checksum's end: there is none to keep right, and a part of one is left as it is.
         if !whole {
             let [s0, s1] = sport.to_be_bytes();
             let [d0, d1] = dport.to_be_bytes();

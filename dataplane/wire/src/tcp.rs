@@ -200,7 +200,18 @@ fn mss_offset(options: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::build::Packet;
+    use crate::build::generate::{other_ends, packets_with_ports};
+    use crate::ipv4::Ipv4Mut;
+    use crate::ipv6::Ipv6Mut;
+    use crate::protocol::ip;
+    use crate::udp::UdpMut;
+    use crate::{parse, transport};
 
     #[test]
     fn flag_combinations() {
@@ -231,6 +242,60 @@ mod tests {
             ECE | CWR,
         ] {
             assert!(invalid_flags(bad), "{bad:#x}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_clamped_mss_is_checksummed(mss: u16, most: u16, shift in 0..3_usize, flags: u8, v6: bool) {
+            let options = [&[1; 3][..shift], &[2, 4], &mss.to_be_bytes(), &[1, 3, 3, 7]].concat();
+            let packet = if v6 { Packet::v6(7_u128 << 100, 8_u128 << 100) } else { Packet::v4([1; 4], [2; 4]) };
+            let mut frame = packet.tcp_segment(1, 2, flags, (3, 4), &options).payload(*b"data!").frame();
+            let parsed = parse(&frame).unwrap();
+            let before = frame.clone();
+            let clamped = clamp_mss(parsed.l4_bytes_mut(&mut frame), most);
+            prop_assert_eq!(clamped, flags & SYN != 0 && mss > most);
+            prop_assert!(transport::checksum_ok(&frame, &parsed));
+            let expected = if clamped { most } else { mss };
+            prop_assert_eq!(Tcp::new(parsed.l4_bytes(&frame)).unwrap().mss(), Some(expected));
+            prop_assert!(clamped || frame == before);
+        }
+
+        #[test]
+        fn any_segment_can_be_clamped(mut segment in prop::collection::vec(any::<u8>(), 0..80), most: u16) {
+            if let Some(flags) = segment.get_mut(13) {
+                *flags |= SYN;
+            }
+            clamp_mss(&mut segment, most);
+        }
+
+        #[test]
+        fn ports_are_rewritten_as_by_recomputation(made in packets_with_ports(), sport: u16, dport: u16, other in other_ends()) {
+            let other = other.like(made.src);
+            let mut frame = made.packet.frame();
+            let parsed = parse(&frame).unwrap();
+            let l3 = usize::from(parsed.l3);
+            let addresses = match other {
+                (IpAddr::V4(src), IpAddr::V4(dst)) => {
+                    let mut header = Ipv4Mut::new(&mut frame[l3..]).unwrap();
+                    header.set_src(src.to_bits()) + header.set_dst(dst.to_bits())
+                }
+                (IpAddr::V6(src), IpAddr::V6(dst)) => {
+                    let mut header = Ipv6Mut::new(&mut frame[l3..]).unwrap();
+                    header.set_src(src.to_bits()) + header.set_dst(dst.to_bits())
+                }
+                _ => return Ok(()),
+            };
+            let l4 = parsed.l4_bytes_mut(&mut frame);
+            if made.proto == ip::TCP {
+                TcpMut::new(l4).unwrap().set_ports(sport, dport, addresses);
+            } else if made.proto == ip::UDP {
+                UdpMut::new(l4).unwrap().set_ports(sport, dport, addresses);
+            } else {
+                let len = l4.len() as u16;
+                prop_assert!(crate::sctp::set_ports(l4, sport, dport, len));
+            }
+            prop_assert_eq!(frame, made.packet.readdressed((other.0, sport), (other.1, dport)).frame());
         }
     }
 
