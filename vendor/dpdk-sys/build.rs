@@ -12,6 +12,7 @@ use std::process::ExitCode;
 const REMEDY: &str =
     "install what is missing: apt-get install libdpdk-dev libclang-dev pkg-config gcc";
 
+#[allow(clippy::print_stderr)] // Cargo shows a failing build script's standard error.
 fn main() -> ExitCode {
     for path in [
         "build.rs",

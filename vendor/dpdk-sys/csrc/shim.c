@@ -93,6 +93,11 @@ int sluice_errno(void)
 	return rte_errno;
 }
 
+void sluice_errno_set(int number)
+{
+	rte_errno = number;
+}
+
 unsigned int sluice_lcore_id(void)
 {
 	return rte_lcore_id();

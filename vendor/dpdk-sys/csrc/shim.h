@@ -79,6 +79,7 @@ unsigned int sluice_ring_dequeue_burst(struct rte_ring *ring, struct sluice_mbuf
 
 /* Thread-locals of DPDK. */
 int sluice_errno(void);
+void sluice_errno_set(int number);
 unsigned int sluice_lcore_id(void);
 
 /* 0, or a negative errno. */
@@ -86,7 +87,7 @@ int sluice_link(uint16_t port, struct sluice_link *link);
 
 /* Bytes of one memory chunk that holds `n` objects of the pool back to back; also the chunk's alignment. */
 ssize_t sluice_mempool_chunk_size(const struct rte_mempool *pool, uint32_t n, size_t *align);
-/* Fills the pool from one memzone, without keeping objects off page borders; only right where IOVA = VA.
+/* Fills the pool, made with SLUICE_MEMPOOL_F_NO_IOVA_CONTIG, from one memzone; only right where IOVA = VA.
  * The number of objects added, or a negative errno. */
 int sluice_mempool_populate_dense(struct rte_mempool *pool, const struct rte_memzone *zone);
 /* Sets an mbuf pool's per-pool parameters and initialises its mbufs (which must be there already). */
@@ -101,6 +102,7 @@ int sluice_log_redirect(sluice_log_sink sink);
 static const uint32_t SLUICE_VERSION = RTE_VERSION;
 static const uint32_t SLUICE_MBUF_HEADROOM = RTE_PKTMBUF_HEADROOM;
 static const uint32_t SLUICE_MEMPOOL_CACHE_MAX = RTE_MEMPOOL_CACHE_MAX_SIZE;
+static const uint32_t SLUICE_MEMPOOL_F_NO_IOVA_CONTIG = RTE_MEMPOOL_F_NO_IOVA_CONTIG;
 static const uint32_t SLUICE_LCORE_ID_ANY = LCORE_ID_ANY;
 static const int32_t SLUICE_SOCKET_ID_ANY = SOCKET_ID_ANY;
 static const uint32_t SLUICE_RING_F_SC_DEQ = RING_F_SC_DEQ;
