@@ -1,0 +1,199 @@
+//! From the schema to a [`Config`]: everything that can be known without looking at the machine.
+
+mod dataplane;
+mod services;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use serde_saphyr::{Location, Spanned};
+use sluice_model::Settings;
+
+use crate::raw::{self, Text};
+use crate::{Config, Log, LogFormat, LogLevel, Problem, Source};
+
+/// Collects what is wrong.
+#[derive(Default)]
+pub(super) struct Report {
+    problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Notes that the value at `place`, under `key`, is wrong.
+    pub(super) fn add(&mut self, place: Location, key: &str, message: impl Into<String>) {
+        self.hint(place, key, message, None);
+    }
+
+    /// The same with a suggestion.
+    pub(super) fn hint(
+        &mut self,
+        place: Location,
+        key: &str,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.problems.push(Problem {
+            line: place.line(),
+            column: place.column(),
+            key: key.to_owned(),
+            message: message.into(),
+            suggestion,
+            excerpt: String::new(),
+        });
+    }
+}
+
+/// Checks a whole file. Values that are wrong are noted and replaced by defaults, so that the rest is checked too; a
+/// config is given only where nothing was noted.
+pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>> {
+    let mut report = Report::default();
+    let out = &mut report;
+    let node = name(&file.node, "node", out);
+    let local_nodes = file.local_nodes.iter().enumerate();
+    let settings = Settings {
+        node: node.clone(),
+        is_node: false,
+        zone: file.zone.as_ref().map(|zone| name(zone, "zone", out)),
+        local_nodes: local_nodes
+            .map(|(i, node)| name(node, &format!("local_nodes[{i}]"), out))
+            .collect(),
+        ..services::settings(&file.services, out)
+    };
+    let runtime_dir = match &file.runtime_dir {
+        Some(dir) => folder(dir, "runtime_dir", path, out),
+        None => PathBuf::from("/run/sluice"),
+    };
+    let state_dir = file
+        .state_dir
+        .as_ref()
+        .map(|dir| folder(dir, "state_dir", path, out));
+    let config = Config {
+        path: path.to_owned(),
+        node,
+        state_dir: state_dir.unwrap_or_else(|| runtime_dir.clone()),
+        runtime_dir,
+        group: file.group.as_ref().map(|group| group.value),
+        log: log(&file.log, out),
+        dataplane: dataplane::check(&file.dataplane.value, out),
+        source: source(&file.source, path, out),
+        settings,
+        load_balancer_class: services::class(&file.services, out),
+        external_ips: file.services.external_ips.unwrap_or(true),
+    };
+    if report.problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(report.problems)
+    }
+}
+
+/// A name of a node or a zone.
+fn name(text: &Text, key: &str, out: &mut Report) -> Box<str> {
+    let valid = (1..=253).contains(&text.value.len())
+        && text
+            .value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    if !valid {
+        out.add(
+            text.referenced,
+            key,
+            "a name has 1 to 253 letters, digits, '-', '.' or '_'",
+        );
+    }
+    text.value.as_str().into()
+}
+
+/// A folder; relative ones count from the file's.
+fn folder(text: &Text, key: &str, file: &Path, out: &mut Report) -> PathBuf {
+    if text.value.is_empty() || text.value.contains('\0') {
+        out.add(text.referenced, key, "a path is needed");
+    }
+    let base = file.parent().unwrap_or(Path::new(""));
+    let joined = base.join(&text.value);
+    // Fails only where the working directory is gone; a relative path is then the best there is.
+    std::path::absolute(&joined).unwrap_or(joined)
+}
+
+fn log(log: &raw::Log, out: &mut Report) -> Log {
+    Log {
+        level: choice(
+            log.level.as_ref(),
+            "log.level",
+            &[
+                ("error", LogLevel::Error),
+                ("warn", LogLevel::Warn),
+                ("info", LogLevel::Info),
+                ("debug", LogLevel::Debug),
+                ("trace", LogLevel::Trace),
+            ],
+            out,
+        ),
+        format: choice(
+            log.format.as_ref(),
+            "log.format",
+            &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            out,
+        ),
+    }
+}
+
+fn source(source: &Spanned<raw::Source>, path: &Path, out: &mut Report) -> Source {
+    match &source.value.manifests {
+        Some(manifests) => Source::Manifests(folder(manifests, "source.manifests", path, out)),
+        None => {
+            out.add(
+                source.referenced,
+                "source",
+                "the key `manifests` is missing: a folder of Kubernetes manifests",
+            );
+            Source::Manifests(PathBuf::new())
+        }
+    }
+}
+
+/// One of a few words; the default of `T` where none is given.
+pub(super) fn choice<T: Copy + Default>(
+    text: Option<&Text>,
+    key: &str,
+    choices: &[(&str, T)],
+    out: &mut Report,
+) -> T {
+    let Some(text) = text else {
+        return T::default();
+    };
+    if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
+        return *value;
+    }
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    out.hint(
+        text.referenced,
+        key,
+        format!("`{}` is not one of {}", text.value, words.join(", ")),
+        crate::error::did_you_mean(&text.value, words),
+    );
+    T::default()
+}
+
+/// A number within `range`, `default` where none is given.
+pub(super) fn number(
+    given: Option<&Spanned<u64>>,
+    key: &str,
+    range: std::ops::RangeInclusive<u64>,
+    default: u64,
+    out: &mut Report,
+) -> u64 {
+    match given {
+        Some(given) if !range.contains(&given.value) => {
+            let (least, most) = range.into_inner();
+            out.add(
+                given.referenced,
+                key,
+                format!("{} is not within {least} to {most}", given.value),
+            );
+            default
+        }
+        Some(given) => given.value,
+        None => default,
+    }
+}

@@ -1,0 +1,186 @@
+//! The validated configuration.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use sluice_model::Settings;
+
+/// A whole YAML file, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// `node`: this gateway's node name.
+    pub node: Box<str>,
+    /// `runtime_dir`: sockets and locks; on tmpfs. Absolute.
+    pub runtime_dir: PathBuf,
+    /// `state_dir`: files that outlive a process, such as flows; `runtime_dir` where not given. Absolute.
+    pub state_dir: PathBuf,
+    /// `group`: numeric id of a group whose members may use the sockets beside root and the process's own user.
+    pub group: Option<u32>,
+    /// `log`.
+    pub log: Log,
+    /// `dataplane`.
+    pub dataplane: Dataplane,
+    /// `source`.
+    pub source: Source,
+    /// `node`, `zone`, `local_nodes` and `services`, in the model's form. `is_node` is false: only a Node object tells.
+    pub settings: Settings,
+    /// `services.load_balancer_class`: the `spec.loadBalancerClass` that is ours, beside none.
+    pub load_balancer_class: Box<str>,
+    /// `services.external_ips`: whether `spec.externalIPs` are served.
+    pub external_ips: bool,
+}
+
+impl Config {
+    /// The socket on which control serves the feed.
+    pub fn feed_socket(&self) -> PathBuf {
+        self.runtime_dir.join("feed.sock")
+    }
+
+    /// The admin socket of a role: `control`, `dataplane`.
+    pub fn admin_socket(&self, role: &str) -> PathBuf {
+        self.runtime_dir.join(format!("{role}.sock"))
+    }
+
+    /// The folder of the configuration file, against which its relative paths were resolved.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// `log`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// `level`.
+    pub level: LogLevel,
+    /// `format`.
+    pub format: LogFormat,
+}
+
+/// `log.level`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What stops something.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// What changed.
+    #[default]
+    Info,
+    /// Why it changed.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// As it is written in the file, which is also how `tracing` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `dataplane`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataplane {
+    /// `lcores`: CPUs that poll, at least one, none twice.
+    pub lcores: Vec<u32>,
+    /// `memory`, in MiB.
+    pub memory_mib: u32,
+    /// `huge_pages`.
+    pub huge_pages: HugePages,
+    /// `flows`, for each lcore.
+    pub flows: u32,
+    /// `idle`.
+    pub idle: Idle,
+    /// `ports`, at least one; their order numbers them.
+    pub ports: Vec<Port>,
+    /// `routes`.
+    pub routes: Vec<Route>,
+    /// `eal_arguments`.
+    pub eal_arguments: Vec<String>,
+}
+
+/// `dataplane.huge_pages`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HugePages {
+    /// Huge pages where enough are free, ordinary ones otherwise.
+    #[default]
+    Auto,
+    /// Huge pages, or no start.
+    Required,
+    /// Ordinary pages.
+    Never,
+}
+
+/// `dataplane.idle`: what a worker does while there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idle {
+    /// Polls on: lowest latency, a whole CPU.
+    #[default]
+    Poll,
+    /// Sleeps for some tens of microseconds after a while without packets.
+    Sleep,
+}
+
+/// One of `dataplane.ports`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// `name`; the kernel interface is `sl-` and this.
+    pub name: String,
+    /// `device`: a PCI address or a DPDK virtual device, with its arguments.
+    pub device: String,
+    /// `queues`.
+    pub queues: Queues,
+    /// `addresses` with their prefix lengths; host bits are kept.
+    pub addresses: Vec<IpNet>,
+    /// `mtu` in bytes.
+    pub mtu: u16,
+}
+
+/// `dataplane.ports[].queues`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Queues {
+    /// One for each lcore, or as many as the device has.
+    #[default]
+    Auto,
+    /// This many.
+    Count(u16),
+}
+
+/// One of `dataplane.routes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `to`, host bits clear.
+    pub to: IpNet,
+    /// `via`, of the same family.
+    pub via: IpAddr,
+    /// Index into [`Dataplane::ports`]: `port`, else the one on whose subnet `via` lies.
+    pub port: usize,
+}
+
+/// `source`: where Kubernetes objects come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `manifests`: a folder of ordinary manifests, followed for changes. Absolute, or relative to the working directory
+    /// where the file's own path is.
+    Manifests(PathBuf),
+}

@@ -1,0 +1,110 @@
+//! The file's schema. Scalars keep their place and are read by the checks, which know better words for what is wrong.
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+pub(crate) type Text = Spanned<String>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub node: Text,
+    pub zone: Option<Text>,
+    #[serde(default)]
+    pub local_nodes: Vec<Text>,
+    pub runtime_dir: Option<Text>,
+    pub state_dir: Option<Text>,
+    pub group: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub log: Log,
+    pub dataplane: Spanned<Dataplane>,
+    pub source: Spanned<Source>,
+    #[serde(default)]
+    pub services: Services,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub level: Option<Text>,
+    pub format: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dataplane {
+    pub lcores: Spanned<Vec<Spanned<u32>>>,
+    pub memory: Option<Text>,
+    pub huge_pages: Option<Text>,
+    pub flows: Option<Spanned<u64>>,
+    pub idle: Option<Text>,
+    pub ports: Spanned<Vec<Spanned<Port>>>,
+    #[serde(default)]
+    pub routes: Vec<Spanned<Route>>,
+    #[serde(default)]
+    pub eal_arguments: Vec<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Port {
+    pub name: Text,
+    pub device: Text,
+    pub queues: Option<Text>,
+    #[serde(default)]
+    pub addresses: Vec<Text>,
+    pub mtu: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    pub to: Text,
+    pub via: Text,
+    pub port: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    pub manifests: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Services {
+    pub node_port_addresses: Vec<Text>,
+    pub cluster_cidrs: Vec<Text>,
+    pub service_cidrs: Vec<Text>,
+    pub snat: Snat,
+    pub load_balancer_class: Option<Text>,
+    pub external_ips: Option<bool>,
+    pub mss_clamp: Option<Spanned<u64>>,
+    pub timeouts: Timeouts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Snat {
+    pub addresses: Option<Spanned<OneOrMany>>,
+    pub ports: Option<Text>,
+}
+
+/// `auto`, or a list. Inside an untagged enum places are lost, so there is one around it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    pub tcp_handshake: Option<Spanned<u64>>,
+    pub tcp_established: Option<Spanned<u64>>,
+    pub tcp_closing: Option<Spanned<u64>>,
+    pub udp_one_way: Option<Spanned<u64>>,
+    pub udp: Option<Spanned<u64>>,
+    pub sctp: Option<Spanned<u64>>,
+}

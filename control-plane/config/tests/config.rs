@@ -1,0 +1,586 @@
+//! Whole files: the examples, defaults, and what is said about each mistake.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use sluice_config::{Config, ConfigError, HugePages, Idle, LogLevel, Problem, Queues, Source};
+use sluice_model::{SnatAddresses, Timeouts};
+
+const GOOD: &str = r#"node: edge-1
+dataplane:
+  lcores: [1, 2]
+  ports:
+    - name: uplink
+      device: net_tap0
+      addresses: [192.0.2.1/24, "2001:db8:1::1/64"]
+    - name: cluster
+      device: net_tap1
+      addresses: [198.51.100.10/24]
+  routes:
+    - { to: 10.244.0.0/16, via: 198.51.100.1 }
+source:
+  manifests: manifests/
+"#;
+
+fn example(name: &str) -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../configs")
+        .join(name);
+    Config::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/sluice/sluice.yaml"))
+}
+
+fn problems(text: &str) -> Vec<Problem> {
+    match parse(text) {
+        Err(ConfigError::Invalid { problems, .. }) => problems,
+        other => panic!("{other:?} from {text}"),
+    }
+}
+
+/// The good file with `from` replaced by `to`.
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replacen(from, to, 1)
+}
+
+#[test]
+fn the_reference_file_parses_and_its_commented_defaults_are_the_real_ones() {
+    let config = example("sluice.yaml");
+    assert_eq!(config.dataplane.ports.len(), 2);
+    assert_eq!(config.dataplane.routes[1].port, 1);
+    // Every `# key: value` line, uncommented, must parse too and, but for those without a default, change nothing.
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sluice.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let without_default = ["zone", "group", "mss_clamp"];
+    let mut uncommented = 0;
+    let full: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let indent = line.len() - line.trim_start().len();
+            let Some(rest) = line.trim_start().strip_prefix("# ") else {
+                return line.to_owned();
+            };
+            let Some((key, _)) = rest.split_once(": ") else {
+                return line.to_owned();
+            };
+            let is_key = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let prose = ["auto", "poll", "sleep"].contains(&key);
+            if !is_key || prose || without_default.contains(&key) {
+                return line.to_owned();
+            }
+            uncommented += 1;
+            format!("{}{rest}", " ".repeat(indent))
+        })
+        .collect();
+    assert!(uncommented >= 20, "{uncommented}");
+    let full = Config::parse(&full.join("\n"), &path).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(full, config);
+}
+
+#[test]
+fn the_demo_file_parses_for_both_families() {
+    let config = example("demo.yaml");
+    let Source::Manifests(folder) = &config.source;
+    assert!(folder.is_absolute());
+    assert!(folder.ends_with("configs/demo-manifests"), "{folder:?}");
+    assert_eq!(config.dataplane.ports[0].device, "net_tap0");
+    assert_eq!(config.settings.service_cidrs.len(), 2);
+    assert!(config.dataplane.routes.iter().all(|r| r.port == 1));
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(&*config.node, "edge-1");
+    assert_eq!(config.feed_socket(), Path::new("/run/sluice/feed.sock"));
+    assert_eq!(
+        config.admin_socket("control"),
+        Path::new("/run/sluice/control.sock")
+    );
+    assert_eq!(config.state_dir, config.runtime_dir);
+    assert_eq!(
+        config.source,
+        Source::Manifests("/etc/sluice/manifests/".into())
+    );
+    assert_eq!(config.dataplane.memory_mib, 256);
+    assert_eq!(config.dataplane.huge_pages, HugePages::Auto);
+    assert_eq!(config.dataplane.flows, 1_048_576);
+    assert_eq!(config.dataplane.idle, Idle::Poll);
+    assert_eq!(config.dataplane.ports[0].queues, Queues::Auto);
+    assert_eq!(config.dataplane.ports[0].mtu, 1500);
+    assert_eq!(config.settings.snat_addresses, SnatAddresses::Auto);
+    assert_eq!(config.settings.snat_ports.first(), 1024);
+    assert_eq!(config.settings.timeouts, Timeouts::default());
+    assert_eq!(&*config.load_balancer_class, "sluice.dev/gateway");
+    assert!(config.external_ips);
+    config.settings.check().unwrap();
+}
+
+#[test]
+fn values_that_differ_from_the_defaults_arrive() {
+    let text = with(
+        "node: edge-1",
+        "node: edge-1\nzone: eu-1\nlocal_nodes: [n1, n2]\nruntime_dir: run\nlog: {level: debug}\ngroup: 7",
+    ) + r#"services:
+  node_port_addresses: [192.0.2.1]
+  snat: { addresses: ["192.0.2.7"], ports: 2000-2999 }
+  load_balancer_class: example.com/other
+  external_ips: false
+  mss_clamp: 1400
+  timeouts: { udp: 240 }
+"#;
+    let config = parse(&text).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.settings.zone.as_deref(), Some("eu-1"));
+    assert_eq!(config.settings.local_nodes.len(), 2);
+    assert_eq!(config.runtime_dir, Path::new("/etc/sluice/run"));
+    assert_eq!(config.log.level, LogLevel::Debug);
+    assert_eq!(config.group, Some(7));
+    assert_eq!(
+        config.settings.snat_addresses,
+        SnatAddresses::List(vec!["192.0.2.7".parse().unwrap()])
+    );
+    assert_eq!(config.settings.snat_ports.count(), 1000);
+    assert_eq!(&*config.load_balancer_class, "example.com/other");
+    assert!(!config.external_ips);
+    assert_eq!(config.settings.mss_clamp, Some(1400));
+    assert_eq!(config.settings.timeouts.udp, 240);
+}
+
+#[test]
+fn sections_left_empty_are_as_good_as_absent() {
+    let text = GOOD.to_owned() + "services:\nlog:\n";
+    assert_eq!(parse(&text).unwrap(), parse(GOOD).unwrap());
+    let text = GOOD.to_owned() + "services:\n  snat:\n  timeouts:\n  cluster_cidrs:\n";
+    assert_eq!(parse(&text).unwrap(), parse(GOOD).unwrap());
+}
+
+#[test]
+fn an_error_names_file_line_column_key_and_what_was_meant() {
+    let text = with("      device: net_tap0", "      devcie: net_tap0");
+    let error = parse(&text).unwrap_err().to_string();
+    assert!(error.starts_with("/etc/sluice/sluice.yaml:6:7: dataplane.ports[0].devcie: unknown key `devcie`; did you mean `device`?"), "{error}");
+    assert!(
+        error.contains("     6 |       devcie: net_tap0\n       |       ^"),
+        "{error}"
+    );
+}
+
+/// A change to the good file, and the line, key and words of what is said.
+type Case = (&'static str, &'static str, u64, &'static str, &'static str);
+
+const CASES: &[Case] = &[
+    ("node: edge-1\n", "", 0, "", "`node` is missing"),
+    ("node: edge-1", "node: edge 1", 1, "node", "a name has"),
+    ("node: edge-1", "node: [a]", 1, "node", "expected string"),
+    (
+        "node: edge-1",
+        "node: a\nnode: b",
+        2,
+        "",
+        "stands here twice",
+    ),
+    (
+        "node: edge-1",
+        "node: a\ngroup: x",
+        2,
+        "group",
+        "invalid u32",
+    ),
+    (
+        "node: edge-1",
+        "node: a\nservice: {}",
+        2,
+        "service",
+        "did you mean `services`?",
+    ),
+    ("[1, 2]", "[]", 3, "dataplane.lcores", "at least one CPU"),
+    (
+        "[1, 2]",
+        "[1, 1]",
+        3,
+        "dataplane.lcores[1]",
+        "CPU 1 stands here twice",
+    ),
+    ("[1, 2]", "[500]", 3, "dataplane.lcores[0]", "beyond 127"),
+    ("[1, 2]", "[-1]", 3, "dataplane.lcores[0]", "invalid u32"),
+    ("[1, 2]", "[1, 2", 4, "", ""),
+    (
+        "  ports:",
+        "  memory: 256\n  ports:",
+        4,
+        "dataplane.memory",
+        "did you mean 256MiB?",
+    ),
+    (
+        "  ports:",
+        "  memory: 2GB\n  ports:",
+        4,
+        "dataplane.memory",
+        "did you mean 2GiB?",
+    ),
+    (
+        "  ports:",
+        "  memory: 1MiB\n  ports:",
+        4,
+        "dataplane.memory",
+        "not within 32MiB",
+    ),
+    (
+        "  ports:",
+        "  memory: 99999999999999GiB\n  ports:",
+        4,
+        "dataplane.memory",
+        "not within",
+    ),
+    (
+        "  ports:",
+        "  huge_pages: alway\n  ports:",
+        4,
+        "dataplane.huge_pages",
+        "not one of auto, required, never",
+    ),
+    (
+        "  ports:",
+        "  huge_pages: requird\n  ports:",
+        4,
+        "dataplane.huge_pages",
+        "did you mean `required`?",
+    ),
+    (
+        "  ports:",
+        "  flows: 1\n  ports:",
+        4,
+        "dataplane.flows",
+        "not within 64 to 268435456",
+    ),
+    (
+        "  ports:",
+        "  flows: many\n  ports:",
+        4,
+        "dataplane.flows",
+        "invalid u64",
+    ),
+    (
+        "name: uplink",
+        "name: an-uplink-port",
+        5,
+        "dataplane.ports[0].name",
+        "1 to 12",
+    ),
+    (
+        "name: uplink",
+        "name: up/link",
+        5,
+        "dataplane.ports[0].name",
+        "1 to 12",
+    ),
+    (
+        "name: uplink",
+        "name: cluster",
+        8,
+        "dataplane.ports[1].name",
+        "line 5 has a port `cluster` already",
+    ),
+    (
+        "device: net_tap0",
+        "device: eth0",
+        6,
+        "dataplane.ports[0].device",
+        "net_af_packet0,iface=eth0",
+    ),
+    (
+        "device: net_tap0",
+        "device: 'net_tap0, iface=x'",
+        6,
+        "dataplane.ports[0].device",
+        "no spaces",
+    ),
+    (
+        "device: net_tap0",
+        "device: \"net_tap0,\\u0007\"",
+        6,
+        "dataplane.ports[0].device",
+        "control characters",
+    ),
+    (
+        "device: net_tap0",
+        "device: 0000:03:00.9",
+        6,
+        "dataplane.ports[0].device",
+        "neither a PCI address",
+    ),
+    (
+        "device: net_tap1",
+        "device: net_tap0,iface=x",
+        9,
+        "dataplane.ports[1].device",
+        "line 6 has the device net_tap0",
+    ),
+    (
+        "device: net_tap0",
+        "device: net_tap0\n      queues: some",
+        7,
+        "dataplane.ports[0].queues",
+        "neither auto nor a number",
+    ),
+    (
+        "device: net_tap0",
+        "device: net_tap0\n      queues: 0",
+        7,
+        "dataplane.ports[0].queues",
+        "from 1 to 1024",
+    ),
+    (
+        "device: net_tap0",
+        "device: net_tap0\n      mtu: 1000",
+        7,
+        "dataplane.ports[0].mtu",
+        "not within 1280",
+    ),
+    (
+        "192.0.2.1/24",
+        "192.0.2.1",
+        7,
+        "dataplane.ports[0].addresses[0]",
+        "such as 192.0.2.1/24",
+    ),
+    (
+        "192.0.2.1/24",
+        "192.0.2.0/24",
+        7,
+        "dataplane.ports[0].addresses[0]",
+        "not the address of a host",
+    ),
+    (
+        "192.0.2.1/24",
+        "224.0.0.1/24",
+        7,
+        "dataplane.ports[0].addresses[0]",
+        "not the address of a host",
+    ),
+    (
+        "192.0.2.1/24",
+        "192.0.2.1/33",
+        7,
+        "dataplane.ports[0].addresses[0]",
+        "not an address with a prefix",
+    ),
+    (
+        "198.51.100.10/24",
+        "192.0.2.1/24",
+        10,
+        "dataplane.ports[1].addresses[0]",
+        "line 7 has 192.0.2.1 already",
+    ),
+    (
+        "to: 10.244.0.0/16",
+        "to: 10.244.1.0/16",
+        12,
+        "dataplane.routes[0].to",
+        "did you mean 10.244.0.0/16?",
+    ),
+    (
+        "to: 10.244.0.0/16",
+        "to: 10.244.0.0",
+        12,
+        "dataplane.routes[0].to",
+        "did you mean 10.244.0.0/32?",
+    ),
+    (
+        "via: 198.51.100.1",
+        "via: 203.0.113.1",
+        12,
+        "dataplane.routes[0].via",
+        "on no port's subnet",
+    ),
+    (
+        "via: 198.51.100.1",
+        "via: 198.51.100.10",
+        12,
+        "dataplane.routes[0].via",
+        "port cluster's own address",
+    ),
+    (
+        "via: 198.51.100.1",
+        "via: 2001:db8:1::2",
+        12,
+        "dataplane.routes[0].via",
+        "not of the family",
+    ),
+    (
+        "via: 198.51.100.1",
+        "via: 198.51.100.1/24",
+        12,
+        "dataplane.routes[0].via",
+        "without a prefix length: 198.51.100.1",
+    ),
+    (
+        "via: 198.51.100.1",
+        "via: 203.0.113.1, port: clustr",
+        12,
+        "dataplane.routes[0].port",
+        "did you mean `cluster`?",
+    ),
+    (
+        "  manifests: manifests/",
+        "  {}",
+        14,
+        "source",
+        "`manifests` is missing",
+    ),
+    (
+        "  manifests: manifests/",
+        "  manifest: manifests/",
+        14,
+        "source.manifest",
+        "did you mean `manifests`?",
+    ),
+    (
+        "source:",
+        "services: { node_port_addresses: [192.0.2.1/24] }\nsource:",
+        13,
+        "services.node_port_addresses[0]",
+        "without a prefix length",
+    ),
+    (
+        "source:",
+        "services: { node_port_addresses: [::1] }\nsource:",
+        13,
+        "services.node_port_addresses[0]",
+        "address of a host",
+    ),
+    (
+        "source:",
+        "services: { cluster_cidrs: [10.0.0.0/8, 10.0.0.0/8] }\nsource:",
+        13,
+        "services.cluster_cidrs[1]",
+        "stands here twice",
+    ),
+    (
+        "source:",
+        "services: { snat: { ports: 70000-80000 } }\nsource:",
+        13,
+        "services.snat.ports",
+        "not a range of ports",
+    ),
+    (
+        "source:",
+        "services: { snat: { ports: 2000-1000 } }\nsource:",
+        13,
+        "services.snat.ports",
+        "not a range of ports",
+    ),
+    (
+        "source:",
+        "services: { snat: { addresses: 192.0.2.1 } }\nsource:",
+        13,
+        "services.snat.addresses",
+        "did you mean [192.0.2.1]?",
+    ),
+    (
+        "source:",
+        "services: { load_balancer_class: 'a b' }\nsource:",
+        13,
+        "services.load_balancer_class",
+        "not a class",
+    ),
+    (
+        "source:",
+        "services: { timeouts: { udp: 0 } }\nsource:",
+        13,
+        "services.timeouts.udp",
+        "not within 1",
+    ),
+    (
+        "source:",
+        "services: { mss_clamp: 20 }\nsource:",
+        13,
+        "services.mss_clamp",
+        "not within 88",
+    ),
+    (
+        "source:",
+        "log: { level: verbose }\nsource:",
+        13,
+        "log.level",
+        "not one of error",
+    ),
+    ("source:", "---\nsource:", 14, "", "second document"),
+    ("dataplane:", "dataplane:\n\tx: 1", 3, "", "tab"),
+];
+
+#[test]
+fn each_mistake_is_told_with_its_line_and_key() {
+    for (from, to, line, key, words) in CASES {
+        let text = with(from, to);
+        let found = problems(&text);
+        let first = &found[0];
+        let said = first.to_string();
+        assert!(said.contains(words), "{to}: {said}");
+        assert_eq!(first.line, *line, "{to}: {first:?}");
+        if !key.is_empty() {
+            assert_eq!(first.key, *key, "{to}: {first:?}");
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once_and_in_order() {
+    let text = with("[1, 2]", "[500]")
+        .replace("name: uplink", "name: up/link")
+        .replace("via: 198.51.100.1", "via: 203.0.113.1");
+    let lines: Vec<u64> = problems(&text).iter().map(|p| p.line).collect();
+    assert_eq!(lines, [3, 5, 12]);
+}
+
+#[test]
+fn a_bomb_is_defused() {
+    let mut text = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
+    for (from, to) in ["ab", "bc", "cd", "de", "ef", "fg", "gh", "hi"]
+        .iter()
+        .map(|pair| pair.split_at(1))
+    {
+        text += &format!(
+            "{to}: &{to} [{}]\n",
+            vec![format!("*{from}"); 10].join(", ")
+        );
+    }
+    let start = std::time::Instant::now();
+    let bomb = with("node: edge-1", "node: *i");
+    assert!(!problems(&(text.clone() + &bomb)).is_empty());
+    let listed = text + &with("node: edge-1", "local_nodes: *i\nnode: a");
+    assert!(!problems(&listed).is_empty());
+    assert!(!problems(&"[".repeat(100_000)).is_empty());
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn files_that_are_absent_or_too_large_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("none.yaml");
+    let error = Config::load(&path).unwrap_err();
+    assert!(matches!(error, ConfigError::Read { .. }));
+    assert!(error.to_string().contains("none.yaml"));
+    std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
+    assert!(matches!(
+        Config::load(&path),
+        Err(ConfigError::TooLarge { .. })
+    ));
+    std::fs::write(&path, [0xff, 0xfe, 0xff]).unwrap();
+    assert!(Config::load(&path).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_damage_makes_it_panic(at in 0usize..400, value: char, cut in 0usize..400) {
+        let mut text: Vec<char> = GOOD.chars().collect();
+        let length = text.len();
+        text[at % length] = value;
+        text.truncate(length - cut % length);
+        let _ = parse(&text.into_iter().collect::<String>());
+    }
+}
