@@ -14,6 +14,8 @@ pub mod buffer;
 pub mod build;
 pub mod checksum;
 pub mod ethernet;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod icmp;
 pub mod icmpv6;
 pub mod ipv4;
@@ -30,4 +32,4 @@ pub mod udp;
 
 pub use buffer::{PacketBuf, TestBuf};
 pub use ethernet::MacAddr;
-pub use parse::{Flags, Kind, ParseError, Parsed, parse, v6_addrs};
+pub use parse::{Flags, Kind, ParseError, Parsed, parse, parse_into, v6_addrs};

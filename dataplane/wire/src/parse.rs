@@ -12,7 +12,8 @@ mod l4;
 mod parsed;
 
 pub use error::ParseError;
-pub(crate) use ipv6::{MAX_EXTENSIONS, is_extension};
+pub(crate) use ipv4::is_martian as v4_is_martian;
+pub(crate) use ipv6::{MAX_EXTENSIONS, is_extension, is_martian as v6_is_martian};
 pub use parsed::{Flags, Kind, Parsed, v6_addrs};
 
 use crate::protocol::ethertype;
@@ -30,6 +31,18 @@ const MAX_VLAN_TAGS: usize = 2;
 /// Says what is wrong with the frame; nothing that is accepted lacks a header that [`Parsed`] speaks of.
 #[inline]
 pub fn parse(frame: &[u8]) -> Result<Parsed, ParseError> {
+    let mut parsed = Parsed::default();
+    parse_into(frame, &mut parsed)?;
+    Ok(parsed)
+}
+
+/// As [`parse`], into an element of a burst's array: half the cycles, for the fields are stored one by one, and copying
+/// them on in one piece would have to wait for all those stores.
+///
+/// # Errors
+/// Those of [`parse`]; `to` then holds nothing of use.
+#[inline]
+pub fn parse_into(frame: &[u8], to: &mut Parsed) -> Result<(), ParseError> {
     // 54 bytes hold Ethernet, IPv4 and TCP, or Ethernet and IPv6, and every unpadded frame worth hurrying for.
     if let Some(head) = frame.first_chunk::<54>()
         && frame.len() <= Parsed::MAX_FRAME
@@ -38,19 +51,20 @@ pub fn parse(frame: &[u8]) -> Result<Parsed, ParseError> {
         match u16::from_be_bytes([head[12], head[13]]) {
             ethertype::IPV4 if head[14] == 0x45 => {
                 if let Some(parsed) = ipv4::plain(frame, head) {
-                    return Ok(parsed);
+                    *to = parsed;
+                    return Ok(());
                 }
             }
-            ethertype::IPV6 => return ipv6::parse(frame, ETHERNET, Flags::NONE, 0),
+            ethertype::IPV6 => return ipv6::parse(frame, ETHERNET, Flags::NONE, 0, to),
             _ => {}
         }
     }
-    general(frame)
+    general(frame, to)
 }
 
-/// Everything that is not an unfragmented IPv4 packet without options or tags: and whatever is wrong with one.
+/// Everything that is not a whole, plain IPv4 packet, or is one with something wrong.
 #[inline(never)]
-fn general(frame: &[u8]) -> Result<Parsed, ParseError> {
+fn general(frame: &[u8], to: &mut Parsed) -> Result<(), ParseError> {
     if frame.len() > Parsed::MAX_FRAME {
         return Err(ParseError::FrameTooLong);
     }
@@ -88,18 +102,24 @@ fn general(frame: &[u8]) -> Result<Parsed, ParseError> {
     }
 
     match kind {
-        ethertype::IPV4 => ipv4::parse(frame, l3, flags, vlan),
-        ethertype::IPV6 => ipv6::parse(frame, l3, flags, vlan),
-        ethertype::ARP => arp(rest, l3, flags, vlan),
-        other => Ok(Parsed {
-            l3: l3 as u8,
-            l4: l3 as u16,
-            end: frame.len() as u16,
-            dport: other,
-            vlan,
-            flags,
-            ..Parsed::default()
-        }),
+        ethertype::IPV4 => ipv4::parse(frame, l3, flags, vlan, to),
+        ethertype::IPV6 => ipv6::parse(frame, l3, flags, vlan, to),
+        ethertype::ARP => {
+            *to = arp(rest, l3, flags, vlan)?;
+            Ok(())
+        }
+        other => {
+            *to = Parsed {
+                l3: l3 as u8,
+                l4: l3 as u16,
+                end: frame.len() as u16,
+                dport: other,
+                vlan,
+                flags,
+                ..Parsed::default()
+            };
+            Ok(())
+        }
     }
 }
 

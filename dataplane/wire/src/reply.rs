@@ -17,7 +17,8 @@ pub use tcp::tcp_reset;
 
 use crate::buffer::PacketBuf;
 use crate::ethernet::swap_macs;
-use crate::parse::{Flags, Kind, Parsed, v6_addrs};
+use crate::parse::{self, Flags, Kind, Parsed, v6_addrs};
+use crate::protocol::ip;
 
 /// TTL and hop limit of what is made here.
 pub const TTL: u8 = 64;
@@ -71,16 +72,16 @@ impl Ends {
             return Err(NoReply::NotUnicast);
         }
         let (ends, unicast) = match parsed.kind {
-            // 224/4 and 240/4; the parser has refused such sources but for 240/4.
+            // The parser has seen to the source. The destination becomes one, and has to be as good.
             Kind::V4 => (
                 Self::V4(parsed.src, parsed.dst),
-                parsed.dst >> 28 < 14 && parsed.dst != 0,
+                !parse::v4_is_martian(parsed.dst),
             ),
             Kind::V6 => {
                 let (src, dst) = v6_addrs(frame, parsed);
                 (
                     Self::V6(src, dst),
-                    src != 0 && dst != 0 && dst >> 120 != 0xff,
+                    src != 0 && !parse::v6_is_martian(dst, ip::NO_NEXT),
                 )
             }
             Kind::Arp | Kind::Other => return Err(NoReply::WrongKind),

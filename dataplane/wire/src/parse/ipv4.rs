@@ -68,7 +68,8 @@ pub(super) fn parse(
     l3: usize,
     flags: Flags,
     vlan: u16,
-) -> Result<Parsed, ParseError> {
+    to: &mut Parsed,
+) -> Result<(), ParseError> {
     let packet = frame.get(l3..).unwrap_or_default();
     let Some(header) = packet.first_chunk::<20>() else {
         return Err(ParseError::Ipv4Truncated);
@@ -90,7 +91,11 @@ pub(super) fn parse(
     else {
         return Err(ParseError::Ipv4Truncated);
     };
-    if !checksum::ipv4_header_with_options_ok(whole_header) {
+    let sums = match header_len {
+        20 => checksum::ipv4_header_ok(header),
+        _ => checksum::ipv4_header_with_options_ok(whole_header),
+    };
+    if !sums {
         return Err(ParseError::Ipv4Checksum);
     }
     let src = u32::from_be_bytes([header[12], header[13], header[14], header[15]]);
@@ -104,7 +109,7 @@ pub(super) fn parse(
         check_options(whole_header.get(20..).unwrap_or_default())?;
         flags |= Flags::V4_OPTIONS;
     }
-    let mut parsed = Parsed {
+    *to = Parsed {
         src,
         dst: u32::from_be_bytes([header[16], header[17], header[18], header[19]]),
         frag_id: u32::from(u16::from_be_bytes([header[4], header[5]])),
@@ -119,15 +124,14 @@ pub(super) fn parse(
         ..Parsed::default()
     };
     let more = fragment & MORE_FRAGMENTS != 0;
-    l4::note_fragment(&mut parsed, fragment & OFFSET, more, payload.len())?;
-    l4::parse(&mut parsed, payload)?;
-    Ok(parsed)
+    l4::note_fragment(to, fragment & OFFSET, more, payload.len())?;
+    l4::parse(to, payload)
 }
 
 /// Whether no single host can be the sender (RFC 1812 section 5.3.7): 0/8, 127/8, 224/4, and limited broadcast. The
 /// rest of 240/4 is in use in private networks.
 #[inline(always)]
-pub(super) const fn is_martian(src: u32) -> bool {
+pub(crate) const fn is_martian(src: u32) -> bool {
     let top = src >> 24;
     // 1 to 223 but 127: ordinary unicast, with one subtraction and two comparisons.
     (top.wrapping_sub(1) >= 223 || top == 127) && (top < 240 || src == u32::MAX)

@@ -13,7 +13,8 @@ pub(super) fn parse(
     l3: usize,
     flags: Flags,
     vlan: u16,
-) -> Result<Parsed, ParseError> {
+    to: &mut Parsed,
+) -> Result<(), ParseError> {
     let Some((header, payload)) = frame
         .get(l3..)
         .and_then(|packet| packet.split_first_chunk::<40>())
@@ -27,7 +28,8 @@ pub(super) fn parse(
     let Some(payload) = payload.get(..len) else {
         return Err(ParseError::Ipv6Truncated);
     };
-    let mut parsed = Parsed {
+    let proto = header[6];
+    *to = Parsed {
         src: 0,
         dst: 0,
         frag_id: 0,
@@ -40,30 +42,30 @@ pub(super) fn parse(
         flags: flags.union(Flags::DONT_FRAGMENT),
         l3: l3 as u8,
         kind: Kind::V6,
-        proto: header[6],
+        proto,
         tcp_flags: 0,
         ttl: header[7],
     };
-    if is_extension(parsed.proto) {
-        extensions(&mut parsed, payload)?;
+    if is_extension(proto) {
+        extensions(to, payload)?;
     } else {
-        l4::parse(&mut parsed, payload)?;
+        l4::parse(to, payload)?;
     }
     let (addresses, _) = header[8..].as_chunks::<16>();
     // Duplicate address detection and listener reports are sent from the unspecified address (RFC 4861 section 4.3).
     let martian = addresses
         .first()
-        .is_some_and(|src| is_martian(u128::from_be_bytes(*src), parsed.proto));
+        .is_some_and(|src| is_martian(u128::from_be_bytes(*src), to.proto));
     if martian {
         Err(ParseError::MartianSource)
     } else {
-        Ok(parsed)
+        Ok(())
     }
 }
 
 /// Whether no single host can be the sender: multicast, loopback, IPv4-mapped, or unspecified in anything but ICMPv6.
 #[inline(always)]
-pub(super) const fn is_martian(src: u128, proto: u8) -> bool {
+pub(crate) const fn is_martian(src: u128, proto: u8) -> bool {
     match (src >> 64) as u64 {
         0 => {
             let low = src as u64;
