@@ -509,7 +509,7 @@ const CASES: &[Case] = &[
         "log.level",
         "not one of error",
     ),
-    ("source:", "---\nsource:", 14, "", "second document"),
+    ("manifests/", "manifests/\n---\nx: 1", 16, "", "second document"),
     ("dataplane:", "dataplane:\n\tx: 1", 3, "", "tab"),
 ];
 
