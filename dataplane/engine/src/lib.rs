@@ -4,13 +4,21 @@
 //! [`sluice_wire::PacketBuf`], and what leaves goes to a [`Sink`].
 #![forbid(unsafe_code)]
 
+pub mod affinity;
 pub mod drops;
 pub mod flow;
+pub mod fragment;
+pub mod limit;
+pub mod nat;
+pub mod punt;
 pub mod snapshot;
+pub mod trace;
 pub mod tuple;
+pub mod worker;
 
 pub use drops::{Counters, DropReason, Event};
 pub use tuple::Tuple;
+pub use worker::{Worker, WorkerConfig};
 
 /// Number of a port: its index in the configuration's list of ports.
 pub type PortId = u8;

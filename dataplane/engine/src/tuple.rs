@@ -34,7 +34,10 @@ impl Tuple {
 
 impl fmt::Display for Tuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (src, dst) = (std::net::SocketAddr::new(self.src, self.sport), std::net::SocketAddr::new(self.dst, self.dport));
+        let (src, dst) = (
+            std::net::SocketAddr::new(self.src, self.sport),
+            std::net::SocketAddr::new(self.dst, self.dport),
+        );
         write!(f, "{src} > {dst} proto {}", self.protocol)
     }
 }

@@ -55,11 +55,7 @@ impl FlowRef {
     /// Direction of the packet.
     #[inline(always)]
     pub fn direction(self) -> Direction {
-        if self.0 & 1 == 0 {
-            Direction::Forward
-        } else {
-            Direction::Reverse
-        }
+        if self.0 & 1 == 0 { Direction::Forward } else { Direction::Reverse }
     }
 }
 

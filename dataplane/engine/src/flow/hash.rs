@@ -27,10 +27,7 @@ impl HashKeys {
     #[inline(always)]
     pub fn v4(&self, addresses: u64, ports: u32, protocol: u8) -> u64 {
         let rest = u64::from(ports) << 8 | u64::from(protocol);
-        fold(
-            fold(addresses ^ self.0[0], rest ^ self.0[1]) ^ self.0[2],
-            self.0[3],
-        )
+        fold(fold(addresses ^ self.0[0], rest ^ self.0[1]) ^ self.0[2], self.0[3])
     }
 
     /// Hash of an IPv6 packet.
@@ -38,23 +35,14 @@ impl HashKeys {
     pub fn v6(&self, source: u128, destination: u128, ports: u32, protocol: u8) -> u64 {
         let rest = u64::from(ports) << 8 | u64::from(protocol);
         let a = self.address(source);
-        let b = fold(
-            (destination >> 64) as u64 ^ self.0[2],
-            destination as u64 ^ self.0[3],
-        );
-        fold(
-            fold(a ^ b.rotate_left(29) ^ self.0[1], rest ^ self.0[0]) ^ self.0[2],
-            self.0[3],
-        )
+        let b = fold((destination >> 64) as u64 ^ self.0[2], destination as u64 ^ self.0[3]);
+        fold(fold(a ^ b.rotate_left(29) ^ self.0[1], rest ^ self.0[0]) ^ self.0[2], self.0[3])
     }
 
     /// Hash of one address.
     #[inline(always)]
     pub fn address(&self, address: u128) -> u64 {
-        fold(
-            (address >> 64) as u64 ^ self.0[0],
-            address as u64 ^ self.0[1],
-        )
+        fold((address >> 64) as u64 ^ self.0[0], address as u64 ^ self.0[1])
     }
 
     /// Hash of one number.
@@ -84,12 +72,8 @@ pub fn balance_client(source: u128) -> u64 {
 }
 
 /// Digits of pi, as Blowfish takes them: numbers with nothing up their sleeve.
-const FIXED: [u64; 4] = [
-    0x243F_6A88_85A3_08D3,
-    0x1319_8A2E_0370_7345,
-    0xA409_3822_299F_31D1,
-    0x082E_FA98_EC4E_6C89,
-];
+const FIXED: [u64; 4] =
+    [0x243F_6A88_85A3_08D3, 0x1319_8A2E_0370_7345, 0xA409_3822_299F_31D1, 0x082E_FA98_EC4E_6C89];
 
 #[cfg(test)]
 mod tests {

@@ -49,10 +49,7 @@ impl Index {
     /// Those of [`Storage::anonymous`].
     pub fn new(flows: u32) -> Result<Self, StorageError> {
         let buckets = (flows as usize / 2).next_power_of_two().max(16);
-        Ok(Self {
-            buckets: Backing::Anonymous.allocate("index", buckets)?,
-            mask: buckets - 1,
-        })
+        Ok(Self { buckets: Backing::Anonymous.allocate("index", buckets)?, mask: buckets - 1 })
     }
 
     /// Bytes of memory it may touch.
@@ -75,9 +72,7 @@ impl Index {
         if matches == 0 {
             return None;
         }
-        Some(FlowRef::from_stored(
-            bucket.flows[matches.trailing_zeros() as usize],
-        ))
+        Some(FlowRef::from_stored(bucket.flows[matches.trailing_zeros() as usize]))
     }
 
     /// The flow under `hash` that `is_it` recognises.

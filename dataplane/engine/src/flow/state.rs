@@ -88,12 +88,8 @@ impl State {
     pub fn class(self) -> Class {
         match self {
             Self::OneWay | Self::SynSent | Self::SynReceived => Class::Embryonic,
-            Self::Established | Self::ClientFin | Self::BackendFin | Self::Associated => {
-                Class::Established
-            }
-            Self::BothWays | Self::ClosedByClient | Self::ClosedByBackend | Self::Reset => {
-                Class::Transient
-            }
+            Self::Established | Self::ClientFin | Self::BackendFin | Self::Associated => Class::Established,
+            Self::BothWays | Self::ClosedByClient | Self::ClosedByBackend | Self::Reset => Class::Transient,
         }
     }
 
@@ -115,17 +111,14 @@ impl State {
 
     /// Whether the connection has been seen to its end.
     pub fn is_closed(self) -> bool {
-        matches!(
-            self,
-            Self::ClosedByClient | Self::ClosedByBackend | Self::Reset
-        )
+        matches!(self, Self::ClosedByClient | Self::ClosedByBackend | Self::Reset)
     }
 
-    /// Whether a packet can pass in this state without changing it: TCP without SYN, FIN and RST on an established
+    /// Whether a packet can pass in this state without changing it: TCP with ACK and without SYN, FIN and RST on an established
     /// connection. The common case, tested with two compares.
     #[inline(always)]
     pub fn is_steady(byte: u8, tcp_flags: u8) -> bool {
-        byte == Self::Established as u8 && tcp_flags & (tcp::SYN | tcp::FIN | tcp::RST) == 0
+        byte == Self::Established as u8 && tcp_flags & (tcp::SYN | tcp::FIN | tcp::RST | tcp::ACK) == tcp::ACK
     }
 
     /// The state after a packet of a datagram protocol.
@@ -196,24 +189,12 @@ mod tests {
 
     #[test]
     fn handshake_and_orderly_close_by_either_side() {
-        let open = [
-            (Forward, tcp::SYN),
-            (Reverse, tcp::SYN | tcp::ACK),
-            (Forward, tcp::ACK),
-        ];
+        let open = [(Forward, tcp::SYN), (Reverse, tcp::SYN | tcp::ACK), (Forward, tcp::ACK)];
         assert_eq!(run(&open), State::Established);
         let fin = tcp::FIN | tcp::ACK;
-        let client = [
-            &open[..],
-            &[(Forward, fin), (Reverse, fin), (Forward, tcp::ACK)],
-        ]
-        .concat();
+        let client = [&open[..], &[(Forward, fin), (Reverse, fin), (Forward, tcp::ACK)]].concat();
         assert_eq!(run(&client), State::ClosedByClient);
-        let backend = [
-            &open[..],
-            &[(Reverse, fin), (Forward, tcp::ACK), (Forward, fin)],
-        ]
-        .concat();
+        let backend = [&open[..], &[(Reverse, fin), (Forward, tcp::ACK), (Forward, fin)]].concat();
         assert_eq!(run(&backend), State::ClosedByBackend);
     }
 
@@ -221,20 +202,14 @@ mod tests {
     fn a_blind_acknowledgement_does_not_establish() {
         let state = State::SynReceived.after_tcp(Forward, tcp::ACK, false);
         assert_eq!(state, State::SynReceived);
-        assert_eq!(
-            state.after_tcp(Reverse, tcp::ACK, false),
-            State::Established
-        );
+        assert_eq!(state.after_tcp(Reverse, tcp::ACK, false), State::Established);
     }
 
     #[test]
     fn a_forged_reset_does_not_last() {
         let state = State::Established.after_tcp(Forward, tcp::RST, false);
         assert_eq!(state, State::Reset);
-        assert_eq!(
-            state.after_tcp(Reverse, tcp::ACK, false),
-            State::Established
-        );
+        assert_eq!(state.after_tcp(Reverse, tcp::ACK, false), State::Established);
     }
 
     #[test]

@@ -45,26 +45,11 @@ impl FlowStorage {
     ///
     /// # Errors
     /// Those of [`Storage::file`].
-    pub fn file(
-        directory: &Path,
-        lcore: u16,
-        lcores: u16,
-        flows: u32,
-    ) -> Result<Self, StorageError> {
-        Self::allocate(
-            &Backing::Directory(directory.to_owned()),
-            lcore,
-            lcores,
-            flows,
-        )
+    pub fn file(directory: &Path, lcore: u16, lcores: u16, flows: u32) -> Result<Self, StorageError> {
+        Self::allocate(&Backing::Directory(directory.to_owned()), lcore, lcores, flows)
     }
 
-    fn allocate(
-        backing: &Backing,
-        lcore: u16,
-        lcores: u16,
-        flows: u32,
-    ) -> Result<Self, StorageError> {
+    fn allocate(backing: &Backing, lcore: u16, lcores: u16, flows: u32) -> Result<Self, StorageError> {
         let flows = flows.clamp(1, MAX_FLOWS) as usize;
         Ok(Self {
             entries: backing.allocate(&format!("flows-v1-{lcore}-of-{lcores}"), flows)?,
@@ -145,10 +130,7 @@ impl FlowTable {
         timeouts: Timeouts,
         now: Now,
     ) -> Result<Self, StorageError> {
-        let FlowStorage {
-            entries,
-            addresses6,
-        } = storage;
+        let FlowStorage { entries, addresses6 } = storage;
         let index = Index::new(entries.len() as u32)?;
         let mut table = Self {
             entries,
@@ -183,12 +165,7 @@ impl FlowTable {
     /// How full it is.
     pub fn stats(&self) -> FlowStats {
         let [_, embryonic, transient, established] = self.counts;
-        FlowStats {
-            capacity: self.capacity(),
-            embryonic,
-            transient,
-            established,
-        }
+        FlowStats { capacity: self.capacity(), embryonic, transient, established }
     }
 
     /// Bytes it may touch, for each flow it can hold.
@@ -239,20 +216,12 @@ impl FlowTable {
 
     /// The flow of an IPv6 packet.
     #[inline(always)]
-    pub fn find6(
-        &self,
-        hash: u64,
-        src: u128,
-        dst: u128,
-        ports: u32,
-        protocol: u8,
-    ) -> Option<FlowRef> {
+    pub fn find6(&self, hash: u64, src: u128, dst: u128, ports: u32, protocol: u8) -> Option<FlowRef> {
         self.index.find(hash, |flow| {
             let d = flow.direction() as usize;
-            let (Some(entry), Some(beside)) = (
-                self.entries.get(flow.index()),
-                self.addresses6.get(flow.index()),
-            ) else {
+            let (Some(entry), Some(beside)) =
+                (self.entries.get(flow.index()), self.addresses6.get(flow.index()))
+            else {
                 return false;
             };
             beside.addresses[d] == [src, dst]
@@ -268,22 +237,11 @@ impl FlowTable {
         match (tuple.src, tuple.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let addresses = u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits());
-                self.find4(
-                    self.hash4(addresses, ports, tuple.protocol),
-                    addresses,
-                    ports,
-                    tuple.protocol,
-                )
+                self.find4(self.hash4(addresses, ports, tuple.protocol), addresses, ports, tuple.protocol)
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
                 let (src, dst) = (src.to_bits(), dst.to_bits());
-                self.find6(
-                    self.hash6(src, dst, ports, tuple.protocol),
-                    src,
-                    dst,
-                    ports,
-                    tuple.protocol,
-                )
+                self.find6(self.hash6(src, dst, ports, tuple.protocol), src, dst, ports, tuple.protocol)
             }
             _ => None,
         }
@@ -313,25 +271,13 @@ impl FlowTable {
         let d = direction as usize;
         let (src, dst) = if entry.is_v6() {
             let [src, dst] = self.addresses6(flow).addresses[d];
-            (
-                IpAddr::from(src.to_be_bytes()),
-                IpAddr::from(dst.to_be_bytes()),
-            )
+            (IpAddr::from(src.to_be_bytes()), IpAddr::from(dst.to_be_bytes()))
         } else {
             let both = entry.addresses[d];
-            (
-                IpAddr::from(((both >> 32) as u32).to_be_bytes()),
-                IpAddr::from((both as u32).to_be_bytes()),
-            )
+            (IpAddr::from(((both >> 32) as u32).to_be_bytes()), IpAddr::from((both as u32).to_be_bytes()))
         };
         let ports = entry.ports[d];
-        Tuple {
-            src,
-            dst,
-            sport: (ports >> 16) as u16,
-            dport: ports as u16,
-            protocol: entry.protocol,
-        }
+        Tuple { src, dst, sport: (ports >> 16) as u16, dport: ports as u16, protocol: entry.protocol }
     }
 
     /// Makes a flow, pushing out another one where there is no room.
@@ -366,10 +312,7 @@ impl FlowTable {
         let state = State::from_byte(entry.state).unwrap_or(State::OneWay);
         self.entries[index as usize] = entry;
         if !self.link(flow, state) {
-            self.entries[index as usize] = Entry {
-                next: self.free,
-                ..Entry::default()
-            };
+            self.entries[index as usize] = Entry { next: self.free, ..Entry::default() };
             self.free = index + 1;
             return Err(InsertError::Full);
         }
@@ -379,30 +322,18 @@ impl FlowTable {
     /// Enters a free entry whose keys are set into index and wheel; false where the index has no room.
     pub(super) fn link(&mut self, flow: FlowRef, state: State) -> bool {
         let index = flow.index() as u32;
-        let [forward, reverse] =
-            [Direction::Forward, Direction::Reverse].map(|d| self.hash_of(flow, d));
-        if self
-            .index
-            .insert(forward, FlowRef::new(index, Direction::Forward))
-            .is_err()
-        {
+        let [forward, reverse] = [Direction::Forward, Direction::Reverse].map(|d| self.hash_of(flow, d));
+        if self.index.insert(forward, FlowRef::new(index, Direction::Forward)).is_err() {
             return false;
         }
-        if self
-            .index
-            .insert(reverse, FlowRef::new(index, Direction::Reverse))
-            .is_err()
-        {
-            self.index
-                .remove(forward, FlowRef::new(index, Direction::Forward));
+        if self.index.insert(reverse, FlowRef::new(index, Direction::Reverse)).is_err() {
+            self.index.remove(forward, FlowRef::new(index, Direction::Forward));
             return false;
         }
         let class = state.class();
         let entry = &mut self.entries[index as usize];
         entry.class = class as u8;
-        let deadline = entry
-            .last_seen
-            .saturating_add(ticks(state.timeout(&self.timeouts)));
+        let deadline = entry.last_seen.saturating_add(ticks(state.timeout(&self.timeouts)));
         self.wheel.insert(&mut self.entries, index, class, deadline);
         self.counts[class as usize] += 1;
         self.counts[0] = self.counts[0].saturating_sub(1);
@@ -420,9 +351,7 @@ impl FlowTable {
         entry.state = state as u8;
         let class = state.class();
         entry.class = class as u8;
-        let deadline = entry
-            .last_seen
-            .saturating_add(ticks(state.timeout(&self.timeouts)));
+        let deadline = entry.last_seen.saturating_add(ticks(state.timeout(&self.timeouts)));
         self.wheel.unlink(&mut self.entries, index);
         self.wheel.insert(&mut self.entries, index, class, deadline);
         self.counts[old as usize] -= 1;
@@ -443,10 +372,7 @@ impl FlowTable {
         self.wheel.unlink(&mut self.entries, index);
         self.counts[class as usize] -= 1;
         self.counts[0] += 1;
-        self.entries[flow.index()] = Entry {
-            next: self.free,
-            ..Entry::default()
-        };
+        self.entries[flow.index()] = Entry { next: self.free, ..Entry::default() };
         self.free = index + 1;
     }
 
@@ -477,9 +403,7 @@ impl FlowTable {
     pub fn dump(&self, from: u32, most: usize, now: Now, out: &mut Vec<FlowRecord>) -> Option<u32> {
         let used = self.fresh.min(self.capacity());
         // Looking at an entry costs a cache miss, and packets wait meanwhile.
-        let last = from
-            .saturating_add((most as u32).saturating_mul(4))
-            .min(used);
+        let last = from.saturating_add((most as u32).saturating_mul(4)).min(used);
         for index in from..last {
             if out.len() >= most {
                 return Some(index);
@@ -494,18 +418,14 @@ impl FlowTable {
 
     fn record(&self, flow: FlowRef, now: Now) -> FlowRecord {
         let entry = self.entry(flow);
-        let (forward, reverse) = (
-            self.tuple(flow, Direction::Forward),
-            self.tuple(flow, Direction::Reverse),
-        );
+        let (forward, reverse) = (self.tuple(flow, Direction::Forward), self.tuple(flow, Direction::Reverse));
         FlowRecord {
             protocol: entry.protocol,
             client: SocketAddr::new(forward.src, forward.sport),
             frontend: SocketAddr::new(forward.dst, forward.dport),
             source: SocketAddr::new(reverse.dst, reverse.dport),
             backend: SocketAddr::new(reverse.src, reverse.sport),
-            state: State::from_byte(entry.state)
-                .map_or_else(|| "unknown".into(), |s| format!("{s:?}")),
+            state: State::from_byte(entry.state).map_or_else(|| "unknown".into(), |s| format!("{s:?}")),
             idle_seconds: tick(now).saturating_sub(entry.last_seen) / TICKS_PER_SECOND,
             slot: (entry.slot != NO_SLOT).then_some(entry.slot),
         }
@@ -578,12 +498,7 @@ impl FlowTable {
     }
 
     pub(super) fn entries_mut(&mut self) -> (&mut [Entry], &mut u32, &mut u32, &mut [u32; 4]) {
-        (
-            &mut self.entries,
-            &mut self.free,
-            &mut self.fresh,
-            &mut self.counts,
-        )
+        (&mut self.entries, &mut self.free, &mut self.fresh, &mut self.counts)
     }
 }
 
@@ -606,9 +521,7 @@ fn ports_of(tuple: &Tuple) -> u32 {
 
 fn addresses4_of(tuple: &Tuple) -> Option<u64> {
     match (tuple.src, tuple.dst) {
-        (IpAddr::V4(src), IpAddr::V4(dst)) => {
-            Some(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits()))
-        }
+        (IpAddr::V4(src), IpAddr::V4(dst)) => Some(u64::from(src.to_bits()) << 32 | u64::from(dst.to_bits())),
         _ => None,
     }
 }

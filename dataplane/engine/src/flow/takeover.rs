@@ -13,10 +13,7 @@ pub(super) fn take_over(table: &mut FlowTable, now: u32) {
     let (entries, free, fresh, counts) = table.entries_mut();
     *counts = [capacity, 0, 0, 0];
     *free = 0;
-    *fresh = entries
-        .iter()
-        .rposition(|e| e.class() != Class::Free)
-        .map_or(0, |last| last as u32 + 1);
+    *fresh = entries.iter().rposition(|e| e.class() != Class::Free).map_or(0, |last| last as u32 + 1);
     for index in 0..*fresh {
         let flow = FlowRef::new(index, Direction::Forward);
         let entry = table.entry_mut(flow);
@@ -30,10 +27,7 @@ pub(super) fn take_over(table: &mut FlowTable, now: u32) {
         let entered = !known && state.is_some_and(|state| table.link(flow, state));
         if !entered {
             let (entries, free, _, _) = table.entries_mut();
-            entries[index as usize] = Entry {
-                next: *free,
-                ..Entry::default()
-            };
+            entries[index as usize] = Entry { next: *free, ..Entry::default() };
             *free = index + 1;
         }
     }
@@ -45,10 +39,7 @@ fn sound(entry: &Entry, now: u32) -> Option<State> {
     let plausible = entry.class() != Class::Free
         && matches!(entry.protocol, 6 | 17 | 132)
         && entry.last_seen <= now
-        && entry
-            .ports
-            .iter()
-            .all(|&ports| ports >> 16 != 0 && ports & 0xFFFF != 0);
+        && entry.ports.iter().all(|&ports| ports >> 16 != 0 && ports & 0xFFFF != 0);
     let state = State::from_byte(entry.state).filter(|_| plausible)?;
     (state.class() == entry.class()).then_some(state)
 }
@@ -62,33 +53,12 @@ mod tests {
 
     fn flow(n: u16, v6: bool) -> NewFlow {
         let ip = |last: u16| -> std::net::IpAddr {
-            if v6 {
-                format!("fd00::{last:x}")
-            } else {
-                format!("10.0.0.{last}")
-            }
-            .parse()
-            .unwrap()
+            if v6 { format!("fd00::{last:x}") } else { format!("10.0.0.{last}") }.parse().unwrap()
         };
         NewFlow {
-            forward: Tuple {
-                src: ip(1),
-                dst: ip(2),
-                sport: 1000 + n,
-                dport: 80,
-                protocol: 6,
-            },
-            reverse: Tuple {
-                src: ip(4),
-                dst: ip(3),
-                sport: 8080,
-                dport: 2000 + n,
-                protocol: 6,
-            },
-            entry: Entry {
-                state: State::SynSent as u8,
-                ..Entry::default()
-            },
+            forward: Tuple { src: ip(1), dst: ip(2), sport: 1000 + n, dport: 80, protocol: 6 },
+            reverse: Tuple { src: ip(4), dst: ip(3), sport: 8080, dport: 2000 + n, protocol: 6 },
+            entry: Entry { state: State::SynSent as u8, ..Entry::default() },
         }
     }
 
@@ -118,10 +88,7 @@ mod tests {
         for n in [0, 1, 2, 3, 5, 7, 9] {
             let found = table.find(&flow(n, n % 2 == 1).reverse).unwrap();
             assert_eq!(found.direction(), Direction::Reverse);
-            assert_eq!(
-                table.tuple(found, Direction::Forward),
-                flow(n, n % 2 == 1).forward
-            );
+            assert_eq!(table.tuple(found, Direction::Forward), flow(n, n % 2 == 1).forward);
         }
         for n in [4, 6, 8] {
             assert!(table.find(&flow(n, false).forward).is_none());
@@ -136,9 +103,7 @@ mod tests {
     #[test]
     fn a_file_of_another_boot_is_of_the_future_and_ignored() {
         let directory = tempfile::tempdir().unwrap();
-        open(directory.path(), Now(9_000_000))
-            .insert(flow(0, false), Now(9_000_000))
-            .unwrap();
+        open(directory.path(), Now(9_000_000)).insert(flow(0, false), Now(9_000_000)).unwrap();
         assert_eq!(open(directory.path(), Now(1_000)).stats().used(), 0);
     }
 }

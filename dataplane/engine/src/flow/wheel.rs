@@ -40,8 +40,7 @@ impl Wheel {
 
     /// Puts entry `index`, which must be in no list, where it is due at tick `deadline`.
     pub fn insert(&mut self, entries: &mut [Entry], index: u32, class: Class, deadline: u32) {
-        let due =
-            (deadline / TICKS_PER_SLOT + 1).clamp(self.cursor + 1, self.cursor + SLOTS as u32 - 1);
+        let due = (deadline / TICKS_PER_SLOT + 1).clamp(self.cursor + 1, self.cursor + SLOTS as u32 - 1);
         let Some(row) = (class as usize).checked_sub(1) else {
             return;
         };
@@ -62,12 +61,7 @@ impl Wheel {
 
     /// Takes entry `index` out of its list, if it is in one.
     pub fn unlink(&mut self, entries: &mut [Entry], index: u32) {
-        let Entry {
-            wheel,
-            next,
-            previous,
-            ..
-        } = entries[index as usize];
+        let Entry { wheel, next, previous, .. } = entries[index as usize];
         let Some(number) = usize::from(wheel).checked_sub(1) else {
             return;
         };
@@ -117,10 +111,7 @@ impl Wheel {
         let index = self.lists[row * SLOTS + slot].head.checked_sub(1)?;
         self.unlink(entries, index);
         let ahead = (slot + SLOTS - start) % SLOTS;
-        Some((
-            index,
-            (self.cursor + ahead as u32).saturating_mul(TICKS_PER_SLOT),
-        ))
+        Some((index, (self.cursor + ahead as u32).saturating_mul(TICKS_PER_SLOT)))
     }
 
     /// The first slot that is not empty, from `start` on and round.
@@ -192,19 +183,11 @@ mod tests {
         wheel.insert(&mut entries, 1, Class::Embryonic, 16_100);
         wheel.insert(&mut entries, 2, Class::Embryonic, 16_101);
         wheel.insert(&mut entries, 3, Class::Established, 16_001);
-        let order: Vec<_> = std::iter::from_fn(|| {
-            wheel
-                .pop_oldest(&mut entries, Class::Embryonic)
-                .map(|(index, _)| index)
-        })
-        .collect();
+        let order: Vec<_> =
+            std::iter::from_fn(|| wheel.pop_oldest(&mut entries, Class::Embryonic).map(|(index, _)| index))
+                .collect();
         assert_eq!(order, [1, 2, 0]);
-        assert_eq!(
-            wheel
-                .pop_oldest(&mut entries, Class::Established)
-                .map(|(index, _)| index),
-            Some(3)
-        );
+        assert_eq!(wheel.pop_oldest(&mut entries, Class::Established).map(|(index, _)| index), Some(3));
         assert_eq!(wheel.pop_oldest(&mut entries, Class::Established), None);
     }
 

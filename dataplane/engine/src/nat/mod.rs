@@ -1,0 +1,4 @@
+//! Network address translation: rewriting packets and choosing source ports.
+
+pub mod ports;
+pub mod rewrite;

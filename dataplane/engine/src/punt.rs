@@ -1,0 +1,178 @@
+//! Packets for Linux: sorted into classes, each with its own limit, so that a flood of one cannot starve another.
+
+use sluice_wire::parse::{Flags, Kind, Parsed};
+
+use crate::Now;
+use crate::limit::TokenBucket;
+
+/// What a punted packet is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum PuntClass {
+    /// ARP.
+    Arp,
+    /// Neighbour and router discovery (RFC 4861), multicast listeners (RFC 3810).
+    NeighborDiscovery,
+    /// BGP, OSPF, BFD, VRRP: what keeps routes alive.
+    Routing,
+    /// DHCP and DHCPv6.
+    Dhcp,
+    /// Other packets to the gateway's own addresses: SSH, metrics, the proxy's sockets.
+    Management,
+    /// Other ICMP and ICMPv6.
+    Icmp,
+    /// Other multicast and broadcast.
+    Multicast,
+    /// Packets that Linux routes.
+    Forward,
+    /// Everything else: VLANs, LLDP, unknown ethertypes.
+    Other,
+}
+
+impl PuntClass {
+    /// How many there are.
+    pub const COUNT: usize = 9;
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Arp,
+        Self::NeighborDiscovery,
+        Self::Routing,
+        Self::Dhcp,
+        Self::Management,
+        Self::Icmp,
+        Self::Multicast,
+        Self::Forward,
+        Self::Other,
+    ];
+
+    /// Its name in metrics and traces.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Arp => "arp",
+            Self::NeighborDiscovery => "neighbor_discovery",
+            Self::Routing => "routing",
+            Self::Dhcp => "dhcp",
+            Self::Management => "management",
+            Self::Icmp => "icmp",
+            Self::Multicast => "multicast",
+            Self::Forward => "forward",
+            Self::Other => "other",
+        }
+    }
+
+    /// Packets a second, and at once, on each lcore. A kernel interface takes a few hundred thousand packets a second in
+    /// all; what keeps the box reachable takes little of that and is never in want.
+    const fn limit(self) -> (u64, u64) {
+        match self {
+            Self::Arp | Self::NeighborDiscovery => (10_000, 2_000),
+            Self::Routing => (20_000, 4_000),
+            Self::Dhcp | Self::Icmp | Self::Multicast | Self::Other => (2_000, 500),
+            // Bulk transfers to and through the gateway's kernel are allowed to be as fast as it is.
+            Self::Management | Self::Forward => (500_000, 50_000),
+        }
+    }
+}
+
+/// Sorts a packet; `own` says that it is for one of the gateway's own addresses.
+pub fn classify(parsed: &Parsed, own: bool) -> PuntClass {
+    match parsed.kind {
+        Kind::Arp => return PuntClass::Arp,
+        Kind::Other => return PuntClass::Other,
+        Kind::V4 | Kind::V6 => {}
+    }
+    if parsed.flags.contains(Flags::VLAN) {
+        return PuntClass::Other;
+    }
+    let port = |number: u16| parsed.sport == number || parsed.dport == number;
+    let group = parsed.flags.contains(Flags::MULTICAST_L2);
+    match parsed.proto {
+        58 if (130..=137).contains(&parsed.icmp_type()) || parsed.icmp_type() == 143 => {
+            PuntClass::NeighborDiscovery
+        }
+        89 | 112 => PuntClass::Routing,
+        6 if own && port(179) => PuntClass::Routing,
+        17 if own && matches!(parsed.dport, 3784 | 3785 | 4784) => PuntClass::Routing,
+        17 if matches!(parsed.dport, 67 | 68 | 546 | 547) && (own || group) => PuntClass::Dhcp,
+        _ if group => PuntClass::Multicast,
+        1 | 58 if own => PuntClass::Icmp,
+        _ if own => PuntClass::Management,
+        _ => PuntClass::Forward,
+    }
+}
+
+/// The limits of one lcore, and what passed and did not.
+#[derive(Clone, Debug)]
+pub struct PuntLimits {
+    buckets: [TokenBucket; PuntClass::COUNT],
+    passed: [u64; PuntClass::COUNT],
+    limited: [u64; PuntClass::COUNT],
+}
+
+impl PuntLimits {
+    /// Full buckets at `now`.
+    pub fn new(now: Now) -> Self {
+        let bucket = |class: PuntClass| {
+            let (rate, burst) = class.limit();
+            TokenBucket::new(rate, burst, now)
+        };
+        Self {
+            buckets: PuntClass::ALL.map(bucket),
+            passed: [0; PuntClass::COUNT],
+            limited: [0; PuntClass::COUNT],
+        }
+    }
+
+    /// Whether another packet of `class` may go to Linux.
+    #[inline]
+    pub fn admit(&mut self, class: PuntClass, now: Now) -> bool {
+        let admitted = self.buckets[class as usize].take(now);
+        let counter = if admitted { &mut self.passed } else { &mut self.limited };
+        counter[class as usize] += 1;
+        admitted
+    }
+
+    /// For each class, packets that passed and packets that did not.
+    pub fn counts(&self) -> impl Iterator<Item = (PuntClass, u64, u64)> {
+        PuntClass::ALL.iter().map(|&class| (class, self.passed[class as usize], self.limited[class as usize]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_wire::build::Packet;
+    use sluice_wire::parse::parse;
+
+    use super::*;
+
+    fn class(packet: Packet, own: bool) -> PuntClass {
+        classify(&parse(&packet.frame()).unwrap(), own)
+    }
+
+    #[test]
+    fn classes() {
+        let v4 = || Packet::v4([192, 0, 2, 100], [192, 0, 2, 1]);
+        assert_eq!(class(v4().tcp(40000, 179, 2), true), PuntClass::Routing);
+        assert_eq!(class(v4().tcp(40000, 179, 2), false), PuntClass::Forward);
+        assert_eq!(class(v4().udp(49152, 3784), true), PuntClass::Routing);
+        assert_eq!(class(v4().raw(89), true), PuntClass::Routing);
+        assert_eq!(class(v4().tcp(40000, 22, 2), true), PuntClass::Management);
+        assert_eq!(class(v4().icmp(8, 0, [0; 4]), true), PuntClass::Icmp);
+        assert_eq!(class(v4().udp(68, 67), true), PuntClass::Dhcp);
+        assert_eq!(class(v4().tcp(1, 2, 2).vlan(7), false), PuntClass::Other);
+    }
+
+    #[test]
+    fn a_flood_of_one_class_leaves_the_others_alone() {
+        let mut limits = PuntLimits::new(Now(0));
+        let flood = (0..1_000_000).filter(|n| limits.admit(PuntClass::Icmp, Now(n / 1000))).count();
+        assert!(flood < 3000, "{flood}");
+        assert!(
+            (0..100)
+                .all(|_| limits.admit(PuntClass::Arp, Now(1000))
+                    && limits.admit(PuntClass::Routing, Now(1000)))
+        );
+        let (_, passed, limited) = limits.counts().find(|(class, ..)| *class == PuntClass::Icmp).unwrap();
+        assert_eq!(passed + limited, 1_000_000);
+    }
+}

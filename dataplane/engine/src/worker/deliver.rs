@@ -1,0 +1,75 @@
+//! Where packets end up: dropped and counted, given to Linux, or recorded for a trace on the way.
+
+use sluice_wire::PacketBuf;
+use sluice_wire::parse::Parsed;
+
+use super::{Context, Worker};
+use crate::Sink;
+use crate::drops::{DropReason, Event};
+use crate::punt::classify;
+use crate::trace::Stage;
+
+impl<B: PacketBuf> Worker<B> {
+    /// Drops a packet under its reason's name.
+    #[inline]
+    pub(super) fn drop_packet(&mut self, packet: B, reason: DropReason) {
+        self.counters.dropped(reason);
+        self.trace(Stage::Dropped(reason));
+        drop(packet);
+    }
+
+    /// Drops a frame that the parser or the port refuses.
+    #[inline(never)]
+    pub(super) fn refuse_frame(&mut self, packet: B, reason: DropReason, cx: &Context<'_>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.begin_unparsed(cx.now, self.config.lcore, cx.port);
+        }
+        self.drop_packet(packet, reason);
+    }
+
+    /// Gives a packet to Linux, within its class's limit. `own` says that it is for an address of the gateway itself.
+    pub(super) fn punt(
+        &mut self,
+        packet: B,
+        parsed: &Parsed,
+        own: bool,
+        cx: &Context<'_>,
+        sink: &mut impl Sink<B>,
+    ) {
+        let class = classify(parsed, own);
+        if !self.punts.admit(class, cx.now) {
+            return self.drop_packet(packet, DropReason::PuntLimited);
+        }
+        self.counters.add(Event::Punted, 1);
+        self.trace(Stage::Punted(class));
+        sink.punt(cx.port, packet);
+    }
+
+    /// Sends a packet back out of the port it came from.
+    pub(super) fn answer(&mut self, packet: B, event: Event, cx: &Context<'_>, sink: &mut impl Sink<B>) {
+        self.counters.add(event, 1);
+        self.counters.add(Event::Transmitted, 1);
+        self.trace(Stage::Transmitted { port: cx.port });
+        sink.transmit(cx.port, packet);
+    }
+
+    /// Records a stage of the packet being worked on, if it is traced.
+    #[inline(always)]
+    pub(super) fn trace(&mut self, stage: Stage) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.stage(stage);
+        }
+    }
+
+    /// A new packet is being worked on: records it if it matches.
+    pub(super) fn trace_begin(&mut self, packet: &B, parsed: &Parsed, cx: &Context<'_>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.begin(packet.data(), parsed, cx.now, self.config.lcore, cx.port);
+        }
+    }
+
+    /// The packet being worked on goes to another lcore.
+    pub(super) fn trace_handed_over(&mut self, owner: u16) {
+        self.trace(Stage::HandedOver { lcore: owner });
+    }
+}
