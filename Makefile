@@ -1,0 +1,31 @@
+# The project's commands. `make run` and `make test` install what they need (Debian packages, as root).
+CARGO ?= cargo
+
+.PHONY: run test build deps bench clean help
+
+help:
+	@echo 'make run           show the gateway at work; ONCE=1 ends after the table'
+	@echo 'make test          every test; takes root, for TAP ports and namespaces'
+	@echo 'make bench         measure'
+	@echo 'make build         the release binary, target/release/sluice'
+
+deps:
+	@testbed/install.sh
+
+build: deps
+	$(CARGO) build --release -p sluice
+
+run: deps
+	$(CARGO) build --release -p sluice -p sluice-testbed --bin sluice --bin demo
+	@testbed/as-root.sh target/release/demo
+
+test: deps
+	$(CARGO) build -p sluice --bin sluice
+	@testbed/as-root.sh $(CARGO) test --workspace --exclude sluice-bench
+	@testbed/leftovers.sh
+
+bench: deps
+	@testbed/as-root.sh testbed/bench/run.sh
+
+clean:
+	$(CARGO) clean
