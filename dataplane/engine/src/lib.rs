@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod affinity;
+mod choice;
 pub mod drops;
+pub mod explain;
 pub mod flow;
 pub mod fragment;
 pub mod limit;

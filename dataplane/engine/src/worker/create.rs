@@ -7,10 +7,10 @@ use sluice_wire::PacketBuf;
 use sluice_wire::parse::Parsed;
 
 use super::{Context, Worker};
+use crate::choice::{bits, endpoint_of, next_hop, scope_of, source_allowed};
 use crate::drops::{DropReason, Event};
 use crate::flow::FlowRef;
 use crate::flow::entry::{Entry, FLAG_EXTERNAL, FLAG_FROM_CLUSTER, FLAG_PRESERVED};
-use crate::flow::hash::{balance, balance_client};
 use crate::flow::state::{State, tcp};
 use crate::flow::table::{InsertError, NewFlow};
 use crate::nat::ports::{PortShare, TRIES};
@@ -73,7 +73,7 @@ impl<B: PacketBuf> Worker<B> {
         if !matches!(snapshot.address(tuple.src), AddressClass::Other | AddressClass::ServiceRange) {
             return Err(Failure::Drop(DropReason::SpoofedSource));
         }
-        let scope = scope_of(hit, tuple.src, cx);
+        let scope = scope_of(hit, tuple.src, cx.snapshot);
         if !source_allowed(service, hit, scope, tuple.src) {
             return Err(Failure::Drop(DropReason::SourceRange));
         }
@@ -207,12 +207,10 @@ impl<B: PacketBuf> Worker<B> {
         scope: Scope,
         cx: &Context<'_>,
     ) -> Option<SocketAddr> {
-        let set = service.set(tuple.is_v6(), scope);
         let Some(affinity) = service.affinity else {
-            let ports = u32::from(tuple.sport) << 16 | u32::from(tuple.dport);
-            let hash = balance(bits(tuple.src), bits(tuple.dst), ports, tuple.protocol);
-            return set.pick(hash).map(|backend| backend.addr);
+            return endpoint_of(service, &tuple, scope).map(|backend| backend.addr);
         };
+        let set = service.set(tuple.is_v6(), scope);
         let (key, client, timeout) = (service.affinity_key, bits(tuple.src), affinity.timeout_seconds);
         if let Some(known) = self.affinity.get(key, client, cx.now, timeout) {
             // Across ports the same endpoint listens on another port for each.
@@ -221,43 +219,15 @@ impl<B: PacketBuf> Worker<B> {
                 return Some(backend.addr);
             }
         }
-        let picked = set.pick(balance_client(client))?.addr;
+        let picked = endpoint_of(service, &tuple, scope)?.addr;
         self.affinity.set(key, client, picked, cx.now);
         Some(picked)
     }
 }
 
-/// Under which policy endpoints are chosen for a client.
-pub(super) fn scope_of(hit: Hit, source: IpAddr, cx: &Context<'_>) -> Scope {
-    if !hit.kind.is_external() {
-        return Scope::Internal;
-    }
-    let inside = match source {
-        IpAddr::V4(ip) => cx.snapshot.is_cluster_source4(ip.to_bits()),
-        IpAddr::V6(ip) => cx.snapshot.is_cluster_source6(ip.to_bits()),
-    };
-    if inside { Scope::ExternalFromCluster } else { Scope::External }
-}
-
-/// Whether `loadBalancerSourceRanges` let a client in. They hold for everyone on a load-balancer address, and for
-/// clients from outside on the same service's other external frontends, which would be ways round otherwise.
-pub(super) fn source_allowed(service: &ServicePortEntry, hit: Hit, scope: Scope, source: IpAddr) -> bool {
-    use sluice_model::FrontendKind::LoadBalancer;
-    if hit.kind != LoadBalancer && scope != Scope::External {
-        return true;
-    }
-    match source {
-        IpAddr::V4(ip) => service.source_allowed4(ip.to_bits()),
-        IpAddr::V6(ip) => service.source_allowed6(ip.to_bits()),
-    }
-}
-
 /// Where packets to `ip` go next.
 pub(super) fn lookup(ip: IpAddr, cx: &Context<'_>) -> NextHop {
-    match ip {
-        IpAddr::V4(ip) => cx.snapshot.fib().lookup4(ip.to_bits()),
-        IpAddr::V6(ip) => cx.snapshot.fib().lookup6(ip.to_bits()),
-    }
+    next_hop(cx.snapshot, ip)
 }
 
 /// Whether a TCP packet may start a flow. Any gateway can pick up a connection whose source is preserved, since all
@@ -283,13 +253,5 @@ fn deltas_of(from: &Tuple, to: &Tuple) -> Deltas {
             deltas4(both(a, b), ports(from), both(c, d), ports(to))
         }
         _ => deltas6([bits(from.src), bits(from.dst)], ports(from), [bits(to.src), bits(to.dst)], ports(to)),
-    }
-}
-
-/// An address as a number, IPv4 in the low bits.
-pub(super) fn bits(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits(),
     }
 }

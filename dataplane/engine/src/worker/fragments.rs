@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Parsed};
 
-use super::create::bits;
 use super::hit::deltas_for;
 use super::slow::{addresses_of, tuple_of};
 use super::{Context, Worker};
+use crate::choice::bits;
 use crate::drops::{DropReason, Event};
 use crate::flow::{Class, FlowRef, HashKeys};
 use crate::fragment::{FragmentKey, FragmentTable, Waiting};

@@ -8,9 +8,9 @@ use sluice_wire::{PacketBuf, icmp, icmpv6};
 use sluice_wire::checksum::Delta;
 use sluice_wire::quote::Quote;
 
-use super::create::bits;
 use super::slow::{addresses_of, destination};
 use super::{Context, Worker};
+use crate::choice::bits;
 use crate::drops::{DropReason, Event};
 use crate::flow::FlowRef;
 use crate::nat::rewrite::{addresses4, addresses6, deltas4, deltas6};

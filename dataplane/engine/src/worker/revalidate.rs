@@ -4,8 +4,9 @@ use sluice_model::{Empty, Scope};
 use sluice_wire::PacketBuf;
 use sluice_wire::parse::Parsed;
 
-use super::create::{NO_ADJACENCY, lookup, source_allowed};
+use super::create::{NO_ADJACENCY, lookup};
 use super::{Context, Worker};
+use crate::choice::source_allowed;
 use crate::drops::{DropReason, Event};
 use crate::flow::entry::{FLAG_EXTERNAL, FLAG_FROM_CLUSTER, NO_SLOT};
 use crate::flow::state::{State, tcp};

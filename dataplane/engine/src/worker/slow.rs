@@ -6,6 +6,7 @@ use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Kind, Parsed, parse, v6_addrs};
 
 use super::{Context, Worker, drop_reason};
+use crate::choice::frontend_of;
 use crate::drops::DropReason;
 use crate::snapshot::AddressClass;
 use crate::{Sink, Tuple};
@@ -64,11 +65,7 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        let hit = match (tuple.dst, parsed.kind) {
-            (IpAddr::V6(dst), _) => cx.snapshot.frontend6(tuple.protocol, dst.to_bits(), tuple.dport),
-            (IpAddr::V4(dst), _) => cx.snapshot.frontend4(tuple.protocol, dst.to_bits(), tuple.dport),
-        };
-        if let Some(hit) = hit {
+        if let Some(hit) = frontend_of(cx.snapshot, &tuple) {
             return self.create(packet, parsed, tuple, hit, cx, sink);
         }
         self.note_punted(packet.data(), parsed, cx);

@@ -12,11 +12,11 @@ use sluice_wire::parse::{Kind, Parsed};
 
 use sluice_wire::quote::Quote;
 
-use super::create::bits;
 use super::icmp::answer_to;
 use super::slow::{addresses_of, tuple_of};
 use super::{Context, Worker};
 use crate::Tuple;
+use crate::choice::bits;
 use crate::nat::ports::PortShare;
 use crate::snapshot::AddressClass;
 
