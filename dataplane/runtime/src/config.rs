@@ -10,8 +10,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 mod check;
+mod eal;
 
 pub use check::ConfigError;
+pub use eal::EalArgument;
 
 /// Everything about this gateway's packet path that is decided before it starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,12 +39,13 @@ pub struct DataplaneConfig {
     pub state_dir: Option<PathBuf>,
     /// The socket on which the control process serves the feed.
     pub feed: PathBuf,
-    /// User names or ids, beside root and this process's own, that may use the admin socket.
-    pub admin_uids: Vec<u32>,
-    /// More arguments for DPDK's EAL, such as a log level; for experts.
+    /// Id of the group that may use the admin socket, beside root and this process's own user.
+    pub admin_group: Option<u32>,
+    /// Arguments for DPDK's EAL, of those that [`EalArgument`] knows.
     pub eal_arguments: Vec<String>,
-    /// How long a stop waits for the links to send what is queued.
-    pub stop_timeout: Duration,
+    /// How long packets wait in the devices' queues after the start until control has told the Services; then they go to
+    /// Linux.
+    pub feed_patience: Duration,
 }
 
 impl Default for DataplaneConfig {
@@ -58,9 +61,9 @@ impl Default for DataplaneConfig {
             runtime_dir: PathBuf::from("/run/sluice"),
             state_dir: None,
             feed: PathBuf::from("/run/sluice/feed.sock"),
-            admin_uids: Vec::new(),
+            admin_group: None,
             eal_arguments: Vec::new(),
-            stop_timeout: Duration::from_secs(2),
+            feed_patience: Duration::from_secs(3),
         }
     }
 }
@@ -68,10 +71,7 @@ impl Default for DataplaneConfig {
 impl DataplaneConfig {
     /// The directory of the flow files.
     pub fn flows_dir(&self) -> PathBuf {
-        self.state_dir
-            .clone()
-            .unwrap_or_else(|| self.runtime_dir.clone())
-            .join("flows")
+        self.state_dir.clone().unwrap_or_else(|| self.runtime_dir.clone()).join("flows")
     }
 
     /// The admin socket.

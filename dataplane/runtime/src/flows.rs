@@ -67,28 +67,14 @@ impl FlowFiles {
     pub fn open(directory: &Path, lcores: u16) -> Result<Self, FlowsError> {
         let fail = |action, path: &Path| {
             let path = path.to_owned();
-            move |source| FlowsError::File {
-                path,
-                action,
-                source,
-            }
+            move |source| FlowsError::File { path, action, source }
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(fail("create", directory))?;
-        let owner = fs::metadata(directory)
-            .map_err(fail("examine", directory))?
-            .uid();
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail("create", directory))?;
+        let owner = fs::metadata(directory).map_err(fail("examine", directory))?.uid();
         if owner != rustix::process::geteuid().as_raw() {
-            return Err(FlowsError::Foreign {
-                path: directory.to_owned(),
-                owner,
-            });
+            return Err(FlowsError::Foreign { path: directory.to_owned(), owner });
         }
-        fs::set_permissions(directory, Permissions::from_mode(0o700))
-            .map_err(fail("restrict", directory))?;
+        fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(fail("restrict", directory))?;
 
         let boot_path = Path::new("/proc/sys/kernel/random/boot_id");
         let boot = fs::read_to_string(boot_path).map_err(fail("read", boot_path))?;
@@ -105,21 +91,14 @@ impl FlowFiles {
             }
         };
         let ours = format!("-of-{lcores}");
-        for entry in fs::read_dir(directory)
-            .map_err(fail("list", directory))?
-            .flatten()
-        {
+        for entry in fs::read_dir(directory).map_err(fail("list", directory))?.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with("flows") && (!same_boot || !name.ends_with(&ours)) {
                 fs::remove_file(entry.path()).map_err(fail("remove", &entry.path()))?;
             }
         }
-        Ok(Self {
-            directory: directory.to_owned(),
-            keys: HashKeys::new(keys),
-            lcores,
-        })
+        Ok(Self { directory: directory.to_owned(), keys: HashKeys::new(keys), lcores })
     }
 
     /// The boot's keys.
@@ -167,9 +146,7 @@ fn read_keys(path: &Path, boot: &[u8]) -> io::Result<Option<[u8; SECRET]>> {
         Err(error) => return Err(error),
     };
     let mut content = Vec::new();
-    Read::by_ref(&mut file)
-        .take((BOOT_ID + SECRET + 1) as u64)
-        .read_to_end(&mut content)?;
+    Read::by_ref(&mut file).take((BOOT_ID + SECRET + 1) as u64).read_to_end(&mut content)?;
     let Some((id, keys)) = content.split_at_checked(boot.len()) else {
         return Ok(None);
     };
@@ -179,12 +156,7 @@ fn read_keys(path: &Path, boot: &[u8]) -> io::Result<Option<[u8; SECRET]>> {
 fn write_keys(path: &Path, boot: &[u8], keys: &[u8]) -> io::Result<()> {
     // Written beside and renamed, so that a kill leaves either no keys or whole ones.
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(boot)?;
     file.write_all(keys)?;
@@ -208,10 +180,8 @@ mod tests {
         let before = hash(&files);
         drop(files.storage(0, 64).unwrap());
         let names = || {
-            let mut names: Vec<_> = fs::read_dir(&path)
-                .unwrap()
-                .map(|e| e.unwrap().file_name().into_string().unwrap())
-                .collect();
+            let mut names: Vec<_> =
+                fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         };

@@ -50,17 +50,9 @@ impl Instance {
     pub fn acquire(directory: &Path) -> Result<Self, InstanceError> {
         let fail = |action, path: &Path| {
             let path = path.to_owned();
-            move |source| InstanceError::File {
-                path,
-                action,
-                source,
-            }
+            move |source| InstanceError::File { path, action, source }
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(directory)
-            .map_err(fail("create", directory))?;
+        DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(fail("create", directory))?;
         let path = directory.join("dataplane.lock");
         let mut lock = OpenOptions::new()
             .write(true)
@@ -77,9 +69,7 @@ impl Instance {
                     std::thread::sleep(Duration::from_millis(5))
                 }
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(InstanceError::Running {
-                        directory: directory.to_owned(),
-                    });
+                    return Err(InstanceError::Running { directory: directory.to_owned() });
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(fail("lock", &path)(errno.into())),
@@ -91,10 +81,7 @@ impl Instance {
         let prefix = file_prefix(directory);
         // Ours alone: the name of the directory whose lock we hold is in it.
         remove_shared(&prefix);
-        Ok(Self {
-            _lock: lock,
-            prefix,
-        })
+        Ok(Self { _lock: lock, prefix })
     }
 
     /// DPDK's `--file-prefix` for this runtime directory.
@@ -116,10 +103,9 @@ impl Drop for Instance {
 pub fn remove_socket(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "something that is no socket is in the way",
-        )),
+        Ok(_) => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no socket is in the way"))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
@@ -129,11 +115,8 @@ pub fn remove_socket(path: &Path) -> io::Result<()> {
 fn file_prefix(directory: &Path) -> String {
     // FNV-1a: stable across builds, and no secret is at stake.
     let canonical = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
-    let hash = canonical
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash =
+        canonical.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
         });
     format!("sluice-{hash:016x}")
@@ -150,11 +133,7 @@ fn remove_shared(prefix: &str) {
     gone(fs::remove_dir_all(&run), &run);
     for mount in huge_mounts(&fs::read_to_string("/proc/mounts").unwrap_or_default()) {
         for entry in fs::read_dir(&mount).into_iter().flatten().flatten() {
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(&format!("{prefix}map_"))
-            {
+            if entry.file_name().to_string_lossy().starts_with(&format!("{prefix}map_")) {
                 gone(fs::remove_file(entry.path()), &entry.path());
             }
         }
@@ -181,10 +160,7 @@ mod tests {
     fn a_directory_has_one_owner_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let first = Instance::acquire(directory.path()).unwrap();
-        assert!(matches!(
-            Instance::acquire(directory.path()),
-            Err(InstanceError::Running { .. })
-        ));
+        assert!(matches!(Instance::acquire(directory.path()), Err(InstanceError::Running { .. })));
         let other = tempfile::tempdir().unwrap();
         let second = Instance::acquire(other.path()).unwrap();
         assert_ne!(first.prefix(), second.prefix());
@@ -208,9 +184,6 @@ mod tests {
     #[test]
     fn huge_page_mounts_are_found() {
         let mounts = "tmpfs /run tmpfs rw 0 0\nhugetlbfs /dev/hugepages hugetlbfs rw 0 0\nnone /mnt/huge hugetlbfs rw 0 0\n";
-        assert_eq!(
-            huge_mounts(mounts),
-            [PathBuf::from("/dev/hugepages"), PathBuf::from("/mnt/huge")]
-        );
+        assert_eq!(huge_mounts(mounts), [PathBuf::from("/dev/hugepages"), PathBuf::from("/mnt/huge")]);
     }
 }

@@ -45,19 +45,14 @@ impl Listener for Recorder {
                 FibChange::Port(info) => told.port = Some(info),
                 FibChange::Route(route) => told.routes.push(route),
                 FibChange::RouteGone(route) => {
-                    let at = told
-                        .routes
-                        .iter()
-                        .position(|known| *known == route)
-                        .expect("a route that was told");
+                    let at =
+                        told.routes.iter().position(|known| *known == route).expect("a route that was told");
                     told.routes.remove(at);
                 }
                 FibChange::Neighbor { ip, mac, .. } => drop(told.neighbors.insert(ip, mac)),
-                FibChange::NeighborGone { ip, .. } => drop(
-                    told.neighbors
-                        .remove(&ip)
-                        .expect("a neighbour that was told"),
-                ),
+                FibChange::NeighborGone { ip, .. } => {
+                    drop(told.neighbors.remove(&ip).expect("a neighbour that was told"))
+                }
             }
         }
     }
@@ -90,20 +85,8 @@ fn with_peer() -> (Far, Socket, Interface) {
 }
 
 fn mirrored(index: u32) -> Vec<MirroredPort> {
-    let addresses = ["192.0.2.1/24", "2001:db8::1/64"]
-        .iter()
-        .map(|a| a.parse().unwrap())
-        .collect();
-    vec![MirroredPort {
-        info: PortInfo {
-            id: 0,
-            name: "up".into(),
-            mac: MAC,
-            mtu: 1500,
-            addresses,
-        },
-        index,
-    }]
+    let addresses = ["192.0.2.1/24", "2001:db8::1/64"].iter().map(|a| a.parse().unwrap()).collect();
+    vec![MirroredPort { info: PortInfo { id: 0, name: "up".into(), mac: MAC, mtu: 1500, addresses }, index }]
 }
 
 fn follow(index: u32) -> (Recorder, Stop, std::thread::JoinHandle<()>) {
@@ -124,10 +107,7 @@ fn an_interface_is_set_up() {
     }
     let (_far, mut socket, interface) = with_peer();
     let now = link::find(&mut socket, "sl-up").unwrap().unwrap();
-    assert_eq!(
-        (now.index, now.mac, now.mtu, now.up),
-        (interface.index, Some(MAC), 1400, true)
-    );
+    assert_eq!((now.index, now.mac, now.mtu, now.up), (interface.index, Some(MAC), 1400, true));
     let shown = run("ip addr show dev sl-up");
     for expected in ["192.0.2.1/24 brd 192.0.2.255", "2001:db8::1/64"] {
         assert!(shown.contains(expected), "{shown}");
@@ -136,36 +116,16 @@ fn an_interface_is_set_up() {
     // Again is no error.
     link::add_address(&mut socket, &interface, "192.0.2.1/24".parse().unwrap()).unwrap();
 
-    link::add_route(
-        &mut socket,
-        "10.244.0.0/16".parse().unwrap(),
-        ip("192.0.2.2"),
-        None,
-    )
-    .unwrap();
+    link::add_route(&mut socket, "10.244.0.0/16".parse().unwrap(), ip("192.0.2.2"), None).unwrap();
     let via6 = ip("2001:db8::2");
-    link::add_route(
-        &mut socket,
-        "fd00::/8".parse().unwrap(),
-        via6,
-        Some(interface.index),
-    )
-    .unwrap();
+    link::add_route(&mut socket, "fd00::/8".parse().unwrap(), via6, Some(interface.index)).unwrap();
     assert!(run("ip route").contains("10.244.0.0/16 via 192.0.2.2 dev sl-up"));
     assert!(run("ip -6 route").contains("fd00::/8 via 2001:db8::2 dev sl-up"));
 
-    let error = link::add_route(
-        &mut socket,
-        "10.0.0.0/8".parse().unwrap(),
-        ip("203.0.113.1"),
-        None,
-    )
-    .unwrap_err();
+    let error =
+        link::add_route(&mut socket, "10.0.0.0/8".parse().unwrap(), ip("203.0.113.1"), None).unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains("10.0.0.0/8 via 203.0.113.1") && text.contains("unreachable"),
-        "{text}"
-    );
+    assert!(text.contains("10.0.0.0/8 via 203.0.113.1") && text.contains("unreachable"), "{text}");
     assert!(matches!(link::find(&mut socket, "absent"), Ok(None)));
 }
 
@@ -180,20 +140,10 @@ fn the_mirror_follows_the_kernel() {
     {
         let told = told();
         let port = told.port.as_ref().unwrap();
-        let addresses = [
-            "192.0.2.1/24".parse().unwrap(),
-            "2001:db8::1/64".parse().unwrap(),
-        ];
+        let addresses = ["192.0.2.1/24".parse().unwrap(), "2001:db8::1/64".parse().unwrap()];
         assert_eq!((port.mtu, &port.addresses[..]), (1400, &addresses[..]));
-        let connected = |to: &str| {
-            told.routes
-                .iter()
-                .any(|r| r.to == to.parse().unwrap() && r.via.is_none())
-        };
-        assert!(
-            connected("192.0.2.0/24") && connected("2001:db8::/64"),
-            "{told:?}"
-        );
+        let connected = |to: &str| told.routes.iter().any(|r| r.to == to.parse().unwrap() && r.via.is_none());
+        assert!(connected("192.0.2.0/24") && connected("2001:db8::/64"), "{told:?}");
         assert_eq!(told.routes.len(), 2, "{told:?}");
     }
     let has = |to: &str, via: &str| {
@@ -203,15 +153,11 @@ fn the_mirror_follows_the_kernel() {
     run("ip route add 10.0.0.0/8 via 192.0.2.2");
     wait_for("a route", || has("10.0.0.0/8", "192.0.2.2"));
     run("ip route replace 10.0.0.0/8 via 192.0.2.3");
-    wait_for("its replacement", || {
-        has("10.0.0.0/8", "192.0.2.3") && !has("10.0.0.0/8", "192.0.2.2")
-    });
+    wait_for("its replacement", || has("10.0.0.0/8", "192.0.2.3") && !has("10.0.0.0/8", "192.0.2.2"));
     assert_eq!(told().gateways, HashSet::from([(0, ip("192.0.2.3"))]));
     run("ip route append 10.0.0.0/8 via 192.0.2.4");
     run("ip route del 10.0.0.0/8 via 192.0.2.3");
-    wait_for("the appended one to take over", || {
-        has("10.0.0.0/8", "192.0.2.4")
-    });
+    wait_for("the appended one to take over", || has("10.0.0.0/8", "192.0.2.4"));
 
     run("ip -6 route add fd00::/8 nexthop via 2001:db8::2 nexthop via 2001:db8::3");
     wait_for("a multipath route", || has("fd00::/8", "2001:db8::2"));
@@ -219,15 +165,8 @@ fn the_mirror_follows_the_kernel() {
     wait_for("its second hop", || has("fd00::/8", "2001:db8::3"));
 
     run("ip addr add 198.51.100.9/24 dev sl-up");
-    wait_for("an address", || {
-        told().port.as_ref().unwrap().addresses.len() == 3
-    });
-    wait_for("its route", || {
-        told()
-            .routes
-            .iter()
-            .any(|r| r.to == "198.51.100.0/24".parse().unwrap())
-    });
+    wait_for("an address", || told().port.as_ref().unwrap().addresses.len() == 3);
+    wait_for("its route", || told().routes.iter().any(|r| r.to == "198.51.100.0/24".parse().unwrap()));
 
     run("ip link set sl-up mtu 1350");
     wait_for("the MTU", || told().port.as_ref().unwrap().mtu == 1350);
@@ -237,10 +176,7 @@ fn the_mirror_follows_the_kernel() {
     wait_for("all routes to go", || told().routes.is_empty());
     run("ip link set sl-up up");
     wait_for("connected routes to come back", || {
-        told()
-            .routes
-            .iter()
-            .any(|r| r.to == "192.0.2.0/24".parse().unwrap())
+        told().routes.iter().any(|r| r.to == "192.0.2.0/24".parse().unwrap())
     });
     stop.set();
     thread.join().unwrap();
@@ -258,12 +194,7 @@ fn a_flood_of_notifications_ends_in_the_right_state() {
     let batch = |verb: &str, count: u32| {
         let lines: String = (0..count)
             .map(|n| {
-                format!(
-                    "route {verb} 10.{}.{}.{}/32 via 192.0.2.2\n",
-                    n >> 14,
-                    (n >> 6) & 255,
-                    (n & 63) << 2
-                )
+                format!("route {verb} 10.{}.{}.{}/32 via 192.0.2.2\n", n >> 14, (n >> 6) & 255, (n & 63) << 2)
             })
             .collect();
         let path = std::env::temp_dir().join(format!("sluice-routes-{}", std::process::id()));
@@ -287,10 +218,7 @@ fn a_flood_of_notifications_ends_in_the_right_state() {
             assert!(overrun, "the flood was too small to test anything");
             break;
         }
-        assert!(
-            Instant::now() < deadline,
-            "{gateways} routes left, overrun: {overrun}"
-        );
+        assert!(Instant::now() < deadline, "{gateways} routes left, overrun: {overrun}");
     }
 }
 
@@ -308,46 +236,26 @@ fn next_hops_are_resolved_by_the_kernel() {
     });
     for peer in ["192.0.2.2", "2001:db8::2"] {
         assert!(asker.neighbor(0, ip(peer)));
-        wait_for(peer, || {
-            recorder.0.lock().unwrap().neighbors.get(&ip(peer)) == Some(&[2, 0, 0, 0, 0, 2])
-        });
+        wait_for(peer, || recorder.0.lock().unwrap().neighbors.get(&ip(peer)) == Some(&[2, 0, 0, 0, 0, 2]));
     }
 
     // Gateways are kept resolved by the kernel itself.
     asker.gateways(HashSet::from([(0, ip("192.0.2.2"))]));
     wait_for("the managed flag", || {
-        run("ip neigh show dev sl-up")
-            .lines()
-            .any(|l| l.contains("192.0.2.2") && l.contains("managed"))
+        run("ip neigh show dev sl-up").lines().any(|l| l.contains("192.0.2.2") && l.contains("managed"))
     });
     // Until they are no gateways any more.
     asker.gateways(HashSet::new());
-    wait_for("its end", || {
-        !run("ip neigh show dev sl-up").contains("managed")
-    });
+    wait_for("its end", || !run("ip neigh show dev sl-up").contains("managed"));
 
     // One that nobody answers for never counts as resolved.
     assert!(asker.neighbor(0, ip("192.0.2.77")));
     std::thread::sleep(Duration::from_millis(300));
-    assert!(
-        !recorder
-            .0
-            .lock()
-            .unwrap()
-            .neighbors
-            .contains_key(&ip("192.0.2.77"))
-    );
+    assert!(!recorder.0.lock().unwrap().neighbors.contains_key(&ip("192.0.2.77")));
 
     // And one that goes away is gone.
     run("ip neigh del 192.0.2.2 dev sl-up");
-    wait_for("its removal", || {
-        !recorder
-            .0
-            .lock()
-            .unwrap()
-            .neighbors
-            .contains_key(&ip("192.0.2.2"))
-    });
+    wait_for("its removal", || !recorder.0.lock().unwrap().neighbors.contains_key(&ip("192.0.2.2")));
     stop.set();
     monitor.join().unwrap();
     resolver.join().unwrap();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sluice_engine::PortId;
 
-use super::{DataplaneConfig, PortConfig, Queues, RouteConfig};
+use super::{DataplaneConfig, EalArgument, PortConfig, Queues, RouteConfig};
 
 /// `IFNAMSIZ` less the zero and `sl-`.
 const NAME: usize = 12;
@@ -54,18 +54,9 @@ impl DataplaneConfig {
     /// # Errors
     /// The first thing found.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let value = |key, problem: &str| {
-            Err(ConfigError::Value {
-                key,
-                problem: problem.to_owned(),
-            })
-        };
+        let value = |key, problem: &str| Err(ConfigError::Value { key, problem: problem.to_owned() });
         let mut seen = HashSet::new();
-        match self
-            .lcores
-            .iter()
-            .find(|&&cpu| cpu >= LCORES || !seen.insert(cpu))
-        {
+        match self.lcores.iter().find(|&&cpu| cpu >= LCORES || !seen.insert(cpu)) {
             Some(cpu) if *cpu >= LCORES => {
                 return value("lcores", &format!("CPU {cpu} is beyond DPDK's {LCORES}"));
             }
@@ -80,50 +71,33 @@ impl DataplaneConfig {
             return value("flows", "must be from 64 to 268435456");
         }
         if self.ports.is_empty() || self.ports.len() > usize::from(PortId::MAX) {
-            return value(
-                "ports",
-                &format!("there must be 1 to {} ports", PortId::MAX),
-            );
+            return value("ports", &format!("there must be 1 to {} ports", PortId::MAX));
         }
-        if !self.runtime_dir.is_absolute()
-            || self
-                .state_dir
-                .as_ref()
-                .is_some_and(|dir| !dir.is_absolute())
-        {
+        if !self.runtime_dir.is_absolute() || self.state_dir.as_ref().is_some_and(|dir| !dir.is_absolute()) {
             return value("runtime_dir", "directories must be absolute paths");
         }
-        let (mut names, mut devices, mut addresses) =
-            (HashSet::new(), HashSet::new(), HashSet::new());
+        for argument in &self.eal_arguments {
+            if let Err(problem) = argument.parse::<EalArgument>() {
+                return value("eal_arguments", &problem.to_string());
+            }
+        }
+        let (mut names, mut devices, mut addresses) = (HashSet::new(), HashSet::new(), HashSet::new());
         for port in &self.ports {
             let problem = port.problem().or_else(|| {
                 if !names.insert(&port.name) {
                     Some("another port has this name".to_owned())
                 } else if !devices.insert(port.device_name()) {
-                    Some(format!(
-                        "another port has the device {}",
-                        port.device_name()
-                    ))
+                    Some(format!("another port has the device {}", port.device_name()))
                 } else {
-                    let twice = port
-                        .addresses
-                        .iter()
-                        .find(|net| !addresses.insert(net.addr()));
+                    let twice = port.addresses.iter().find(|net| !addresses.insert(net.addr()));
                     twice.map(|net| format!("the address {} is listed twice", net.addr()))
                 }
             });
             if let Some(problem) = problem {
-                return Err(ConfigError::Port {
-                    name: port.name.clone(),
-                    problem,
-                });
+                return Err(ConfigError::Port { name: port.name.clone(), problem });
             }
         }
-        match self
-            .routes
-            .iter()
-            .find_map(|route| Some((route.to, self.route_problem(route)?)))
-        {
+        match self.routes.iter().find_map(|route| Some((route.to, self.route_problem(route)?))) {
             Some((to, problem)) => Err(ConfigError::Route { to, problem }),
             None => Ok(()),
         }
@@ -141,30 +115,17 @@ impl DataplaneConfig {
         if matches!(via, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
             return Some(format!("{via} is link-local, so the port must be named"));
         }
-        let connected = self
-            .ports
-            .iter()
-            .flat_map(|port| &port.addresses)
-            .any(|net| net.contains(via));
-        (!connected).then(|| {
-            format!("{via} is on no port's subnet; name the port, or give it an address there")
-        })
+        let connected = self.ports.iter().flat_map(|port| &port.addresses).any(|net| net.contains(via));
+        (!connected)
+            .then(|| format!("{via} is on no port's subnet; name the port, or give it an address there"))
     }
 }
 
 impl PortConfig {
     fn problem(&self) -> Option<String> {
-        let Self {
-            name,
-            device,
-            queues,
-            addresses,
-            mtu,
-        } = self;
+        let Self { name, device, queues, addresses, mtu } = self;
         let named = (1..=NAME).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         if !named {
             return Some(format!(
                 "a name has 1 to {NAME} letters, digits, '-', '_' or '.', for \"sl-<name>\" is an interface"
@@ -194,7 +155,6 @@ impl PortConfig {
 #[cfg(test)]
 mod tests {
     use super::super::*;
-    use super::*;
 
     fn good() -> DataplaneConfig {
         let port = |name: &str, device: &str, address: &str| PortConfig {
@@ -234,49 +194,20 @@ mod tests {
             (|c| c.memory_mib = 1, "dataplane.memory"),
             (|c| c.flows = 0, "dataplane.flows"),
             (|c| c.ports.clear(), "dataplane.ports"),
-            (
-                |c| c.ports[0].name = "a name".into(),
-                "port \"a name\": a name has",
-            ),
-            (
-                |c| c.ports[0].name = "thirteen-char".into(),
-                "a name has 1 to 12",
-            ),
-            (
-                |c| c.ports[1].name = "uplink".into(),
-                "another port has this name",
-            ),
-            (
-                |c| c.ports[1].device = "net_tap0,iface=other".into(),
-                "has the device net_tap0",
-            ),
+            (|c| c.ports[0].name = "a name".into(), "port \"a name\": a name has"),
+            (|c| c.ports[0].name = "thirteen-char".into(), "a name has 1 to 12"),
+            (|c| c.ports[1].name = "uplink".into(), "another port has this name"),
+            (|c| c.ports[1].device = "net_tap0,iface=other".into(), "has the device net_tap0"),
             (|c| c.ports[1].mtu = 1000, "mtu must be from 1280"),
             (|c| c.ports[0].queues = Queues::Count(0), "queues must be"),
-            (
-                |c| c.ports[0].addresses = vec!["192.0.2.0/24".parse().unwrap()],
-                "192.0.2.0/24 is no address",
-            ),
-            (
-                |c| c.ports[0].addresses = vec!["224.0.0.1/32".parse().unwrap()],
-                "is no address of a host",
-            ),
-            (
-                |c| c.ports[1].addresses = c.ports[0].addresses.clone(),
-                "192.0.2.1 is listed twice",
-            ),
-            (
-                |c| c.routes[0].via = "2001:db8::9".parse().unwrap(),
-                "not of the same family",
-            ),
-            (
-                |c| c.routes[0].via = "203.0.113.1".parse().unwrap(),
-                "is on no port's subnet",
-            ),
-            (
-                |c| c.routes[0].port = Some("x".into()),
-                "there is no port \"x\"",
-            ),
+            (|c| c.ports[0].addresses = vec!["192.0.2.0/24".parse().unwrap()], "192.0.2.0/24 is no address"),
+            (|c| c.ports[0].addresses = vec!["224.0.0.1/32".parse().unwrap()], "is no address of a host"),
+            (|c| c.ports[1].addresses = c.ports[0].addresses.clone(), "192.0.2.1 is listed twice"),
+            (|c| c.routes[0].via = "2001:db8::9".parse().unwrap(), "not of the same family"),
+            (|c| c.routes[0].via = "203.0.113.1".parse().unwrap(), "is on no port's subnet"),
+            (|c| c.routes[0].port = Some("x".into()), "there is no port \"x\""),
             (|c| c.runtime_dir = "run".into(), "absolute"),
+            (|c| c.eal_arguments = vec!["--vdev=x".into()], "dataplane.eal_arguments: \"--vdev=x\""),
         ];
         for (break_it, expected) in cases {
             let mut config = good();
@@ -289,18 +220,9 @@ mod tests {
     #[test]
     fn devices_are_taken_apart() {
         let port = &good().ports[0];
-        assert_eq!(
-            (port.device_name(), port.driver()),
-            ("net_tap0", Some("net_tap"))
-        );
-        assert_eq!(
-            (port.argument("iface"), port.argument("mac")),
-            (Some("up"), None)
-        );
-        let pci = PortConfig {
-            device: "0000:01:00.0".into(),
-            ..port.clone()
-        };
+        assert_eq!((port.device_name(), port.driver()), ("net_tap0", Some("net_tap")));
+        assert_eq!((port.argument("iface"), port.argument("mac")), (Some("up"), None));
+        let pci = PortConfig { device: "0000:01:00.0".into(), ..port.clone() };
         assert_eq!((pci.device_name(), pci.driver()), ("0000:01:00.0", None));
     }
 }

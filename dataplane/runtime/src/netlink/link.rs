@@ -58,10 +58,7 @@ impl Interface {
 /// # Errors
 /// Those of [`Socket::dump`].
 pub fn interfaces(socket: &mut Socket) -> Result<Vec<Interface>, NetlinkError> {
-    let all = socket.dump(
-        RouteNetlinkMessage::GetLink(LinkMessage::default()),
-        "list interfaces",
-    )?;
+    let all = socket.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), "list interfaces")?;
     Ok(all
         .iter()
         .filter_map(|message| match message {
@@ -76,9 +73,7 @@ pub fn interfaces(socket: &mut Socket) -> Result<Vec<Interface>, NetlinkError> {
 /// # Errors
 /// Those of [`Socket::dump`].
 pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Interface>, NetlinkError> {
-    Ok(interfaces(socket)?
-        .into_iter()
-        .find(|interface| interface.name == name))
+    Ok(interfaces(socket)?.into_iter().find(|interface| interface.name == name))
 }
 
 /// Gives an interface a hardware address and an MTU and sets it up.
@@ -94,31 +89,13 @@ pub fn set_up(
     let name = &interface.name;
     if interface.mac != Some(mac) {
         let attributes = vec![LinkAttribute::Address(mac.to_vec())];
-        change(
-            socket,
-            interface.index,
-            attributes,
-            false,
-            &format!("set the hardware address of {name}"),
-        )?;
+        change(socket, interface.index, attributes, false, &format!("set the hardware address of {name}"))?;
     }
     if interface.mtu != u32::from(mtu) {
         let attributes = vec![LinkAttribute::Mtu(mtu.into())];
-        change(
-            socket,
-            interface.index,
-            attributes,
-            false,
-            &format!("set the MTU of {name} to {mtu}"),
-        )?;
+        change(socket, interface.index, attributes, false, &format!("set the MTU of {name} to {mtu}"))?;
     }
-    change(
-        socket,
-        interface.index,
-        Vec::new(),
-        true,
-        &format!("set {name} up"),
-    )
+    change(socket, interface.index, Vec::new(), true, &format!("set {name} up"))
 }
 
 fn change(
@@ -143,37 +120,23 @@ fn change(
 ///
 /// # Errors
 /// The kernel's refusal.
-pub fn add_address(
-    socket: &mut Socket,
-    interface: &Interface,
-    address: IpNet,
-) -> Result<(), NetlinkError> {
+pub fn add_address(socket: &mut Socket, interface: &Interface, address: IpNet) -> Result<(), NetlinkError> {
     let mut message = AddressMessage::default();
     message.header.family = family(address.addr());
     message.header.prefix_len = address.prefix_len();
     message.header.scope = AddressScope::Universe;
     message.header.index = interface.index;
-    message.attributes = vec![
-        AddressAttribute::Local(address.addr()),
-        AddressAttribute::Address(address.addr()),
-    ];
+    message.attributes =
+        vec![AddressAttribute::Local(address.addr()), AddressAttribute::Address(address.addr())];
     match address {
         IpNet::V4(v4) if v4.prefix_len() < 31 => {
-            message
-                .attributes
-                .push(AddressAttribute::Broadcast(v4.broadcast()));
+            message.attributes.push(AddressAttribute::Broadcast(v4.broadcast()));
         }
         IpNet::V4(_) => {}
-        IpNet::V6(_) => message
-            .attributes
-            .push(AddressAttribute::Flags(AddressFlags::Nodad)),
+        IpNet::V6(_) => message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad)),
     }
     let what = format!("add {address} to {}", interface.name);
-    socket.request(
-        RouteNetlinkMessage::NewAddress(message),
-        NLM_F_CREATE | NLM_F_REPLACE,
-        &what,
-    )
+    socket.request(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE, &what)
 }
 
 /// Adds a route to the main table, or replaces the one to the same prefix.
@@ -199,35 +162,18 @@ pub fn add_route(
         RouteAttribute::Destination(RouteAddress::from(to.network())),
         RouteAttribute::Gateway(RouteAddress::from(via)),
     ];
-    message
-        .attributes
-        .extend(interface.map(RouteAttribute::Oif));
+    message.attributes.extend(interface.map(RouteAttribute::Oif));
     let what = format!("add the route to {to} via {via}");
-    socket.request(
-        RouteNetlinkMessage::NewRoute(message),
-        NLM_F_CREATE | NLM_F_REPLACE,
-        &what,
-    )
+    socket.request(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE, &what)
 }
 
 /// Writes one of the kernel's settings of an interface, `/proc/sys/net/<family>/conf/<interface>/<key>`.
 ///
 /// # Errors
 /// The system's: the file is missing where the kernel has no IPv6, and read-only in an ordinary container.
-pub fn set_sysctl(
-    family: AddressFamily,
-    interface: &str,
-    key: &str,
-    value: &str,
-) -> io::Result<()> {
-    let family = if family == AddressFamily::Inet6 {
-        "ipv6"
-    } else {
-        "ipv4"
-    };
-    let path: PathBuf = ["/proc/sys/net", family, "conf", interface, key]
-        .iter()
-        .collect();
+pub fn set_sysctl(family: AddressFamily, interface: &str, key: &str, value: &str) -> io::Result<()> {
+    let family = if family == AddressFamily::Inet6 { "ipv6" } else { "ipv4" };
+    let path: PathBuf = ["/proc/sys/net", family, "conf", interface, key].iter().collect();
     // Opened without creating: procfs answers that with another error than "missing".
     let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
     io::Write::write_all(&mut file, value.as_bytes())

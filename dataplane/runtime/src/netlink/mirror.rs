@@ -68,48 +68,25 @@ struct Known {
 impl Mirror {
     /// A mirror of these ports with nothing on them yet. [`Mirror::ports`] has what the engine must be told first.
     pub fn new(ports: Vec<MirroredPort>) -> Self {
-        let by_index = ports
-            .iter()
-            .enumerate()
-            .map(|(at, port)| (port.index, at))
-            .collect();
+        let by_index = ports.iter().enumerate().map(|(at, port)| (port.index, at)).collect();
         let ports = ports
             .into_iter()
             .map(|MirroredPort { info: wanted, .. }| {
-                let told = PortInfo {
-                    addresses: Vec::new(),
-                    ..wanted.clone()
-                };
-                Port {
-                    wanted,
-                    told,
-                    found: BTreeSet::new(),
-                    mtu: None,
-                }
+                let told = PortInfo { addresses: Vec::new(), ..wanted.clone() };
+                Port { wanted, told, found: BTreeSet::new(), mtu: None }
             })
             .collect();
-        Self {
-            ports,
-            by_index,
-            routes: HashMap::new(),
-            neighbors: HashMap::new(),
-        }
+        Self { ports, by_index, routes: HashMap::new(), neighbors: HashMap::new() }
     }
 
     /// The ports as they are now.
     pub fn ports(&self) -> Vec<FibChange> {
-        self.ports
-            .iter()
-            .map(|port| FibChange::Port(port.told.clone()))
-            .collect()
+        self.ports.iter().map(|port| FibChange::Port(port.told.clone())).collect()
     }
 
     /// All gateways of routes: the next hops to keep resolved.
     pub fn gateways(&self) -> HashSet<(PortId, IpAddr)> {
-        self.routes
-            .values()
-            .filter_map(|known| Some((known.route.port, known.route.via?)))
-            .collect()
+        self.routes.values().filter_map(|known| Some((known.route.port, known.route.via?))).collect()
     }
 
     /// Takes in one notification.
@@ -121,12 +98,8 @@ impl Mirror {
             RouteNetlinkMessage::DelAddress(address) => self.address(address, false, &mut outcome),
             RouteNetlinkMessage::NewRoute(route) => self.new_route(route, &mut outcome),
             RouteNetlinkMessage::DelRoute(route) => self.old_route(route, &mut outcome),
-            RouteNetlinkMessage::NewNeighbour(neighbor) => {
-                self.neighbor(neighbor, true, &mut outcome)
-            }
-            RouteNetlinkMessage::DelNeighbour(neighbor) => {
-                self.neighbor(neighbor, false, &mut outcome)
-            }
+            RouteNetlinkMessage::NewNeighbour(neighbor) => self.neighbor(neighbor, true, &mut outcome),
+            RouteNetlinkMessage::DelNeighbour(neighbor) => self.neighbor(neighbor, false, &mut outcome),
             _ => {}
         }
         outcome
@@ -170,24 +143,14 @@ impl Mirror {
         for at in 0..self.ports.len() {
             self.tell(at, &mut outcome.changes);
         }
-        let gone: Vec<_> = self
-            .routes
-            .keys()
-            .filter(|key| !routes.contains_key(key))
-            .copied()
-            .collect();
+        let gone: Vec<_> = self.routes.keys().filter(|key| !routes.contains_key(key)).copied().collect();
         for key in gone {
             self.forget_route(key, &mut outcome.changes);
         }
         for (key, known) in routes {
             self.keep_route(key, known, &mut outcome.changes);
         }
-        let gone: Vec<_> = self
-            .neighbors
-            .keys()
-            .filter(|key| !neighbors.contains(key))
-            .copied()
-            .collect();
+        let gone: Vec<_> = self.neighbors.keys().filter(|key| !neighbors.contains(key)).copied().collect();
         for (port, ip) in gone {
             self.neighbors.remove(&(port, ip));
             outcome.changes.push(FibChange::NeighborGone { port, ip });
@@ -273,14 +236,11 @@ impl Mirror {
         // IFA_LOCAL is the interface's own address; IFA_ADDRESS is the peer's on point-to-point links and the only one
         // of the two that IPv6 has otherwise.
         let find = |local: bool| {
-            message
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    AddressAttribute::Local(ip) if local => Some(*ip),
-                    AddressAttribute::Address(ip) if !local => Some(*ip),
-                    _ => None,
-                })
+            message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Local(ip) if local => Some(*ip),
+                AddressAttribute::Address(ip) if !local => Some(*ip),
+                _ => None,
+            })
         };
         let ip = find(true).or_else(|| find(false))?;
         let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
@@ -294,30 +254,16 @@ impl Mirror {
     /// The key of a forwarding route, and the route where one of our ports takes it.
     fn read_route(&self, message: &RouteMessage) -> Option<((IpNet, u32), Option<Known>)> {
         let KernelRoute { to, metric, hops } = KernelRoute::from_message(message)?;
-        let mut ours = hops
-            .iter()
-            .filter_map(|hop| Some((hop.via, self.port(hop.index)?)));
-        let known = ours.next().map(|(via, port)| Known {
-            route: Route {
-                to,
-                via,
-                port,
-                metric,
-            },
-            more: hops.len() > 1,
-        });
+        let mut ours = hops.iter().filter_map(|hop| Some((hop.via, self.port(hop.index)?)));
+        let known = ours
+            .next()
+            .map(|(via, port)| Known { route: Route { to, via, port, metric }, more: hops.len() > 1 });
         Some(((to, metric), known))
     }
 
     /// The neighbour, its hardware address where it is usable, and whether it is stale.
-    #[expect(
-        clippy::type_complexity,
-        reason = "one private use, named in the line above"
-    )]
-    fn read_neighbor(
-        &self,
-        message: &NeighbourMessage,
-    ) -> Option<((PortId, IpAddr), Option<[u8; 6]>, bool)> {
+    #[expect(clippy::type_complexity, reason = "one private use, named in the line above")]
+    fn read_neighbor(&self, message: &NeighbourMessage) -> Option<((PortId, IpAddr), Option<[u8; 6]>, bool)> {
         let port = self.port(message.header.ifindex)?;
         if message.header.flags.contains(NeighbourFlags::Proxy) {
             return None;
@@ -349,9 +295,7 @@ impl Mirror {
                 | NeighbourState::Permanent
                 | NeighbourState::Noarp
         );
-        let mac = mac.filter(|mac| {
-            usable && *mac != [0; 6] && mac.first().is_some_and(|byte| byte & 1 == 0)
-        });
+        let mac = mac.filter(|mac| usable && *mac != [0; 6] && mac.first().is_some_and(|byte| byte & 1 == 0));
         Some(((port, ip), mac, state == NeighbourState::Stale))
     }
 
@@ -382,28 +326,12 @@ impl Mirror {
             return;
         };
         // The configuration's order first: full NAT without a list of addresses takes the first of each family.
-        let mut addresses: Vec<IpNet> = port
-            .wanted
-            .addresses
-            .iter()
-            .filter(|net| port.found.contains(net))
-            .copied()
-            .collect();
-        let others: Vec<IpNet> = port
-            .found
-            .iter()
-            .filter(|net| !addresses.contains(net))
-            .copied()
-            .collect();
+        let mut addresses: Vec<IpNet> =
+            port.wanted.addresses.iter().filter(|net| port.found.contains(net)).copied().collect();
+        let others: Vec<IpNet> = port.found.iter().filter(|net| !addresses.contains(net)).copied().collect();
         addresses.extend(others);
-        let mtu = port
-            .mtu
-            .map_or(port.wanted.mtu, |mtu| mtu.min(port.wanted.mtu));
-        let info = PortInfo {
-            addresses,
-            mtu,
-            ..port.wanted.clone()
-        };
+        let mtu = port.mtu.map_or(port.wanted.mtu, |mtu| mtu.min(port.wanted.mtu));
+        let info = PortInfo { addresses, mtu, ..port.wanted.clone() };
         if info != port.told {
             port.told = info.clone();
             changes.push(FibChange::Port(info));
@@ -421,11 +349,7 @@ impl Mirror {
     }
 
     fn forget_route(&mut self, key: (IpNet, u32), changes: &mut Vec<FibChange>) {
-        changes.extend(
-            self.routes
-                .remove(&key)
-                .map(|known| FibChange::RouteGone(known.route)),
-        );
+        changes.extend(self.routes.remove(&key).map(|known| FibChange::RouteGone(known.route)));
     }
 }
 

@@ -3,8 +3,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteNextHop, RouteNextHopFlags,
-    RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteNextHop, RouteNextHopFlags, RouteType,
 };
 
 use super::*;
@@ -61,9 +60,7 @@ fn route_message(to: &str, metric: u32) -> RouteMessage {
     message.header.kind = RouteType::Unicast;
     message.attributes = vec![RouteAttribute::Priority(metric)];
     if to.prefix_len() > 0 {
-        message
-            .attributes
-            .push(RouteAttribute::Destination(RouteAddress::from(to.addr())));
+        message.attributes.push(RouteAttribute::Destination(RouteAddress::from(to.addr())));
     }
     message
 }
@@ -71,9 +68,7 @@ fn route_message(to: &str, metric: u32) -> RouteMessage {
 fn route(to: &str, via: Option<&str>, index: u32, metric: u32) -> RouteMessage {
     let mut message = route_message(to, metric);
     message.attributes.push(RouteAttribute::Oif(index));
-    message
-        .attributes
-        .extend(via.map(|via| RouteAttribute::Gateway(via.parse::<IpAddr>().unwrap().into())));
+    message.attributes.extend(via.map(|via| RouteAttribute::Gateway(via.parse::<IpAddr>().unwrap().into())));
     message
 }
 
@@ -83,10 +78,8 @@ fn neighbor(index: u32, ip: &str, state: NeighbourState, mac: &[u8]) -> Neighbou
     message.header.family = family(ip);
     message.header.ifindex = index;
     message.header.state = state;
-    message.attributes = vec![
-        NeighbourAttribute::Destination(ip.into()),
-        NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
-    ];
+    message.attributes =
+        vec![NeighbourAttribute::Destination(ip.into()), NeighbourAttribute::LinkLayerAddress(mac.to_vec())];
     message
 }
 
@@ -95,12 +88,7 @@ fn new_route(to: &str, via: Option<&str>, index: u32, metric: u32) -> RouteNetli
 }
 
 fn expected_route(to: &str, via: Option<&str>, port: u8, metric: u32) -> Route {
-    Route {
-        to: to.parse().unwrap(),
-        via: via.map(|via| via.parse().unwrap()),
-        port,
-        metric,
-    }
+    Route { to: to.parse().unwrap(), via: via.map(|via| via.parse().unwrap()), port, metric }
 }
 
 fn port_of(changes: &[FibChange]) -> &PortInfo {
@@ -117,42 +105,20 @@ fn nets(addresses: &[&str]) -> Vec<IpNet> {
 #[test]
 fn addresses_come_in_the_configurations_order() {
     let mut mirror = mirror();
-    let mut apply = |net| {
-        mirror
-            .apply(&RouteNetlinkMessage::NewAddress(address(UPLINK, net)))
-            .changes
-    };
-    assert_eq!(
-        port_of(&apply("192.0.2.1/24")).addresses,
-        nets(&["192.0.2.1/24"])
-    );
-    assert_eq!(
-        port_of(&apply("192.0.2.99/24")).addresses,
-        nets(&["192.0.2.1/24", "192.0.2.99/24"])
-    );
+    let mut apply = |net| mirror.apply(&RouteNetlinkMessage::NewAddress(address(UPLINK, net))).changes;
+    assert_eq!(port_of(&apply("192.0.2.1/24")).addresses, nets(&["192.0.2.1/24"]));
+    assert_eq!(port_of(&apply("192.0.2.99/24")).addresses, nets(&["192.0.2.1/24", "192.0.2.99/24"]));
     assert_eq!(
         port_of(&apply("192.0.2.7/24")).addresses,
         nets(&["192.0.2.7/24", "192.0.2.1/24", "192.0.2.99/24"])
     );
     assert!(apply("192.0.2.7/24").is_empty(), "nothing new");
-    assert!(
-        apply("fe80::1/64").is_empty(),
-        "link-local addresses are Linux's own business"
-    );
+    assert!(apply("fe80::1/64").is_empty(), "link-local addresses are Linux's own business");
 
-    let gone = mirror.apply(&RouteNetlinkMessage::DelAddress(address(
-        UPLINK,
-        "192.0.2.7/24",
-    )));
-    assert_eq!(
-        port_of(&gone.changes).addresses,
-        nets(&["192.0.2.1/24", "192.0.2.99/24"])
-    );
+    let gone = mirror.apply(&RouteNetlinkMessage::DelAddress(address(UPLINK, "192.0.2.7/24")));
+    assert_eq!(port_of(&gone.changes).addresses, nets(&["192.0.2.1/24", "192.0.2.99/24"]));
     assert!(gone.resync, "routes may have gone with it");
-    let other = mirror.apply(&RouteNetlinkMessage::NewAddress(address(
-        MANAGEMENT,
-        "10.9.9.9/24",
-    )));
+    let other = mirror.apply(&RouteNetlinkMessage::NewAddress(address(MANAGEMENT, "10.9.9.9/24")));
     assert!(other.changes.is_empty());
 }
 
@@ -161,30 +127,17 @@ fn tentative_addresses_wait() {
     let mut mirror = mirror();
     let mut message = address(CLUSTER, "2001:db8:2::10/64");
     message.header.flags = AddressHeaderFlags::Tentative;
-    assert!(
-        mirror
-            .apply(&RouteNetlinkMessage::NewAddress(message.clone()))
-            .changes
-            .is_empty()
-    );
+    assert!(mirror.apply(&RouteNetlinkMessage::NewAddress(message.clone())).changes.is_empty());
     message.header.flags = AddressHeaderFlags::Permanent;
-    let changes = mirror
-        .apply(&RouteNetlinkMessage::NewAddress(message))
-        .changes;
+    let changes = mirror.apply(&RouteNetlinkMessage::NewAddress(message)).changes;
     assert_eq!(port_of(&changes).addresses, nets(&["2001:db8:2::10/64"]));
 }
 
 #[test]
 fn the_mtu_is_the_smaller_of_both() {
     let mut mirror = mirror();
-    assert_eq!(
-        port_of(&mirror.apply(&link(UPLINK, 1400)).changes).mtu,
-        1400
-    );
-    assert_eq!(
-        port_of(&mirror.apply(&link(UPLINK, 9000)).changes).mtu,
-        1500
-    );
+    assert_eq!(port_of(&mirror.apply(&link(UPLINK, 1400)).changes).mtu, 1400);
+    assert_eq!(port_of(&mirror.apply(&link(UPLINK, 9000)).changes).mtu, 1500);
     let outcome = mirror.apply(&link(UPLINK, 9000));
     assert!(outcome.changes.is_empty() && outcome.resync);
 }
@@ -193,71 +146,31 @@ fn the_mtu_is_the_smaller_of_both() {
 fn routes_are_added_replaced_and_removed() {
     let mut mirror = mirror();
     let first = expected_route("10.244.0.0/16", Some("198.51.100.1"), 1, 0);
-    let changes = mirror
-        .apply(&new_route(
-            "10.244.0.0/16",
-            Some("198.51.100.1"),
-            CLUSTER,
-            0,
-        ))
-        .changes;
+    let changes = mirror.apply(&new_route("10.244.0.0/16", Some("198.51.100.1"), CLUSTER, 0)).changes;
     assert_eq!(changes, [FibChange::Route(first.clone())]);
-    assert!(
-        mirror
-            .apply(&new_route(
-                "10.244.0.0/16",
-                Some("198.51.100.1"),
-                CLUSTER,
-                0
-            ))
-            .changes
-            .is_empty()
-    );
+    assert!(mirror.apply(&new_route("10.244.0.0/16", Some("198.51.100.1"), CLUSTER, 0)).changes.is_empty());
 
     // A replacement is announced by the new route alone.
     let second = expected_route("10.244.0.0/16", Some("192.0.2.9"), 0, 0);
-    let changes = mirror
-        .apply(&new_route("10.244.0.0/16", Some("192.0.2.9"), UPLINK, 0))
-        .changes;
-    assert_eq!(
-        changes,
-        [
-            FibChange::RouteGone(first),
-            FibChange::Route(second.clone())
-        ]
-    );
-    assert_eq!(
-        mirror.gateways(),
-        HashSet::from([(0, "192.0.2.9".parse().unwrap())])
-    );
+    let changes = mirror.apply(&new_route("10.244.0.0/16", Some("192.0.2.9"), UPLINK, 0)).changes;
+    assert_eq!(changes, [FibChange::RouteGone(first), FibChange::Route(second.clone())]);
+    assert_eq!(mirror.gateways(), HashSet::from([(0, "192.0.2.9".parse().unwrap())]));
 
     // Replaced by one that leaves through a foreign interface.
-    let changes = mirror
-        .apply(&new_route("10.244.0.0/16", Some("10.0.0.1"), MANAGEMENT, 0))
-        .changes;
+    let changes = mirror.apply(&new_route("10.244.0.0/16", Some("10.0.0.1"), MANAGEMENT, 0)).changes;
     assert_eq!(changes, [FibChange::RouteGone(second)]);
     assert!(mirror.gateways().is_empty());
 
     let third = expected_route("0.0.0.0/0", None, 0, 7);
     assert_eq!(
-        mirror
-            .apply(&new_route("0.0.0.0/0", None, UPLINK, 7))
-            .changes,
+        mirror.apply(&new_route("0.0.0.0/0", None, UPLINK, 7)).changes,
         [FibChange::Route(third.clone())]
     );
     let other_metric = RouteNetlinkMessage::DelRoute(route("0.0.0.0/0", None, UPLINK, 8));
     assert!(mirror.apply(&other_metric).changes.is_empty());
-    let outcome = mirror.apply(&RouteNetlinkMessage::DelRoute(route(
-        "0.0.0.0/0",
-        None,
-        UPLINK,
-        7,
-    )));
+    let outcome = mirror.apply(&RouteNetlinkMessage::DelRoute(route("0.0.0.0/0", None, UPLINK, 7)));
     assert_eq!(outcome.changes, [FibChange::RouteGone(third)]);
-    assert!(
-        outcome.resync,
-        "an older route of the same prefix may take its place"
-    );
+    assert!(outcome.resync, "an older route of the same prefix may take its place");
 }
 
 #[test]
@@ -272,34 +185,13 @@ fn of_several_next_hops_the_first_live_one_of_ours_counts() {
     };
     let mut message = route_message("10.0.0.0/8", 0);
     message.attributes.push(RouteAttribute::MultiPath(vec![
-        hop(
-            CLUSTER,
-            Ipv4Addr::new(198, 51, 100, 1),
-            RouteNextHopFlags::Dead,
-        ),
-        hop(
-            MANAGEMENT,
-            Ipv4Addr::new(10, 0, 0, 1),
-            RouteNextHopFlags::empty(),
-        ),
-        hop(
-            CLUSTER,
-            Ipv4Addr::new(198, 51, 100, 2),
-            RouteNextHopFlags::empty(),
-        ),
-        hop(
-            UPLINK,
-            Ipv4Addr::new(192, 0, 2, 9),
-            RouteNextHopFlags::empty(),
-        ),
+        hop(CLUSTER, Ipv4Addr::new(198, 51, 100, 1), RouteNextHopFlags::Dead),
+        hop(MANAGEMENT, Ipv4Addr::new(10, 0, 0, 1), RouteNextHopFlags::empty()),
+        hop(CLUSTER, Ipv4Addr::new(198, 51, 100, 2), RouteNextHopFlags::empty()),
+        hop(UPLINK, Ipv4Addr::new(192, 0, 2, 9), RouteNextHopFlags::empty()),
     ]));
     let expected = expected_route("10.0.0.0/8", Some("198.51.100.2"), 1, 0);
-    assert_eq!(
-        mirror
-            .apply(&RouteNetlinkMessage::NewRoute(message))
-            .changes,
-        [FibChange::Route(expected)]
-    );
+    assert_eq!(mirror.apply(&RouteNetlinkMessage::NewRoute(message)).changes, [FibChange::Route(expected)]);
     // One hop of them goes: only a new look tells which are left.
     let one = RouteNetlinkMessage::DelRoute(route("10.0.0.0/8", Some("198.51.100.2"), CLUSTER, 0));
     let outcome = mirror.apply(&one);
@@ -327,13 +219,7 @@ fn other_kinds_of_routes_are_left_out() {
         assert!(outcome.changes.is_empty(), "{message:?}");
     }
     for to in ["fe80::/64", "ff00::/8", "169.254.0.0/16", "224.0.0.0/4"] {
-        assert!(
-            mirror()
-                .apply(&new_route(to, None, UPLINK, 0))
-                .changes
-                .is_empty(),
-            "{to}"
-        );
+        assert!(mirror().apply(&new_route(to, None, UPLINK, 0)).changes.is_empty(), "{to}");
     }
 }
 
@@ -343,48 +229,28 @@ fn neighbors_follow_their_state() {
     let ip: IpAddr = "198.51.100.1".parse().unwrap();
     let mac = [2, 0, 0, 0, 9, 9];
     let mut apply = |state, mac: &[u8]| {
-        mirror.apply(&RouteNetlinkMessage::NewNeighbour(neighbor(
-            CLUSTER,
-            "198.51.100.1",
-            state,
-            mac,
-        )))
+        mirror.apply(&RouteNetlinkMessage::NewNeighbour(neighbor(CLUSTER, "198.51.100.1", state, mac)))
     };
     assert!(apply(NeighbourState::Incomplete, &[]).changes.is_empty());
-    assert_eq!(
-        apply(NeighbourState::Reachable, &mac).changes,
-        [FibChange::Neighbor { port: 1, ip, mac }]
-    );
+    assert_eq!(apply(NeighbourState::Reachable, &mac).changes, [FibChange::Neighbor { port: 1, ip, mac }]);
     let stale = apply(NeighbourState::Stale, &mac);
     assert_eq!((stale.changes.len(), &stale.stale[..]), (0, &[(1, ip)][..]));
-    for state in [
-        NeighbourState::Delay,
-        NeighbourState::Probe,
-        NeighbourState::Permanent,
-        NeighbourState::Noarp,
-    ] {
+    for state in
+        [NeighbourState::Delay, NeighbourState::Probe, NeighbourState::Permanent, NeighbourState::Noarp]
+    {
         assert!(apply(state, &mac).changes.is_empty(), "{state:?}");
     }
     let moved = [2, 0, 0, 0, 9, 8];
     assert_eq!(
         apply(NeighbourState::Reachable, &moved).changes,
-        [FibChange::Neighbor {
-            port: 1,
-            ip,
-            mac: moved
-        }]
+        [FibChange::Neighbor { port: 1, ip, mac: moved }]
     );
-    assert_eq!(
-        apply(NeighbourState::Failed, &[]).changes,
-        [FibChange::NeighborGone { port: 1, ip }]
-    );
+    assert_eq!(apply(NeighbourState::Failed, &[]).changes, [FibChange::NeighborGone { port: 1, ip }]);
     assert!(apply(NeighbourState::Failed, &[]).changes.is_empty());
 
     apply(NeighbourState::Reachable, &mac);
     let deleted = neighbor(CLUSTER, "198.51.100.1", NeighbourState::Stale, &mac);
-    let changes = mirror
-        .apply(&RouteNetlinkMessage::DelNeighbour(deleted))
-        .changes;
+    let changes = mirror.apply(&RouteNetlinkMessage::DelNeighbour(deleted)).changes;
     assert_eq!(changes, [FibChange::NeighborGone { port: 1, ip }]);
 }
 
@@ -398,23 +264,12 @@ fn addresses_that_are_no_neighbors_are_left_out() {
         (CLUSTER, "198.51.100.1", &[2, 0, 0, 0]),
     ];
     for (index, ip, mac) in cases {
-        let message =
-            RouteNetlinkMessage::NewNeighbour(neighbor(*index, ip, NeighbourState::Noarp, mac));
+        let message = RouteNetlinkMessage::NewNeighbour(neighbor(*index, ip, NeighbourState::Noarp, mac));
         assert!(mirror().apply(&message).changes.is_empty(), "{ip} {mac:?}");
     }
-    let mut proxy = neighbor(
-        CLUSTER,
-        "198.51.100.1",
-        NeighbourState::Permanent,
-        &[2, 0, 0, 0, 9, 9],
-    );
+    let mut proxy = neighbor(CLUSTER, "198.51.100.1", NeighbourState::Permanent, &[2, 0, 0, 0, 9, 9]);
     proxy.header.flags = NeighbourFlags::Proxy;
-    assert!(
-        mirror()
-            .apply(&RouteNetlinkMessage::NewNeighbour(proxy))
-            .changes
-            .is_empty()
-    );
+    assert!(mirror().apply(&RouteNetlinkMessage::NewNeighbour(proxy)).changes.is_empty());
 }
 
 #[test]
@@ -437,42 +292,25 @@ fn a_dump_replaces_what_was_known() {
     let ten = expected_route("10.0.0.0/8", Some("192.0.2.9"), 0, 0);
     assert_eq!(outcome.changes.len(), 4, "{:?}", outcome.changes);
     for expected in [
-        FibChange::Neighbor {
-            port: 0,
-            ip: v6.into(),
-            mac,
-        },
+        FibChange::Neighbor { port: 0, ip: v6.into(), mac },
         FibChange::Route(connected.clone()),
         FibChange::Route(ten.clone()),
     ] {
         assert!(outcome.changes.contains(&expected), "{expected:?}");
     }
     assert_eq!(outcome.stale, [(0, v6.into())]);
-    assert!(
-        mirror.reconcile(&first).changes.is_empty(),
-        "the same again changes nothing"
-    );
+    assert!(mirror.reconcile(&first).changes.is_empty(), "the same again changes nothing");
 
-    let second = [
-        link(UPLINK, 1500),
-        new_route("10.0.0.0/8", Some("192.0.2.8"), UPLINK, 0),
-    ];
+    let second = [link(UPLINK, 1500), new_route("10.0.0.0/8", Some("192.0.2.8"), UPLINK, 0)];
     let changes = mirror.reconcile(&second).changes;
     assert_eq!(changes.len(), 5, "{changes:?}");
     for expected in [
         FibChange::RouteGone(connected),
         FibChange::RouteGone(ten),
         FibChange::Route(expected_route("10.0.0.0/8", Some("192.0.2.8"), 0, 0)),
-        FibChange::NeighborGone {
-            port: 0,
-            ip: v6.into(),
-        },
+        FibChange::NeighborGone { port: 0, ip: v6.into() },
     ] {
         assert!(changes.contains(&expected), "{expected:?}");
     }
-    assert!(
-        changes
-            .iter()
-            .any(|c| matches!(c, FibChange::Port(info) if info.addresses.is_empty()))
-    );
+    assert!(changes.iter().any(|c| matches!(c, FibChange::Port(info) if info.addresses.is_empty())));
 }

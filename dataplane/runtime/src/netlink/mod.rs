@@ -17,9 +17,5 @@ pub use socket::{NetlinkError, Socket};
 
 /// The kernel's number of an address's family.
 pub fn family(ip: IpAddr) -> AddressFamily {
-    if ip.is_ipv6() {
-        AddressFamily::Inet6
-    } else {
-        AddressFamily::Inet
-    }
+    if ip.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet }
 }

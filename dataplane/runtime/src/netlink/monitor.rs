@@ -91,11 +91,8 @@ impl<L: Listener> Monitor<L> {
         if self.wanted && now >= self.next_dump {
             self.resync()?;
         }
-        let timeout = if self.wanted {
-            timeout.min(self.next_dump.saturating_duration_since(now))
-        } else {
-            timeout
-        };
+        let timeout =
+            if self.wanted { timeout.min(self.next_dump.saturating_duration_since(now)) } else { timeout };
         let mut outcome = Outcome::default();
         let mirror = &mut self.mirror;
         let received = self.notifications.notifications(timeout, |message| {
@@ -112,25 +109,17 @@ impl<L: Listener> Monitor<L> {
     fn resync(&mut self) -> Result<(), NetlinkError> {
         let started = Instant::now();
         self.wanted = false;
-        let mut all = self.requests.dump(
-            RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            "list interfaces",
-        )?;
+        let mut all =
+            self.requests.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), "list interfaces")?;
         let addresses = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         all.extend(self.requests.dump(addresses, "list addresses")?);
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut routes = RouteMessage::default();
             routes.header.address_family = family;
-            all.extend(
-                self.requests
-                    .dump(RouteNetlinkMessage::GetRoute(routes), "list routes")?,
-            );
+            all.extend(self.requests.dump(RouteNetlinkMessage::GetRoute(routes), "list routes")?);
             let mut neighbors = NeighbourMessage::default();
             neighbors.header.family = family;
-            all.extend(self.requests.dump(
-                RouteNetlinkMessage::GetNeighbour(neighbors),
-                "list neighbours",
-            )?);
+            all.extend(self.requests.dump(RouteNetlinkMessage::GetNeighbour(neighbors), "list neighbours")?);
         }
         let outcome = self.mirror.reconcile(&all);
         self.tell(outcome);
@@ -140,10 +129,8 @@ impl<L: Listener> Monitor<L> {
 
     fn tell(&mut self, outcome: Outcome) {
         self.wanted |= outcome.resync;
-        let routes = outcome
-            .changes
-            .iter()
-            .any(|c| matches!(c, FibChange::Route(_) | FibChange::RouteGone(_)));
+        let routes =
+            outcome.changes.iter().any(|c| matches!(c, FibChange::Route(_) | FibChange::RouteGone(_)));
         if !outcome.changes.is_empty() {
             self.listener.changed(outcome.changes);
         }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHopFlags,
-    RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHopFlags, RouteType,
+    RouteVia,
 };
 
 /// A route of the main table that forwards.
@@ -41,16 +41,11 @@ impl KernelRoute {
             _ => return None,
         };
         let special = header.tos != 0 || header.source_prefix_length != 0;
-        if header.kind != RouteType::Unicast || special || header.flags.contains(RouteFlags::Cloned)
-        {
+        if header.kind != RouteType::Unicast || special || header.flags.contains(RouteFlags::Cloned) {
             return None;
         }
         let mut table = u32::from(header.table);
-        let mut to = if v6 {
-            IpAddr::from([0_u8; 16])
-        } else {
-            IpAddr::from([0_u8; 4])
-        };
+        let mut to = if v6 { IpAddr::from([0_u8; 16]) } else { IpAddr::from([0_u8; 4]) };
         let mut metric = 0;
         let mut hops = Vec::new();
         for attribute in &message.attributes {
@@ -60,41 +55,25 @@ impl KernelRoute {
                 RouteAttribute::Priority(number) => metric = *number,
                 RouteAttribute::MultiPath(all) => {
                     let usable = all.iter().filter(|hop| {
-                        !hop.flags
-                            .intersects(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown)
+                        !hop.flags.intersects(RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown)
                     });
-                    hops.extend(usable.map(|hop| Hop {
-                        index: hop.interface_index,
-                        via: gateway(&hop.attributes),
-                    }));
+                    hops.extend(
+                        usable.map(|hop| Hop { index: hop.interface_index, via: gateway(&hop.attributes) }),
+                    );
                 }
                 _ => {}
             }
         }
-        let down = header
-            .flags
-            .intersects(RouteFlags::Dead | RouteFlags::Linkdown);
+        let down = header.flags.intersects(RouteFlags::Dead | RouteFlags::Linkdown);
         if let (false, Some(index)) = (down, interface(&message.attributes)) {
-            hops.insert(
-                0,
-                Hop {
-                    index,
-                    via: gateway(&message.attributes),
-                },
-            );
+            hops.insert(0, Hop { index, via: gateway(&message.attributes) });
         }
-        let to = IpNet::new(to, header.destination_prefix_length)
-            .ok()?
-            .trunc();
+        let to = IpNet::new(to, header.destination_prefix_length).ok()?.trunc();
         let own_link = match to {
             IpNet::V4(net) => net.addr().is_link_local() || net.addr().is_multicast(),
             IpNet::V6(net) => net.addr().is_unicast_link_local() || net.addr().is_multicast(),
         };
-        (table == u32::from(RouteHeader::RT_TABLE_MAIN) && !own_link).then_some(Self {
-            to,
-            metric,
-            hops,
-        })
+        (table == u32::from(RouteHeader::RT_TABLE_MAIN) && !own_link).then_some(Self { to, metric, hops })
     }
 }
 

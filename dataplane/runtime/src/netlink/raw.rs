@@ -40,9 +40,7 @@ pub fn frames(mut datagram: &[u8]) -> impl Iterator<Item = Frame<'_>> {
             return None;
         }
         let bytes = datagram.get(..length)?;
-        datagram = datagram
-            .get(length.next_multiple_of(ALIGN)..)
-            .unwrap_or_default();
+        datagram = datagram.get(length.next_multiple_of(ALIGN)..).unwrap_or_default();
         Some(Frame {
             kind: u16::from_ne_bytes([k0, k1]),
             flags: u16::from_ne_bytes([f0, f1]),
@@ -76,9 +74,7 @@ impl Builder {
         self.bytes.extend_from_slice(&[0; 4]);
         self.bytes.extend_from_slice(fixed);
         pad(&mut self.bytes);
-        attributes(&mut Attributes {
-            bytes: &mut self.bytes,
-        });
+        attributes(&mut Attributes { bytes: &mut self.bytes });
         let length = (self.bytes.len() - start) as u32;
         if let Some(field) = self.bytes.get_mut(start..start + 4) {
             field.copy_from_slice(&length.to_ne_bytes());
@@ -160,10 +156,7 @@ mod tests {
         assert_eq!((all[0].kind, all[0].flags, all[0].sequence), (20, 1, 7));
         // Header 16, fixed part 4 with padding, string 4 + 5 padded to 12, nest 4 + 8.
         assert_eq!(all[0].bytes.len(), 44);
-        assert_eq!(
-            (all[1].kind, all[1].sequence, all[1].error_code()),
-            (2, 8, -17)
-        );
+        assert_eq!((all[1].kind, all[1].sequence, all[1].error_code()), (2, 8, -17));
     }
 
     #[test]

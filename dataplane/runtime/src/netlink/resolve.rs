@@ -102,10 +102,7 @@ impl Resolver {
     fn replace(&mut self, gateways: HashSet<(PortId, IpAddr)>) {
         let before = std::mem::replace(&mut self.gateways, gateways);
         // Asked for without the flag, a former gateway becomes an ordinary neighbour again and can age out.
-        let changed: Vec<_> = before
-            .symmetric_difference(&self.gateways)
-            .copied()
-            .collect();
+        let changed: Vec<_> = before.symmetric_difference(&self.gateways).copied().collect();
         for (port, ip) in changed {
             self.asked.remove(&(port, ip));
             self.once(port, ip);
@@ -115,11 +112,7 @@ impl Resolver {
     /// Asks for a neighbour unless that has just been done.
     fn once(&mut self, port: PortId, ip: IpAddr) {
         let now = Instant::now();
-        if self
-            .asked
-            .get(&(port, ip))
-            .is_some_and(|at| now.duration_since(*at) < PAUSE)
-        {
+        if self.asked.get(&(port, ip)).is_some_and(|at| now.duration_since(*at) < PAUSE) {
             return;
         }
         if self.asked.len() >= REMEMBERED {
@@ -152,13 +145,7 @@ pub fn ask(socket: &mut Socket, index: u32, ip: IpAddr, managed: bool) -> Result
     if managed {
         // Named on each request: one without it takes the flag away.
         message.header.flags = NeighbourFlags::empty();
-        message
-            .attributes
-            .push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
+        message.attributes.push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
     }
-    socket.request(
-        RouteNetlinkMessage::NewNeighbour(message),
-        NLM_F_CREATE,
-        &format!("resolve {ip}"),
-    )
+    socket.request(RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE, &format!("resolve {ip}"))
 }

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType,
-    bind, recv, sendmsg, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType, bind, recv,
+    sendmsg, socket_with,
 };
 
 use super::raw::{self, Frame};
@@ -91,20 +91,10 @@ impl Socket {
     }
 
     fn open(protocol: Option<Protocol>, groups: u32) -> Result<Self, NetlinkError> {
-        let system = |action| {
-            move |errno: Errno| NetlinkError::System {
-                action,
-                source: errno.into(),
-            }
-        };
+        let system = |action| move |errno: Errno| NetlinkError::System { action, source: errno.into() };
         // Protocol 0 is NETLINK_ROUTE.
-        let fd = socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            SocketFlags::CLOEXEC,
-            protocol,
-        )
-        .map_err(system("open a socket"))?;
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+            .map_err(system("open a socket"))?;
         if groups != 0 {
             // Beyond the system's limit only with CAP_NET_ADMIN; without it the limit is what we get.
             set_socket_recv_buffer_size_force(&fd, RECEIVE_BUFFER)
@@ -112,11 +102,7 @@ impl Socket {
                 .map_err(system("size the socket's buffer"))?;
         }
         bind(&fd, &SocketAddrNetlink::new(0, groups)).map_err(system("bind a socket"))?;
-        Ok(Self {
-            fd,
-            sequence: 0,
-            buffer: vec![0; DATAGRAM],
-        })
+        Ok(Self { fd, sequence: 0, buffer: vec![0; DATAGRAM] })
     }
 
     /// Sends one message and waits until the kernel has done it.
@@ -138,12 +124,7 @@ impl Socket {
     ///
     /// # Errors
     /// As for [`Socket::request`].
-    pub fn request_raw(
-        &mut self,
-        bytes: &[u8],
-        sequence: u32,
-        what: &str,
-    ) -> Result<(), NetlinkError> {
+    pub fn request_raw(&mut self, bytes: &[u8], sequence: u32, what: &str) -> Result<(), NetlinkError> {
         self.send(bytes)?;
         self.acknowledged(sequence, what)
     }
@@ -166,9 +147,7 @@ impl Socket {
                 return Ok(all);
             }
         }
-        Err(NetlinkError::Unstable {
-            what: what.to_owned(),
-        })
+        Err(NetlinkError::Unstable { what: what.to_owned() })
     }
 
     /// Waits up to `timeout` for notifications and gives them to `each`; false where none came.
@@ -210,37 +189,23 @@ impl Socket {
 
     fn send(&self, bytes: &[u8]) -> Result<(), NetlinkError> {
         rustix::io::retry_on_intr(|| {
-            sendmsg(
-                &self.fd,
-                &[IoSlice::new(bytes)],
-                &mut SendAncillaryBuffer::default(),
-                SendFlags::empty(),
-            )
+            sendmsg(&self.fd, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), SendFlags::empty())
         })
         .map(drop)
-        .map_err(|errno| NetlinkError::System {
-            action: "send",
-            source: errno.into(),
-        })
+        .map_err(|errno| NetlinkError::System { action: "send", source: errno.into() })
     }
 
     fn readable(&self, timeout: Duration) -> Result<bool, NetlinkError> {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec {
-                tv_sec: left.as_secs() as i64,
-                tv_nsec: i64::from(left.subsec_nanos()),
-            };
+            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
             match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&left)) {
                 Ok(n) => return Ok(n > 0),
                 // TAP drivers announce packets by signals, so interruptions are ordinary here.
                 Err(Errno::INTR) => {}
                 Err(errno) => {
-                    return Err(NetlinkError::System {
-                        action: "wait",
-                        source: errno.into(),
-                    });
+                    return Err(NetlinkError::System { action: "wait", source: errno.into() });
                 }
             }
         }
@@ -251,18 +216,13 @@ impl Socket {
         match rustix::io::retry_on_intr(|| recv(&self.fd, self.buffer.as_mut_slice(), flags)) {
             Ok((length, _)) => Ok(length),
             Err(Errno::NOBUFS) => Err(NetlinkError::Overrun),
-            Err(errno) => Err(NetlinkError::System {
-                action: "receive",
-                source: errno.into(),
-            }),
+            Err(errno) => Err(NetlinkError::System { action: "receive", source: errno.into() }),
         }
     }
 
     fn answer(&mut self, what: &str) -> Result<usize, NetlinkError> {
         if !self.readable(ANSWER_TIME)? {
-            return Err(NetlinkError::NoAnswer {
-                what: what.to_owned(),
-            });
+            return Err(NetlinkError::NoAnswer { what: what.to_owned() });
         }
         self.receive()
     }

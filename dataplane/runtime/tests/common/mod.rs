@@ -23,11 +23,7 @@ pub fn isolated(test: &str) -> bool {
         .output()
         .expect("unshare of util-linux");
     let text = [output.stdout, output.stderr].concat();
-    assert!(
-        output.status.success(),
-        "inside the namespace:\n{}",
-        String::from_utf8_lossy(&text)
-    );
+    assert!(output.status.success(), "inside the namespace:\n{}", String::from_utf8_lossy(&text));
     false
 }
 
@@ -35,15 +31,8 @@ pub fn isolated(test: &str) -> bool {
 #[track_caller]
 pub fn run(line: &str) -> String {
     let mut words = line.split_whitespace();
-    let output = Command::new(words.next().unwrap())
-        .args(words)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{line}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -52,11 +41,8 @@ pub struct Far(Child);
 
 impl Far {
     pub fn new() -> Self {
-        let child = Command::new("unshare")
-            .args(["--net", "sleep", "600"])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child =
+            Command::new("unshare").args(["--net", "sleep", "600"]).stdin(Stdio::null()).spawn().unwrap();
         let far = Self(child);
         let own = std::fs::read_link("/proc/self/ns/net").unwrap();
         wait_for("the second namespace", || {
@@ -78,9 +64,7 @@ impl Far {
     /// A command inside, not yet started.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net=/proc/{}/ns/net", self.pid()))
-            .arg(program);
+        command.arg(format!("--net=/proc/{}/ns/net", self.pid())).arg(program);
         command
     }
 }
@@ -99,5 +83,44 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A part of the test that runs as a process of its own: the test's binary once more, with `part` as its only test.
+pub fn part(far: Option<&Far>, part: &str, argument: &str) -> Command {
+    let me = std::env::current_exe().unwrap();
+    let mut command = match far {
+        Some(far) => far.command(me.to_str().unwrap()),
+        None => Command::new(me),
+    };
+    command
+        .args(["--exact", part, "--nocapture", "--test-threads=1"])
+        .env(format!("SLUICE_TEST_{part}"), argument);
+    command
+}
+
+/// The argument of this process, where it is that part.
+pub fn argument(part: &str) -> Option<String> {
+    std::env::var(format!("SLUICE_TEST_{part}")).ok()
+}
+
+/// A process that ends with the test.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn spawn(mut command: Command) -> Self {
+        Self(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Kills it the hard way and waits for its end.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -1,0 +1,171 @@
+//! The answering end of the admin socket.
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sluice_feed::peer::Peer;
+
+use super::line;
+use super::protocol::{AdminRequest, AdminResponse};
+use crate::instance::remove_socket;
+use crate::stop::Stop;
+
+/// The longest request, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// Connections at a time.
+const CONNECTIONS: usize = 16;
+/// How long a peer may take to say or read something.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often threads look whether they should end.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A request that could not be done; the text goes to the asker.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Why, in words for the asker.
+    #[error("{0}")]
+    Refused(String),
+    /// The asker has gone.
+    #[error("the asker has gone: {0}")]
+    Gone(#[from] io::Error),
+}
+
+/// Who answers.
+pub trait Handler: Send + Sync {
+    /// Answers a request by any number of `say`s; the end is said by the server.
+    ///
+    /// # Errors
+    /// [`Failure`]; one of `say`'s own is to be passed on.
+    fn handle(
+        &self,
+        request: AdminRequest,
+        say: &mut dyn FnMut(AdminResponse) -> io::Result<()>,
+    ) -> Result<(), Failure>;
+}
+
+/// A listening admin socket. Its file goes with it.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+    group: Option<u32>,
+}
+
+impl Server {
+    /// Listens on `path` for root, this process's own user, and the group with this id.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bind(path: &Path, group: Option<u32>) -> io::Result<Self> {
+        remove_socket(path)?;
+        let listener = UnixListener::bind(path)?;
+        // Who may come in is decided by credentials; the file's mode says the same.
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        if group.is_some() {
+            std::os::unix::fs::chown(path, None, group)?;
+            fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        }
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path: path.to_owned(), group })
+    }
+
+    /// Serves until told to stop.
+    pub fn run(self, handler: &Arc<dyn Handler>, stop: &Stop) {
+        let open = Arc::new(AtomicUsize::new(0));
+        while !stop.is_set() {
+            let Ok((stream, _)) = self.accept() else { continue };
+            match self.admit(&stream, &open) {
+                Ok(place) => {
+                    let (handler, stop) = (Arc::clone(handler), stop.clone());
+                    let spawned = std::thread::Builder::new().name("admin".into()).spawn(move || {
+                        let _place = place;
+                        if let Err(error) = serve(stream, &*handler, &stop) {
+                            tracing::debug!(%error, "admin connection");
+                        }
+                    });
+                    if let Err(error) = spawned {
+                        tracing::warn!(%error, "no thread for an admin connection");
+                    }
+                }
+                Err(reason) => {
+                    let mut stream = stream;
+                    let _ = stream.set_write_timeout(Some(TICK));
+                    let _ = say(&mut stream, &AdminResponse::Error { message: reason.to_owned() });
+                }
+            }
+        }
+    }
+
+    /// The next connection; an error where there is none for a while.
+    fn accept(&self) -> io::Result<(UnixStream, std::os::unix::net::SocketAddr)> {
+        let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
+        poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], Some(&tick))?;
+        self.listener.accept()
+    }
+
+    fn admit(&self, stream: &UnixStream, open: &Arc<AtomicUsize>) -> Result<Place, &'static str> {
+        let peer = Peer::of(stream).map_err(|_| "your credentials are unknown")?;
+        if !peer.is_allowed(self.group) {
+            tracing::warn!(%peer, "admin connection refused");
+            return Err("your user may not administer this data plane");
+        }
+        if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
+            open.fetch_sub(1, Ordering::Relaxed);
+            return Err("too many admin connections");
+        }
+        Ok(Place(Arc::clone(open)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// One of the connections allowed at a time.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut writer = stream.try_clone()?;
+    let mut reader = BufReader::new(stream);
+    let mut text = Vec::new();
+    while !stop.is_set() && line::read(&mut reader, LONGEST, &mut text)? {
+        let done = match serde_json::from_slice::<AdminRequest>(&text) {
+            Ok(request) => handler.handle(request, &mut |response| say(&mut writer, &response)),
+            Err(error) => Err(Failure::Refused(format!("the request was not understood: {error}"))),
+        };
+        match done {
+            Ok(()) => say(&mut writer, &AdminResponse::Done)?,
+            Err(Failure::Refused(message)) => say(&mut writer, &AdminResponse::Error { message })?,
+            Err(Failure::Gone(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn say(stream: &mut UnixStream, response: &AdminResponse) -> io::Result<()> {
+    let mut text = serde_json::to_vec(response)?;
+    text.push(b'\n');
+    stream.write_all(&text)
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

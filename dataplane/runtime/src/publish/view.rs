@@ -1,0 +1,62 @@
+//! What is in effect, for people to look at: objects by their names, which the tables no longer know.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sluice_engine::PortId;
+use sluice_engine::snapshot::{Conflict, FibChange, PortInfo, Route};
+use sluice_model::{Change, Generation, Service, ServiceName, Settings};
+
+/// Everything that was published, as it was said.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The generation in effect; 0 before the first.
+    pub generation: Generation,
+    /// Settings.
+    pub settings: Settings,
+    /// Services.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Frontends that two Services claim.
+    pub conflicts: Vec<Conflict>,
+    /// Ports, as last told to the engine.
+    pub ports: BTreeMap<PortId, PortInfo>,
+    /// Routes by prefix, metric and port.
+    pub routes: BTreeMap<(IpNet, u32, PortId), Route>,
+    /// Neighbours.
+    pub neighbors: BTreeMap<(PortId, IpAddr), [u8; 6]>,
+    /// The feed.
+    pub feed: FeedState,
+}
+
+/// How the feed is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedState {
+    /// Control is connected.
+    pub connected: bool,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+impl View {
+    /// Takes in a change from control.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Settings(settings) => self.settings = settings,
+            Change::Service(service) => drop(self.services.insert(service.name.clone(), service)),
+            Change::ServiceGone(name) => drop(self.services.remove(&name)),
+        }
+    }
+
+    /// Takes in a change from Linux.
+    pub fn apply_fib(&mut self, change: FibChange) {
+        let key = |route: &Route| (route.to, route.metric, route.port);
+        match change {
+            FibChange::Port(info) => drop(self.ports.insert(info.id, info)),
+            FibChange::Route(route) => drop(self.routes.insert(key(&route), route)),
+            FibChange::RouteGone(route) => drop(self.routes.remove(&key(&route))),
+            FibChange::Neighbor { port, ip, mac } => drop(self.neighbors.insert((port, ip), mac)),
+            FibChange::NeighborGone { port, ip } => drop(self.neighbors.remove(&(port, ip))),
+        }
+    }
+}
