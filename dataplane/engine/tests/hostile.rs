@@ -1,4 +1,5 @@
 //! What the fuzzer found and where it has been, replayed; and inputs from a generator that needs no fuzzer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "common/hostile.rs"]
 mod hostile;

@@ -1,0 +1,176 @@
+//! A gateway with pods and manifests, ready for requests.
+#![allow(dead_code)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sluice_testbed::client::{eventually, get};
+use sluice_testbed::manifests::ServiceManifest;
+use sluice_testbed::netns::Netns;
+use sluice_testbed::pods::Pod;
+use sluice_testbed::{Gateway, Testbed, links};
+
+pub const VIP: &str = "203.0.113.10:80";
+pub const VIP6: &str = "[2001:db8:ff::10]:80";
+pub const CLUSTER_IP: &str = "10.96.0.20:80";
+pub const CLUSTER_IP6: &str = "[fd00:10:96::20]:80";
+pub const NODE_PORT: &str = "192.0.2.1:30080";
+pub const NODE_PORT6: &str = "[2001:db8:1::1]:30080";
+pub const POD_A: &str = "10.244.1.5";
+pub const POD_B: &str = "10.244.2.5";
+pub const POD_A6: &str = "fd00:10:244:1::5";
+pub const POD_B6: &str = "fd00:10:244:2::5";
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which kind of ports the gateway has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// TAPs, which go with the dataplane.
+    Tap,
+    /// veth pairs under `net_af_packet`, which stay.
+    Veth,
+}
+
+pub struct Lab {
+    // Before the testbed: dropped first, so that processes end in order.
+    pub gateway: Gateway,
+    pub pods: Vec<Pod>,
+    pub bed: Testbed,
+    pub config: PathBuf,
+    pub manifests: PathBuf,
+}
+
+pub fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// The Service `web` on all its frontends, without endpoints.
+pub fn web() -> ServiceManifest {
+    ServiceManifest::new("web")
+        .cluster_ips(&["10.96.0.20", "fd00:10:96::20"])
+        .load_balancer(&["203.0.113.10", "2001:db8:ff::10"])
+        .port("http", "TCP", 80, Some(30080), 8080)
+        .port("udp", "UDP", 80, Some(30080), 8080)
+}
+
+/// It with pods A and B of both families.
+pub fn web_ab() -> ServiceManifest {
+    web().endpoint(POD_A).endpoint(POD_B).endpoint(POD_A6).endpoint(POD_B6)
+}
+
+impl Lab {
+    /// A gateway on TAP ports that serves these manifests, with pods A and B.
+    pub fn start(manifests: &[ServiceManifest]) -> Self {
+        Self::with(Ports::Tap, "", manifests)
+    }
+
+    /// `services` are more lines of the configuration's `services`.
+    pub fn with(ports: Ports, services: &str, manifests: &[ServiceManifest]) -> Self {
+        let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
+        let folder = bed.folder().join("manifests");
+        std::fs::create_dir_all(&folder).unwrap();
+        for manifest in manifests {
+            manifest.write(&folder).unwrap();
+        }
+        let config = bed.folder().join("gateway.yaml");
+        std::fs::write(&config, configuration(&bed, ports, services)).unwrap();
+        for ip in [POD_A, POD_B, POD_A6, POD_B6] {
+            bed.add_pod_address(ip.parse().unwrap()).unwrap();
+        }
+        if ports == Ports::Veth {
+            links::attach_veths(&bed).unwrap();
+        }
+        let gateway = Gateway::start(&bed, "run", &config).unwrap();
+        if ports == Ports::Tap
+            && let Err(error) = links::attach_taps(&bed, "dtap0", "dtap1")
+        {
+            panic!("{error}\n{}", gateway.log());
+        }
+        let pods = [("a", POD_A), ("b", POD_B), ("a", POD_A6), ("b", POD_B6)]
+            .map(|(name, ip)| Pod::start(&bed.node, name, SocketAddr::new(ip.parse().unwrap(), 8080)))
+            .into();
+        let mut lab = Self { gateway, pods, bed, config, manifests: folder };
+        lab.wait_until_ready();
+        lab
+    }
+
+    /// Waits until the dataplane has the first generation of the manifests.
+    pub fn wait_until_ready(&mut self) {
+        let config = self.config.to_string_lossy().into_owned();
+        let ready = eventually(Duration::from_secs(20), || {
+            let services =
+                Gateway::cli(&self.bed, &["show", "services", "-c", &config, "-o", "json"]).ok()?;
+            services.contains("default").then_some(())
+        });
+        assert!(ready.is_some() && self.gateway.is_running(), "not ready:\n{}", self.gateway.log());
+    }
+
+    pub fn write(&self, manifest: &ServiceManifest) {
+        manifest.write(&self.manifests).unwrap();
+    }
+
+    /// A request from the client; which pod answered, and whom it saw.
+    pub fn get(&self, to: &str) -> std::io::Result<(String, SocketAddr)> {
+        self.get_from(&self.bed.client, to)
+    }
+
+    pub fn get_from(&self, from: &Netns, to: &str) -> std::io::Result<(String, SocketAddr)> {
+        let body = get(from, at(to), PATIENCE)?;
+        let (name, client) = body.split_once(' ').expect("name and address");
+        Ok((name.to_owned(), client.parse().unwrap()))
+    }
+
+    /// A request that must be answered, with the gateway's log where it is not.
+    pub fn must_get(&self, to: &str) -> (String, SocketAddr) {
+        self.get(to)
+            .unwrap_or_else(|error| panic!("{to}: {error}\n{}\n{}", self.counters(), self.gateway.log()))
+    }
+
+    pub fn counters(&self) -> String {
+        let config = self.config.to_string_lossy().into_owned();
+        Gateway::cli(&self.bed, &["show", "counters", "-c", &config]).unwrap_or_else(|e| e.to_string())
+    }
+
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let config = self.config.to_string_lossy().into_owned();
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-c", &config]).collect();
+        Gateway::cli(&self.bed, &arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+fn configuration(bed: &Testbed, ports: Ports, services: &str) -> String {
+    let (uplink, cluster) = match ports {
+        Ports::Tap => ("net_tap0", "net_tap1"),
+        Ports::Veth => ("\"net_af_packet0,iface=up0\"", "\"net_af_packet1,iface=cl0\""),
+    };
+    format!(
+        r#"node: edge-1
+runtime_dir: {run}
+dataplane:
+  lcores: [1]
+  memory: 128MiB
+  huge_pages: never
+  flows: 65536
+  idle: sleep
+  ports:
+    - name: uplink
+      device: {uplink}
+      addresses: [192.0.2.1/24, "2001:db8:1::1/64"]
+    - name: cluster
+      device: {cluster}
+      addresses: [198.51.100.10/24, "2001:db8:2::10/64"]
+  routes:
+    - {{ to: 10.244.0.0/16, via: 198.51.100.1 }}
+    - {{ to: "fd00:10:244::/56", via: "2001:db8:2::1" }}
+source:
+  manifests: manifests/
+services:
+  node_port_addresses: [192.0.2.1, "2001:db8:1::1"]
+  cluster_cidrs: [10.244.0.0/16, "fd00:10:244::/56"]
+  service_cidrs: [10.96.0.0/12, "fd00:10:96::/112"]
+  snat: {{ addresses: auto, ports: 1024-65535 }}
+{services}"#,
+        run = bed.folder().join("run").display()
+    )
+}

@@ -1,0 +1,70 @@
+//! Bulk transfers while the configuration changes under them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+use sluice_testbed::client::eventually;
+
+/// Seconds of iperf3; `SLUICE_LONG=1` makes it half a minute.
+fn seconds() -> u64 {
+    if std::env::var("SLUICE_LONG").is_ok_and(|v| v == "1") { 30 } else { 5 }
+}
+
+#[test]
+fn iperf3_does_not_stall_while_a_manifest_is_rewritten_ten_times_a_second() {
+    let lab = Lab::start(&[web().port("iperf", "TCP", 5201, None, 5201).endpoint(POD_A).endpoint(POD_A6)]);
+    for (to, pod) in [("203.0.113.10", POD_A), ("2001:db8:ff::10", POD_A6)] {
+        let mut server = lab.bed.node.command("iperf3").args(["-s", "-1", "-B", pod]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let time = seconds().to_string();
+        let client = lab
+            .bed
+            .client
+            .command("iperf3")
+            .args(["-c", to, "-t", &time, "-J", "-i", "1"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + Duration::from_secs(seconds());
+        let mut n = 0;
+        while Instant::now() < end {
+            n += 1;
+            let base = web().port("iperf", "TCP", 5201, None, 5201).endpoint(POD_A).endpoint(POD_A6);
+            lab.write(&if n % 2 == 0 { base } else { base.endpoint(POD_B).endpoint(POD_B6) });
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let output = client.wait_with_output().unwrap();
+        let _ = eventually(Duration::from_secs(5), || server.try_wait().ok().flatten());
+        let _ = server.kill();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}\n{}", lab.counters());
+        let intervals: Vec<f64> = text
+            .split("\"sum\":")
+            .skip(1)
+            .filter_map(|part| {
+                part.split("\"bits_per_second\":").nth(1)?.split([',', '\n']).next()?.trim().parse().ok()
+            })
+            .collect();
+        assert!(intervals.len() as u64 >= seconds() - 1, "{intervals:?} in {text}");
+        assert!(intervals.iter().all(|&bits| bits > 1e6), "{to} stalled: {intervals:?}");
+        eprintln!(
+            "{to}: {:.2} Gbit/s at the median, {:.2} at the least",
+            median(&intervals),
+            least(&intervals)
+        );
+        assert!(n >= 10 * seconds() * 7 / 10, "the manifest was rewritten only {n} times");
+    }
+}
+
+fn median(bits: &[f64]) -> f64 {
+    let mut sorted = bits.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2] / 1e9
+}
+
+fn least(bits: &[f64]) -> f64 {
+    bits.iter().copied().fold(f64::INFINITY, f64::min) / 1e9
+}
