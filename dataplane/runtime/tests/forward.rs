@@ -2,14 +2,22 @@
 //!
 //! The dataplane, the servers and the long-lived clients are processes of their own: this binary again, see [`common::part`].
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by them"
+)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sluice_engine::explain::{Explanation, Query, Verdict};
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::{Change, Endpoint, Protocol, Service, ServiceName, ServicePort, Settings, TrafficPolicy};
-use sluice_runtime::admin::protocol::{Outcome, Packet};
 use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
 use sluice_runtime::config::{DataplaneConfig, HugePages, Idle, PortConfig, Queues, RouteConfig};
 use sluice_runtime::{Stop, run as run_dataplane};
@@ -180,14 +188,14 @@ impl Gateway {
         }
     }
 
-    fn explain(&self, source: &str, destination: &str) -> sluice_runtime::admin::protocol::Explanation {
-        let packet = Packet {
+    fn explain(&self, source: &str, destination: &str) -> Explanation {
+        let query = Query {
             source: source.parse().unwrap(),
             source_port: Some(40000),
             destination: destination.parse().unwrap(),
             protocol: Protocol::Tcp,
         };
-        match self.ask(AdminRequest::Explain(packet)).unwrap().pop().unwrap() {
+        match self.ask(AdminRequest::Explain(query)).unwrap().pop().unwrap() {
             AdminResponse::Explain(explanation) => *explanation,
             other => panic!("{other:?}"),
         }
@@ -303,20 +311,22 @@ fn over_taps(lcores: &[u32]) {
     assert!(flows.iter().any(of_web), "{flows:?}");
 
     let explained = gateway.explain("192.0.2.2", "10.96.0.1:80");
-    assert_eq!((explained.outcome, explained.service.as_deref()), (Outcome::Forwarded, Some("default/web")));
-    assert_eq!(explained.endpoint, Some("10.244.0.2:8080".parse().unwrap()), "{explained:?}");
-    assert_eq!(gateway.explain("192.0.2.2", "10.96.0.2:80").outcome, Outcome::Refused);
-    let dropped = gateway.explain("192.0.2.2", "10.96.0.9:80");
-    assert_eq!(
-        (dropped.outcome, dropped.drop.as_deref()),
-        (Outcome::Dropped, Some("unallocated_service_address"))
-    );
-    assert_eq!(gateway.explain("192.0.2.2", "192.0.2.1:22").outcome, Outcome::Linux);
+    assert_eq!(explained.verdict, Verdict::Forward { endpoint: Some("10.244.0.2:8080".parse().unwrap()) });
+    assert_eq!(explained.frontend.unwrap().service, "default/web");
+    assert_eq!(explained.endpoints[0].hop.as_ref().unwrap().port, "cluster");
+    let refused = Verdict::Refuse { served: true };
+    assert_eq!(gateway.explain("192.0.2.2", "10.96.0.2:80").verdict, refused);
+    let linux = Verdict::Linux { own: Some("uplink".into()) };
+    assert_eq!(gateway.explain("192.0.2.2", "192.0.2.1:22").verdict, linux);
 
     // A change is in effect once it is acknowledged.
     let generation = server.publish(&[Change::ServiceGone(ServiceName::new("default", "empty"))]).unwrap();
     assert!(server.wait_acked(generation, Duration::from_secs(2)));
-    assert_eq!(gateway.explain("192.0.2.2", "10.96.0.2:80").outcome, Outcome::Dropped);
+    let gone = gateway.explain("192.0.2.2", "10.96.0.2:80").verdict;
+    assert!(
+        matches!(&gone, Verdict::Drop { reason, .. } if reason == "unallocated_service_address"),
+        "{gone:?}"
+    );
 
     let lcores_shown = gateway.ask(AdminRequest::Lcores).unwrap();
     let [AdminResponse::Lcores(rows)] = &lcores_shown[..] else { panic!("{lcores_shown:?}") };

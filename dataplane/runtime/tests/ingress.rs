@@ -1,5 +1,7 @@
 //! Linux must not hear what a packet-socket port receives.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+
 use sluice_runtime::punt::ingress::IngressDrop;
 
 mod common;

@@ -2,6 +2,8 @@
 //!
 //! `up0` and `down0` are the other ends of the gateway's two ports; each is put into a namespace of its own.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

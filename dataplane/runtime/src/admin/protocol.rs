@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use sluice_engine::explain::{Explanation, Query};
 use sluice_engine::flow::FlowRecord;
 use sluice_engine::snapshot::Conflict;
 use sluice_engine::trace::TraceFilter;
@@ -55,7 +56,7 @@ pub enum AdminRequest {
     /// The lcores: [`AdminResponse::Lcores`].
     Lcores,
     /// What would happen to a packet: [`AdminResponse::Explain`].
-    Explain(Packet),
+    Explain(Query),
     /// Traces live packets until the asker hangs up, the filter's limit is reached or `seconds` are over:
     /// [`AdminResponse::Trace`], in parts, empty ones among them as a sign of life. One trace at a time.
     Trace {
@@ -66,20 +67,6 @@ pub enum AdminRequest {
     },
     /// Ends the process in order, as SIGTERM does.
     Shutdown,
-}
-
-/// A packet that somebody asks about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packet {
-    /// Its source.
-    pub source: IpAddr,
-    /// Its source port; any where none is given.
-    #[serde(default)]
-    pub source_port: Option<u16>,
-    /// Its destination.
-    pub destination: SocketAddr,
-    /// Its transport.
-    pub protocol: Protocol,
 }
 
 /// A part of an answer.
@@ -329,46 +316,6 @@ pub struct LcoreRow {
     pub flow_capacity: u32,
     /// The generation it works by.
     pub generation: Generation,
-}
-
-/// What would happen to a packet, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// The end of it.
-    pub outcome: Outcome,
-    /// The name of the counter under which it would be dropped.
-    pub drop: Option<String>,
-    /// The Service, as `namespace/name`.
-    pub service: Option<String>,
-    /// The endpoint; none where the source port decides and was not given.
-    pub endpoint: Option<SocketAddr>,
-    /// The endpoint's Pod.
-    pub pod: Option<String>,
-    /// What was looked at, in order.
-    pub steps: Vec<Step>,
-}
-
-/// The end of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is sent to an endpoint.
-    Forwarded,
-    /// Its sender is told at once that nobody serves it.
-    Refused,
-    /// It is dropped.
-    Dropped,
-    /// It goes to Linux.
-    Linux,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// What.
-    pub what: String,
-    /// What came of it.
-    pub found: String,
 }
 
 /// What happened to a packet.

@@ -92,9 +92,7 @@ impl Handler for Show {
             AdminRequest::Neighbors => in_parts(self.neighbors(), say, AdminResponse::Neighbors),
             AdminRequest::Counters => Ok(say(AdminResponse::Counters(self.counters()))?),
             AdminRequest::Lcores => Ok(say(AdminResponse::Lcores(self.lcores()))?),
-            AdminRequest::Explain(packet) => {
-                Ok(say(AdminResponse::Explain(Box::new(self.explain(&packet))))?)
-            }
+            AdminRequest::Explain(query) => Ok(say(AdminResponse::Explain(Box::new(self.explain(&query))))?),
             AdminRequest::Trace { filter, seconds } => self.trace(&filter, seconds, say),
             AdminRequest::Shutdown => {
                 tracing::info!("told to end");
