@@ -18,7 +18,7 @@ mod steer;
 use arrayvec::ArrayVec;
 use sluice_memory::{StorageError, prefetch_slice};
 use sluice_wire::PacketBuf;
-use sluice_wire::parse::{Flags, Kind, ParseError, Parsed, parse, v6_addrs};
+use sluice_wire::parse::{Flags, Kind, ParseError, Parsed, parse_into, v6_addrs};
 
 use crate::affinity::AffinityTable;
 use crate::drops::{Counters, DropReason, Event};
@@ -249,13 +249,12 @@ impl<B: PacketBuf> Worker<B> {
     /// First pass: what is it, and where would its flow be?
     #[inline(always)]
     fn classify(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) {
-        let parsed = match parse(frame) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.scratch.ways[i] = Way::Drop(drop_reason(error));
-                return;
-            }
-        };
+        // Parsed where it stays: a copy right behind would wait for each of the stores it is made of.
+        if let Err(error) = parse_into(frame, &mut self.scratch.parsed[i]) {
+            self.scratch.ways[i] = Way::Drop(drop_reason(error));
+            return;
+        }
+        let parsed = &self.scratch.parsed[i];
         if let (Some(mac), Some(to)) = (cx.mac, frame.first_chunk::<6>())
             && *to != mac
             && to[0] & 1 == 0
@@ -268,21 +267,20 @@ impl<B: PacketBuf> Worker<B> {
         let balanced = matches!(parsed.proto, 6 | 17 | 132);
         let way = match parsed.kind {
             Kind::V4 if balanced && !parsed.flags.intersects(UNUSUAL) => {
-                let hash = self.flows.hash4(addresses4(&parsed), ports(&parsed), parsed.proto);
+                let hash = self.flows.hash4(addresses4(parsed), ports(parsed), parsed.proto);
                 self.flows.prefetch_index(hash);
                 self.scratch.hashes[i] = hash;
                 Way::Fast4
             }
             Kind::V6 if balanced && !parsed.flags.intersects(UNUSUAL) => {
-                let (src, dst) = v6_addrs(frame, &parsed);
-                let hash = self.flows.hash6(src, dst, ports(&parsed), parsed.proto);
+                let (src, dst) = v6_addrs(frame, parsed);
+                let hash = self.flows.hash6(src, dst, ports(parsed), parsed.proto);
                 self.flows.prefetch_index(hash);
                 self.scratch.hashes[i] = hash;
                 Way::Fast6
             }
             _ => Way::Slow,
         };
-        self.scratch.parsed[i] = parsed;
         self.scratch.ways[i] = way;
     }
 
