@@ -20,7 +20,7 @@ done
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 cache=${SLUICE_CACHE:-$checkout/target/debian13}
 mirror=${SLUICE_MIRROR:-http://deb.debian.org/debian}
-packages=gcc,libc6-dev,pkg-config,libclang-dev,libdpdk-dev,libpcap-dev,iproute2,util-linux,ca-certificates
+packages=gcc,libc6-dev,pkg-config,libclang-dev,libdpdk-dev,iproute2,util-linux,ca-certificates
 
 if [ -z "${SLUICE_DEBIAN13_INSIDE:-}" ]; then
 	# The same script again, where mounts are private to it; killed with its parent.

@@ -9,18 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What every failure ends with: on Debian and Ubuntu this is all there is to install.
-const REMEDY: &str =
-    "install what is missing: apt-get install libdpdk-dev libclang-dev pkg-config gcc";
+const REMEDY: &str = "install what is missing: apt-get install libdpdk-dev libclang-dev pkg-config gcc";
 
 #[allow(clippy::print_stderr)] // Cargo shows a failing build script's standard error.
 fn main() -> ExitCode {
-    for path in [
-        "build.rs",
-        "build/allow.rs",
-        "build/link.rs",
-        "csrc/shim.h",
-        "csrc/shim.c",
-    ] {
+    for path in ["build.rs", "build/allow.rs", "build/link.rs", "csrc/shim.h", "csrc/shim.c"] {
         println!("cargo:rerun-if-changed={path}");
     }
     for name in ["PKG_CONFIG_PATH", "LIBCLANG_PATH", link::DRIVERS_VARIABLE] {
@@ -64,19 +57,13 @@ fn continue_with(library: &pkg_config::Library, flags: &[&str]) -> Result<(), St
 
 fn compile_shim(flags: &[&str]) -> Result<(), String> {
     let mut build = cc::Build::new();
-    build
-        .file("csrc/shim.c")
-        .include("csrc")
-        .std("gnu11")
-        .opt_level(3);
+    build.file("csrc/shim.c").include("csrc").std("gnu11").opt_level(3);
     // The inlines of DPDK's headers are written for GNU C and not for -Wextra.
     build.warnings(false).extra_warnings(false);
     for flag in flags {
         build.flag(flag);
     }
-    build
-        .try_compile("sluice_dpdk_shim")
-        .map_err(|error| format!("the C shim does not compile: {error}"))
+    build.try_compile("sluice_dpdk_shim").map_err(|error| format!("the C shim does not compile: {error}"))
 }
 
 fn generate_bindings(flags: &[&str], out: &Path) -> Result<(), String> {
@@ -111,10 +98,7 @@ fn generate_bindings(flags: &[&str], out: &Path) -> Result<(), String> {
         .map_err(|cause| {
             let text = cause.downcast_ref::<String>().cloned();
             let text = text.or_else(|| cause.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            format!(
-                "bindgen could not run, most likely for lack of libclang: {}",
-                text.unwrap_or_default()
-            )
+            format!("bindgen could not run, most likely for lack of libclang: {}", text.unwrap_or_default())
         })?
         .map_err(|error| format!("bindgen could not read DPDK's headers: {error}"))?;
     bindings

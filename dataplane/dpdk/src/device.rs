@@ -69,41 +69,26 @@ impl FromStr for DeviceSpec {
         if name.len() > 63 {
             return Err(DeviceError::NameTooLong(name.len()));
         }
-        if let Some(bad) = name
-            .chars()
-            .find(|c| !(c.is_ascii_alphanumeric() || "_-:.".contains(*c)))
-        {
+        if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_-:.".contains(*c))) {
             return Err(DeviceError::BadName(bad));
         }
         if arguments.len() > 1024 {
             return Err(DeviceError::ArgumentsTooLong(arguments.len()));
         }
-        if let Some(bad) = arguments
-            .chars()
-            .find(|c| c.is_control() || c.is_whitespace() || *c == '\u{feff}')
+        if let Some(bad) = arguments.chars().find(|c| c.is_control() || c.is_whitespace() || *c == '\u{feff}')
         {
             return Err(DeviceError::BadArgument(bad));
         }
         let arguments = arguments.to_owned();
         if let Some(name) = pci_address(name.strip_prefix("pci:").unwrap_or(name)) {
-            return Ok(Self {
-                name,
-                arguments,
-                pci: true,
-            });
+            return Ok(Self { name, arguments, pci: true });
         }
         let virtual_name = name.strip_prefix("vdev:").unwrap_or(name);
-        let known = ["net_", "eth_", "virtio_user"]
-            .iter()
-            .any(|prefix| virtual_name.starts_with(prefix));
+        let known = ["net_", "eth_", "virtio_user"].iter().any(|prefix| virtual_name.starts_with(prefix));
         if !known || virtual_name.contains([':', '.']) {
             return Err(DeviceError::Unknown(name.to_owned()));
         }
-        Ok(Self {
-            name: virtual_name.to_owned(),
-            arguments,
-            pci: false,
-        })
+        Ok(Self { name: virtual_name.to_owned(), arguments, pci: false })
     }
 }
 
@@ -142,11 +127,9 @@ mod tests {
 
     #[test]
     fn pci_addresses_get_their_domain_and_lower_case() {
-        for (text, name) in [
-            ("03:00.0", "0000:03:00.0"),
-            ("0001:AF:1f.7", "0001:af:1f.7"),
-            ("pci:03:00.1", "0000:03:00.1"),
-        ] {
+        for (text, name) in
+            [("03:00.0", "0000:03:00.0"), ("0001:AF:1f.7", "0001:af:1f.7"), ("pci:03:00.1", "0000:03:00.1")]
+        {
             let device: DeviceSpec = text.parse().unwrap();
             assert!(device.is_pci());
             assert_eq!(device.name(), name);
@@ -157,47 +140,20 @@ mod tests {
     fn virtual_devices_keep_their_arguments() {
         let device: DeviceSpec = "net_tap0,iface=sl0,mac=02:00:00:00:00:01".parse().unwrap();
         assert!(!device.is_pci());
-        assert_eq!(
-            (device.name(), device.arguments()),
-            ("net_tap0", "iface=sl0,mac=02:00:00:00:00:01")
-        );
-        assert_eq!(
-            device.to_string(),
-            "net_tap0,iface=sl0,mac=02:00:00:00:00:01"
-        );
+        assert_eq!((device.name(), device.arguments()), ("net_tap0", "iface=sl0,mac=02:00:00:00:00:01"));
+        assert_eq!(device.to_string(), "net_tap0,iface=sl0,mac=02:00:00:00:00:01");
     }
 
     #[test]
     fn what_could_confuse_the_argument_parser_is_refused() {
         assert_eq!("".parse::<DeviceSpec>(), Err(DeviceError::NoName));
         assert_eq!(",iface=x".parse::<DeviceSpec>(), Err(DeviceError::NoName));
-        assert_eq!(
-            "net_tap0 --no-huge".parse::<DeviceSpec>(),
-            Err(DeviceError::BadName(' '))
-        );
-        assert_eq!(
-            "net_tap0,iface=a\nb".parse::<DeviceSpec>(),
-            Err(DeviceError::BadArgument('\n'))
-        );
-        assert_eq!(
-            "net_tap0,iface=a\0".parse::<DeviceSpec>(),
-            Err(DeviceError::BadArgument('\0'))
-        );
-        assert_eq!(
-            "eth0".parse::<DeviceSpec>(),
-            Err(DeviceError::Unknown("eth0".into()))
-        );
-        assert_eq!(
-            "03:00.8".parse::<DeviceSpec>(),
-            Err(DeviceError::Unknown("03:00.8".into()))
-        );
-        assert_eq!(
-            "0000:03:20.0".parse::<DeviceSpec>(),
-            Err(DeviceError::Unknown("0000:03:20.0".into()))
-        );
-        assert_eq!(
-            "net_".repeat(20).parse::<DeviceSpec>(),
-            Err(DeviceError::NameTooLong(80))
-        );
+        assert_eq!("net_tap0 --no-huge".parse::<DeviceSpec>(), Err(DeviceError::BadName(' ')));
+        assert_eq!("net_tap0,iface=a\nb".parse::<DeviceSpec>(), Err(DeviceError::BadArgument('\n')));
+        assert_eq!("net_tap0,iface=a\0".parse::<DeviceSpec>(), Err(DeviceError::BadArgument('\0')));
+        assert_eq!("eth0".parse::<DeviceSpec>(), Err(DeviceError::Unknown("eth0".into())));
+        assert_eq!("03:00.8".parse::<DeviceSpec>(), Err(DeviceError::Unknown("03:00.8".into())));
+        assert_eq!("0000:03:20.0".parse::<DeviceSpec>(), Err(DeviceError::Unknown("0000:03:20.0".into())));
+        assert_eq!("net_".repeat(20).parse::<DeviceSpec>(), Err(DeviceError::NameTooLong(80)));
     }
 }

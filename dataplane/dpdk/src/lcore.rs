@@ -51,20 +51,15 @@ impl Lcore {
     ///
     /// The thread that called [`Eal::init`] is EAL's main lcore already: it is pinned, and stays registered afterwards.
     pub fn attach(eal: &Eal, cpu: usize) -> Result<Self, LcoreError> {
-        let pin = |source: rustix::io::Errno| LcoreError::Pin {
-            cpu,
-            source: source.into(),
-        };
+        let pin = |source: rustix::io::Errno| LcoreError::Pin { cpu, source: source.into() };
         if cpu >= CpuSet::MAX_CPU {
             return Err(LcoreError::NoSuchCpu(cpu));
         }
-        ATTACHED.with(|attached| {
-            if attached.get() {
-                Err(LcoreError::Already(lcore_id()))
-            } else {
-                Ok(())
-            }
-        })?;
+        ATTACHED.with(
+            |attached| {
+                if attached.get() { Err(LcoreError::Already(lcore_id())) } else { Ok(()) }
+            },
+        )?;
         let before = sched_getaffinity(None).map_err(pin)?;
         let mut wanted = CpuSet::new();
         wanted.set(cpu);
@@ -77,9 +72,7 @@ impl Lcore {
             let id = lcore_id();
             if answer.is_err() || id == sys::SLUICE_LCORE_ID_ANY {
                 let _ = sched_setaffinity(None, &before);
-                return Err(LcoreError::Register(
-                    answer.err().unwrap_or(Errno::from_return(0)),
-                ));
+                return Err(LcoreError::Register(answer.err().unwrap_or(Errno::from_return(0))));
             }
         }
         ATTACHED.with(|attached| attached.set(true));

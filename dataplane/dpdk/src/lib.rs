@@ -30,6 +30,7 @@
 //! DPDK is a C library whose packets are raw pointers into memory it maps. This crate is the only place that turns them
 //! into Rust values; what it exports is safe. Each block says why it is sound.
 
+mod asserts;
 mod device;
 mod eal;
 mod errno;

@@ -39,10 +39,7 @@ impl Mbuf {
     /// `raw` is a live mbuf with reference count 1 that nothing else owns.
     #[inline(always)]
     pub(crate) unsafe fn from_raw(raw: NonNull<sluice_mbuf>) -> Self {
-        Self {
-            raw,
-            _not_sync: PhantomData,
-        }
+        Self { raw, _not_sync: PhantomData }
     }
 
     /// Gives the buffer away without freeing it.
@@ -144,12 +141,7 @@ impl Mbuf {
     #[inline(always)]
     pub fn prefetch_data(&self) {
         let header = self.header();
-        prefetch(
-            header
-                .buf_addr
-                .cast::<u8>()
-                .wrapping_add(usize::from(header.data_off)),
-        );
+        prefetch(header.buf_addr.cast::<u8>().wrapping_add(usize::from(header.data_off)));
     }
 }
 

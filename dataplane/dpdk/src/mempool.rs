@@ -69,22 +69,14 @@ impl Mempool {
     /// A pool with default settings: 8,191 buffers with 128 bytes of headroom and 2,048 bytes behind, 256 cached per lcore.
     /// The label is a part of DPDK's name for it, for its logs.
     pub fn builder(label: impl Into<String>) -> MempoolBuilder {
-        MempoolBuilder {
-            label: label.into(),
-            capacity: 8191,
-            room: DEFAULT_ROOM,
-            cache: 256,
-            socket: None,
-        }
+        MempoolBuilder { label: label.into(), capacity: 8191, room: DEFAULT_ROOM, cache: 256, socket: None }
     }
 
     /// An empty packet, with the default headroom. `None` where the pool is exhausted.
     #[inline]
     pub fn alloc(&self) -> Option<Mbuf> {
         // SAFETY: the pool is live; a buffer from it has reference count 1 and no other owner.
-        unsafe {
-            NonNull::new(sys::sluice_mbuf_alloc(self.as_ptr())).map(|raw| Mbuf::from_raw(raw))
-        }
+        unsafe { NonNull::new(sys::sluice_mbuf_alloc(self.as_ptr())).map(|raw| Mbuf::from_raw(raw)) }
     }
 
     /// Fills `out` up with empty packets; their number, which is all that fit or none.
@@ -98,11 +90,7 @@ impl Mempool {
         // with buffers that nobody else owns; on failure none is, and the length stays.
         unsafe {
             if n == 0
-                || sys::sluice_mbuf_alloc_bulk(
-                    self.as_ptr(),
-                    out.as_mut_ptr().add(len).cast(),
-                    count,
-                ) != 0
+                || sys::sluice_mbuf_alloc_bulk(self.as_ptr(), out.as_mut_ptr().add(len).cast(), count) != 0
             {
                 return 0;
             }
@@ -181,19 +169,15 @@ impl MempoolBuilder {
     pub fn build(self, eal: &Eal) -> Result<Mempool, MempoolError> {
         self.check()?;
         let (capacity, room) = (self.capacity, self.room);
-        let failed = |errno| MempoolError::Create {
-            capacity,
-            room,
-            errno,
-        };
+        let failed = |errno| MempoolError::Create { capacity, room, errno };
+        // Memory of pools that have become whole in the meantime is welcome here.
+        eal.state().reap();
         let _control = eal.state().control();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}_{}", self.label, NUMBER.fetch_add(1, Ordering::Relaxed));
         let name = CString::new(name).map_err(|_| MempoolError::BadLabel(self.label.clone()))?;
-        let socket = self
-            .socket
-            .and_then(|socket| i32::try_from(socket).ok())
-            .unwrap_or(sys::SLUICE_SOCKET_ID_ANY);
+        let socket =
+            self.socket.and_then(|socket| i32::try_from(socket).ok()).unwrap_or(sys::SLUICE_SOCKET_ID_ANY);
         let element = size_of::<sys::sluice_mbuf>() as u32 + u32::from(room);
         let private = size_of::<sys::rte_pktmbuf_pool_private>() as u32;
         // SAFETY: EAL is up, the name is NUL-terminated, the sizes are those of an mbuf with `room` bytes behind it.
@@ -206,11 +190,7 @@ impl MempoolBuilder {
                 private,
                 socket,
                 // Else objects are kept off page borders, see `fill_dense`.
-                if eal.virtual_addresses() {
-                    sys::SLUICE_MEMPOOL_F_NO_IOVA_CONTIG
-                } else {
-                    0
-                },
+                if eal.virtual_addresses() { sys::SLUICE_MEMPOOL_F_NO_IOVA_CONTIG } else { 0 },
             )
         };
         let raw = NonNull::new(raw).ok_or_else(|| failed(Errno::last()))?;
@@ -220,14 +200,7 @@ impl MempoolBuilder {
             unsafe { sys::rte_mempool_free(raw.as_ptr()) };
             return Err(failed(errno));
         }
-        Ok(Mempool {
-            inner: Arc::new(Inner {
-                raw,
-                capacity,
-                room,
-                eal: eal.state().clone(),
-            }),
-        })
+        Ok(Mempool { inner: Arc::new(Inner { raw, capacity, room, eal: eal.state().clone() }) })
     }
 
     fn check(&self) -> Result<(), MempoolError> {
@@ -244,10 +217,7 @@ impl MempoolBuilder {
         // DPDK flushes a cache at one and a half times its size, and that must not exceed the pool.
         let most = sys::SLUICE_MEMPOOL_CACHE_MAX.min((u64::from(self.capacity) * 2 / 3) as u32);
         if self.cache > most {
-            return Err(MempoolError::BadCache {
-                cache: self.cache,
-                most,
-            });
+            return Err(MempoolError::BadCache { cache: self.cache, most });
         }
         Ok(())
     }
@@ -290,9 +260,7 @@ fn fill(
     private.mbuf_priv_size = 0;
     // SAFETY: the pool is empty and seen by nobody else; the calls come in the order that rte_mempool.h prescribes.
     unsafe {
-        call(|| {
-            sys::rte_mempool_set_ops_byname(pool, c"ring_mp_mc".as_ptr(), std::ptr::null_mut())
-        })?;
+        call(|| sys::rte_mempool_set_ops_byname(pool, c"ring_mp_mc".as_ptr(), std::ptr::null_mut()))?;
         sys::rte_pktmbuf_pool_init(pool, (&raw mut private).cast());
     }
     if eal.virtual_addresses() {
@@ -313,11 +281,8 @@ fn fill(
 /// twice as much. Where devices use virtual addresses a piece of memory is one piece for them too.
 fn fill_dense(pool: *mut sys::rte_mempool, capacity: u32, socket: i32) -> Result<(), Errno> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let name = CString::new(format!(
-        "sluice_pool_{}",
-        NUMBER.fetch_add(1, Ordering::Relaxed)
-    ))
-    .unwrap_or_default();
+    let name =
+        CString::new(format!("sluice_pool_{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap_or_default();
     let mut align = 0;
     // SAFETY: the pool exists and is empty; the zone is as large as DPDK's own computation says, and belongs to the pool
     // once the last call has succeeded (the pool's free gives it back).

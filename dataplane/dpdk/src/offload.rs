@@ -90,11 +90,7 @@ impl Mbuf {
         if !fits || l2 + l3 > u64::from(header.data_len) {
             return false;
         }
-        let mut flags = if request.ipv6 {
-            sys::SLUICE_TX_IPV6
-        } else {
-            sys::SLUICE_TX_IPV4
-        };
+        let mut flags = if request.ipv6 { sys::SLUICE_TX_IPV6 } else { sys::SLUICE_TX_IPV4 };
         if request.ip && !request.ipv6 {
             flags |= sys::SLUICE_TX_IP_CKSUM;
         }

@@ -13,10 +13,7 @@ impl PacketBuf for Mbuf {
         // SAFETY: `data_off + data_len ≤ buf_len` bytes at `buf_addr` belong to this buffer; pool memory is initialised (it
         // comes zeroed from the kernel and holds old packets at worst), and `&self` keeps writers out.
         unsafe {
-            let start = header
-                .buf_addr
-                .cast::<u8>()
-                .add(usize::from(header.data_off));
+            let start = header.buf_addr.cast::<u8>().add(usize::from(header.data_off));
             std::slice::from_raw_parts(start, usize::from(header.data_len))
         }
     }
@@ -26,10 +23,7 @@ impl PacketBuf for Mbuf {
         let header = self.header_mut();
         // SAFETY: as in `data`; `&mut self` makes this the only reference.
         unsafe {
-            let start = header
-                .buf_addr
-                .cast::<u8>()
-                .add(usize::from(header.data_off));
+            let start = header.buf_addr.cast::<u8>().add(usize::from(header.data_off));
             std::slice::from_raw_parts_mut(start, usize::from(header.data_len))
         }
     }

@@ -116,9 +116,7 @@ fn this_thread() -> &'static Slot {
 fn register() -> &'static Slot {
     let spare = lock(&SPARE).pop();
     let slot = spare.unwrap_or_else(|| {
-        let slot: &'static Slot = Box::leak(Box::new(Slot {
-            busy: AtomicBool::new(false),
-        }));
+        let slot: &'static Slot = Box::leak(Box::new(Slot { busy: AtomicBool::new(false) }));
         lock(&SLOTS).push(slot);
         slot
     });

@@ -19,9 +19,7 @@ pub enum RingError {
     #[error("a ring of {0} packets cannot be made; 1 to 1,073,741,824 are possible")]
     BadCapacity(u32),
     /// DPDK refused, nearly always for lack of memory.
-    #[error(
-        "a ring of {capacity} packets: {errno}; likely cause: EAL's memory is too small for it"
-    )]
+    #[error("a ring of {capacity} packets: {errno}; likely cause: EAL's memory is too small for it")]
     Create {
         /// Places asked for.
         capacity: u32,
@@ -44,27 +42,11 @@ pub fn ring(eal: &Eal, capacity: u32) -> Result<(RingSender, RingReceiver), Ring
     // SAFETY: EAL is up, the name is NUL-terminated, the count a power of two. Many senders, one receiver: `RingReceiver` is
     // not `Clone` and receives by `&mut self`.
     let raw = unsafe {
-        sys::rte_ring_create(
-            name.as_ptr(),
-            places,
-            sys::SLUICE_SOCKET_ID_ANY,
-            sys::SLUICE_RING_F_SC_DEQ,
-        )
+        sys::rte_ring_create(name.as_ptr(), places, sys::SLUICE_SOCKET_ID_ANY, sys::SLUICE_RING_F_SC_DEQ)
     };
-    let raw = NonNull::new(raw).ok_or_else(|| RingError::Create {
-        capacity,
-        errno: Errno::last(),
-    })?;
-    let inner = Arc::new(Inner {
-        raw,
-        eal: eal.state().clone(),
-    });
-    Ok((
-        RingSender {
-            inner: inner.clone(),
-        },
-        RingReceiver { inner },
-    ))
+    let raw = NonNull::new(raw).ok_or_else(|| RingError::Create { capacity, errno: Errno::last() })?;
+    let inner = Arc::new(Inner { raw, eal: eal.state().clone() });
+    Ok((RingSender { inner: inner.clone() }, RingReceiver { inner }))
 }
 
 /// The end that packets go into; clones feed the same ring.
@@ -91,11 +73,8 @@ impl RingSender {
         }
         // SAFETY: `Mbuf` has the layout of a pointer; the ring takes the first `sent` and `take_front` forgets those.
         unsafe {
-            let sent = sys::sluice_ring_enqueue_burst(
-                self.inner.raw.as_ptr(),
-                packets.as_mut_ptr().cast(),
-                n,
-            ) as usize;
+            let sent = sys::sluice_ring_enqueue_burst(self.inner.raw.as_ptr(), packets.as_mut_ptr().cast(), n)
+                as usize;
             forget_front(packets, sent);
             sent
         }

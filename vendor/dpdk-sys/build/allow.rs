@@ -75,11 +75,4 @@ pub const TYPES: &[&str] = &["rte_pktmbuf_pool_private", "rte_iova_mode"];
 pub const CONSTANTS: &[&str] = &["SLUICE_.*"];
 
 /// Types only ever handled by pointer: their insides are not bound, since nothing in Rust may touch them.
-pub const OPAQUE: &[&str] = &[
-    "rte_mempool",
-    "rte_ring",
-    "rte_mbuf",
-    "rte_device",
-    "rte_bus",
-    "rte_memzone",
-];
+pub const OPAQUE: &[&str] = &["rte_mempool", "rte_ring", "rte_mbuf", "rte_device", "rte_bus", "rte_memzone"];

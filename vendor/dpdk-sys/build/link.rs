@@ -7,13 +7,8 @@ use std::process::Command;
 pub const DRIVERS_VARIABLE: &str = "SLUICE_DPDK_DRIVERS";
 
 /// The libraries whose functions the allow-list names. Drivers are loaded by EAL at run time.
-const LIBRARIES: &[&str] = &[
-    "rte_ethdev",
-    "rte_mbuf",
-    "rte_mempool",
-    "rte_ring",
-    "rte_eal",
-];
+/// The log was a part of EAL until 24.11.
+const LIBRARIES: &[&str] = &["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal", "rte_log"];
 
 /// Drivers of a static build: every one that the project tests, and the common NICs.
 const DRIVERS: &[&str] = &[
@@ -47,7 +42,7 @@ pub fn emit(library: &pkg_config::Library) -> Result<(), String> {
     if std::env::var_os("CARGO_FEATURE_STATIC").is_some() {
         return emit_static();
     }
-    for name in LIBRARIES {
+    for name in LIBRARIES.iter().filter(|name| library.libs.iter().any(|there| there == *name)) {
         println!("cargo:rustc-link-lib=dylib={name}");
     }
     Ok(())
@@ -58,11 +53,7 @@ fn emit_static() -> Result<(), String> {
     let directory = archive_directory()?;
     println!("cargo:rustc-link-search=native={}", directory.display());
     let chosen = std::env::var(DRIVERS_VARIABLE).unwrap_or_else(|_| DRIVERS.join(","));
-    let drivers: Vec<&str> = chosen
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .collect();
+    let drivers: Vec<&str> = chosen.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     for name in &drivers {
         if !directory.join(format!("librte_{name}.a")).exists() {
             return Err(format!(
@@ -89,10 +80,7 @@ fn core_archives(drivers: &[&str]) -> Result<Vec<String>, String> {
         .filter_map(|flag| flag.strip_prefix("-lrte_"))
         .map(|name| format!("rte_{name}"))
         .collect();
-    if drivers
-        .iter()
-        .any(|name| matches!(*name, "net_iavf" | "net_ice"))
-    {
+    if drivers.iter().any(|name| matches!(*name, "net_iavf" | "net_ice")) {
         names.insert(0, "rte_common_iavf".to_owned());
     }
     Ok(names)
@@ -111,9 +99,7 @@ fn system_libraries(drivers: &[&str]) -> Vec<&'static str> {
 }
 
 fn archive_directory() -> Result<PathBuf, String> {
-    Ok(PathBuf::from(
-        pkg_config(&["--variable=libdir", "libdpdk"])?.trim(),
-    ))
+    Ok(PathBuf::from(pkg_config(&["--variable=libdir", "libdpdk"])?.trim()))
 }
 
 /// What pkg-config prints for these arguments.

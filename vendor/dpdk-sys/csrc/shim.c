@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 #define SAME_FIELD(ours, theirs)                                                                                 \
@@ -173,4 +174,30 @@ int sluice_log_redirect(sluice_log_sink sink)
 	/* DPDK flushes after every message, so a line arrives with the level it was logged at. */
 	setvbuf(stream, NULL, _IOLBF, 1024);
 	return rte_openlog_stream(stream);
+}
+
+static sigset_t hidden;
+
+void sluice_signals_hide(void)
+{
+	struct sigaction action;
+	int number;
+
+	sigemptyset(&hidden);
+	for (number = SIGRTMIN; number <= SIGRTMAX; number++) {
+		if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_DFL)
+			continue;
+		if (signal(number, SIG_IGN) != SIG_ERR)
+			sigaddset(&hidden, number);
+	}
+}
+
+void sluice_signals_show(void)
+{
+	int number;
+
+	for (number = SIGRTMIN; number <= SIGRTMAX; number++)
+		if (sigismember(&hidden, number) == 1)
+			signal(number, SIG_DFL);
+	sigemptyset(&hidden);
 }

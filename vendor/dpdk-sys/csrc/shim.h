@@ -98,6 +98,11 @@ uint32_t sluice_mempool_populated(const struct rte_mempool *pool);
 /* Sends every log line to `sink` from now on: 0, or a negative errno. */
 int sluice_log_redirect(sluice_log_sink sink);
 
+/* Makes every real-time signal that nobody handles look taken, and undoes it. The TAP driver takes the first free one
+ * when it makes a queue, to be told of each packet; finding none, it reads whenever it is polled. Not thread-safe. */
+void sluice_signals_hide(void);
+void sluice_signals_show(void);
+
 /* Macros as typed constants. */
 static const uint32_t SLUICE_VERSION = RTE_VERSION;
 static const uint32_t SLUICE_MBUF_HEADROOM = RTE_PKTMBUF_HEADROOM;

@@ -17,6 +17,10 @@ pub(crate) fn likely_cause(log: &str, device: &str) -> String {
 /// Lines that DPDK 22.11 and 24.11 print, most particular first, and what they mean for an administrator.
 const LINES: &[(&str, &str)] = &[
     (
+        "failed to parse device",
+        "no driver of that name is installed (Debian: the librte-* packages), or the name is misspelt",
+    ),
+    (
         "could not find driver",
         "DPDK's driver package is not installed, or the device's name begins with no driver's name",
     ),
@@ -24,95 +28,43 @@ const LINES: &[(&str, &str)] = &[
         "no driver found for",
         "DPDK's driver package is not installed, or the device's name begins with no driver's name",
     ),
-    (
-        "failed to initialize device",
-        "the driver refused its arguments or the kernel refused the driver",
-    ),
+    ("failed to initialize device", "the driver refused its arguments or the kernel refused the driver"),
     (
         "cannot find device",
         "there is no such device, or its kernel driver still holds it (bind it to vfio-pci)",
     ),
-    (
-        "cannot get hugepage information",
-        "no huge pages are reserved, or no hugetlbfs is mounted",
-    ),
+    ("cannot get hugepage information", "no huge pages are reserved, or no hugetlbfs is mounted"),
     ("no free hugepages", "no huge pages are free"),
-    (
-        "couldn't get fd on hugepage file",
-        "the hugetlbfs is not writable for this user",
-    ),
-    (
-        "cannot create lock on",
-        "another process uses the same file prefix",
-    ),
+    ("couldn't get fd on hugepage file", "the hugetlbfs is not writable for this user"),
+    ("cannot create lock on", "another process uses the same file prefix"),
     (
         "cannot init config",
         "another process uses the same file prefix, or the runtime directory is not writable",
     ),
-    (
-        "does not have enough memory",
-        "less memory is free than was asked for",
-    ),
-    (
-        "not enough memory available",
-        "less memory is free than was asked for",
-    ),
-    (
-        "cannot set affinity",
-        "the main CPU is not one that this process may use",
-    ),
-    (
-        "vfio",
-        "VFIO is not usable: load vfio-pci, enable the IOMMU, bind the device",
-    ),
+    ("does not have enough memory", "less memory is free than was asked for"),
+    ("not enough memory available", "less memory is free than was asked for"),
+    ("cannot set affinity", "the main CPU is not one that this process may use"),
+    ("vfio", "VFIO is not usable: load vfio-pci, enable the IOMMU, bind the device"),
 ];
 
 fn guess(log: &str, device: &str) -> Option<&'static str> {
     let lower = log.to_lowercase();
-    let by_line = LINES
-        .iter()
-        .find(|(line, _)| lower.contains(line))
-        .map(|(_, cause)| *cause);
+    let by_line = LINES.iter().find(|(line, _)| lower.contains(line)).map(|(_, cause)| *cause);
     // What a virtual device's driver needs is more to the point than EAL's general remarks.
     let by_device = [
-        (
-            "net_tap",
-            "TAP devices need /dev/net/tun, CAP_NET_ADMIN and an interface name that is not taken",
-        ),
-        (
-            "net_af_packet",
-            "AF_PACKET needs CAP_NET_RAW, and `iface=` must name an existing interface",
-        ),
+        ("net_tap", "TAP devices need /dev/net/tun, CAP_NET_ADMIN and an interface name that is not taken"),
+        ("net_af_packet", "AF_PACKET needs CAP_NET_RAW, and `iface=` must name an existing interface"),
         (
             "net_af_xdp",
             "AF_XDP needs CAP_NET_ADMIN and CAP_BPF, and `iface=` must name an existing interface",
         ),
-        (
-            "net_pcap",
-            "the capture file does not exist, is no capture, or is not readable",
-        ),
-        (
-            "net_vhost",
-            "the socket's folder is not writable, or a socket of that name is left over",
-        ),
-        (
-            "virtio_user",
-            "nothing serves the socket in `path=`, or /dev/vhost-net is missing",
-        ),
-        (
-            "net_virtio_user",
-            "nothing serves the socket in `path=`, or /dev/vhost-net is missing",
-        ),
-        (
-            "net_memif",
-            "the socket's folder is not writable, or memory is not shareable",
-        ),
+        ("net_pcap", "the capture file does not exist, is no capture, or is not readable"),
+        ("net_vhost", "the socket's folder is not writable, or a socket of that name is left over"),
+        ("virtio_user", "nothing serves the socket in `path=`, or /dev/vhost-net is missing"),
+        ("net_virtio_user", "nothing serves the socket in `path=`, or /dev/vhost-net is missing"),
+        ("net_memif", "the socket's folder is not writable, or memory is not shareable"),
     ];
-    by_device
-        .iter()
-        .find(|(prefix, _)| device.starts_with(prefix))
-        .map(|(_, cause)| *cause)
-        .or(by_line)
+    by_device.iter().find(|(prefix, _)| device.starts_with(prefix)).map(|(_, cause)| *cause).or(by_line)
 }
 
 #[cfg(test)]

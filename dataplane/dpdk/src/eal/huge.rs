@@ -13,9 +13,7 @@ pub(super) fn mounted() -> bool {
     let Ok(mounts) = fs::read_to_string("/proc/self/mounts") else {
         return false;
     };
-    mounts
-        .lines()
-        .any(|line| line.split(' ').nth(2) == Some("hugetlbfs"))
+    mounts.lines().any(|line| line.split(' ').nth(2) == Some("hugetlbfs"))
 }
 
 fn free_mib_in(folder: &Path) -> u64 {
@@ -24,17 +22,8 @@ fn free_mib_in(folder: &Path) -> u64 {
     };
     let free_kib = sizes.flatten().filter_map(|size| {
         let name = size.file_name();
-        let kib: u64 = name
-            .to_str()?
-            .strip_prefix("hugepages-")?
-            .strip_suffix("kB")?
-            .parse()
-            .ok()?;
-        let free: u64 = fs::read_to_string(size.path().join("free_hugepages"))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
+        let kib: u64 = name.to_str()?.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+        let free: u64 = fs::read_to_string(size.path().join("free_hugepages")).ok()?.trim().parse().ok()?;
         free.checked_mul(kib)
     });
     free_kib.sum::<u64>() / 1024
@@ -47,11 +36,7 @@ mod tests {
     #[test]
     fn all_sizes_are_summed_and_strangers_ignored() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, free) in [
-            ("hugepages-2048kB", "3\n"),
-            ("hugepages-1048576kB", "1\n"),
-            ("other", "9\n"),
-        ] {
+        for (name, free) in [("hugepages-2048kB", "3\n"), ("hugepages-1048576kB", "1\n"), ("other", "9\n")] {
             fs::create_dir(folder.path().join(name)).unwrap();
             fs::write(folder.path().join(name).join("free_hugepages"), free).unwrap();
         }

@@ -16,7 +16,7 @@ pub(crate) use cause::likely_cause;
 pub use log::LogLevel;
 pub(crate) use log::{forget_errors, recent_errors};
 pub use options::{EalOptions, HugePages, IovaMode};
-pub(crate) use state::{Claim, EalState};
+pub(crate) use state::{Claim, EalState, HiddenSignals};
 
 use crate::device::DeviceSpec;
 use crate::errno::{Errno, call};
@@ -122,22 +122,18 @@ impl Eal {
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EalError::AlreadyStarted);
         }
-        let failed = |errno| EalError::Init {
-            errno,
-            log: recent_errors(),
-        };
+        let failed = |errno| EalError::Init { errno, log: recent_errors() };
         log::install(options.sink.take()).map_err(failed)?;
         // EAL permutes the vector and may keep pointers into it: both live as long as the process.
-        let pointers: Vec<*mut i8> = arguments
-            .into_iter()
-            .map(|argument| argument.into_raw().cast())
-            .collect();
+        let pointers: Vec<*mut i8> =
+            arguments.into_iter().map(|argument| argument.into_raw().cast()).collect();
         let pointers = Vec::leak(pointers);
         let count = i32::try_from(pointers.len()).unwrap_or(i32::MAX);
+        let signals = HiddenSignals::new();
         // SAFETY: argc and argv describe a vector of NUL-terminated strings that is never freed; the flag above makes this
         // the only call in the process's life.
-        let started =
-            call(|| unsafe { dpdk_sys::rte_eal_init(count, pointers.as_mut_ptr().cast()) });
+        let started = call(|| unsafe { dpdk_sys::rte_eal_init(count, pointers.as_mut_ptr().cast()) });
+        drop(signals);
         let restored = sched_setaffinity(None, &before);
         started.map_err(failed)?;
         let state = Arc::new(EalState::new(huge, options.shareable));
@@ -172,7 +168,5 @@ impl Eal {
 
 /// The first CPU of the set; 0 where the set is empty, which the kernel does not allow.
 fn first_cpu(set: &CpuSet) -> usize {
-    (0..CpuSet::MAX_CPU)
-        .find(|cpu| set.is_set(*cpu))
-        .unwrap_or(0)
+    (0..CpuSet::MAX_CPU).find(|cpu| set.is_set(*cpu)).unwrap_or(0)
 }

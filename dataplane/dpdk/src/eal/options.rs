@@ -147,9 +147,7 @@ impl EalOptions {
     /// Checks everything and says which kind of memory it will be: true for huge pages.
     pub(super) fn decide(&self) -> Result<bool, EalError> {
         if self.memory_mib < 8 {
-            return Err(EalError::TooLittleMemory {
-                mib: self.memory_mib,
-            });
+            return Err(EalError::TooLittleMemory { mib: self.memory_mib });
         }
         if let Some(prefix) = &self.file_prefix {
             let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -170,10 +168,7 @@ impl EalOptions {
             HugePages::Auto => Ok(enough),
             HugePages::Required if enough => Ok(true),
             HugePages::Required if found < u64::from(self.memory_mib) => {
-                Err(EalError::NoHugePages {
-                    needed_mib: self.memory_mib,
-                    free_mib: found,
-                })
+                Err(EalError::NoHugePages { needed_mib: self.memory_mib, free_mib: found })
             }
             HugePages::Required => Err(EalError::NoHugeMount),
         }
@@ -181,9 +176,7 @@ impl EalOptions {
 
     /// The prefix in use.
     pub(super) fn prefix(&self) -> String {
-        self.file_prefix
-            .clone()
-            .unwrap_or_else(|| format!("sluice-{}", std::process::id()))
+        self.file_prefix.clone().unwrap_or_else(|| format!("sluice-{}", std::process::id()))
     }
 
     /// EAL's argument vector.
@@ -217,26 +210,15 @@ impl EalOptions {
             text.push("--no-pci".to_owned());
         }
         for device in &self.devices {
-            text.push(if device.is_pci() {
-                "-a".to_owned()
-            } else {
-                "--vdev".to_owned()
-            });
+            text.push(if device.is_pci() { "-a".to_owned() } else { "--vdev".to_owned() });
             text.push(device.to_string());
         }
         for driver in &self.drivers {
             text.push("-d".to_owned());
-            text.push(
-                driver
-                    .to_str()
-                    .ok_or_else(|| EalError::BadDriverPath(driver.clone()))?
-                    .to_owned(),
-            );
+            text.push(driver.to_str().ok_or_else(|| EalError::BadDriverPath(driver.clone()))?.to_owned());
         }
         let bad = |text: &str| EalError::BadArgument(text.to_owned());
-        text.iter()
-            .map(|text| CString::new(text.as_str()).map_err(|_| bad(text)))
-            .collect()
+        text.iter().map(|text| CString::new(text.as_str()).map_err(|_| bad(text))).collect()
     }
 }
 
@@ -246,27 +228,15 @@ mod tests {
 
     fn line(options: &EalOptions, huge: bool) -> String {
         let arguments = options.arguments(huge, 3).unwrap();
-        arguments
-            .iter()
-            .map(|a| a.to_str().unwrap())
-            .collect::<Vec<_>>()
-            .join(" ")
+        arguments.iter().map(|a| a.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn without_huge_pages_never_in_memory() {
         for shareable in [false, true] {
-            let text = line(
-                &EalOptions::new()
-                    .shareable_memory(shareable)
-                    .file_prefix("a-b"),
-                false,
-            );
+            let text = line(&EalOptions::new().shareable_memory(shareable).file_prefix("a-b"), false);
             assert!(text.contains("--no-huge --iova-mode=va"), "{text}");
-            assert!(
-                text.contains("--file-prefix=a-b") && text.contains("--lcores=0@3"),
-                "{text}"
-            );
+            assert!(text.contains("--file-prefix=a-b") && text.contains("--lcores=0@3"), "{text}");
             assert!(!text.contains("--in-memory"), "{text}");
         }
         assert!(line(&EalOptions::new(), true).contains("--in-memory"));
@@ -276,42 +246,26 @@ mod tests {
     #[test]
     fn only_named_pci_devices_are_touched() {
         assert!(line(&EalOptions::new(), false).contains("--no-pci"));
-        let options = EalOptions::new()
-            .device("03:00.0".parse().unwrap())
-            .device("net_null0,size=64".parse().unwrap());
+        let options =
+            EalOptions::new().device("03:00.0".parse().unwrap()).device("net_null0,size=64".parse().unwrap());
         let text = line(&options, false);
-        assert!(
-            text.contains("-a 0000:03:00.0") && text.contains("--vdev net_null0,size=64"),
-            "{text}"
-        );
+        assert!(text.contains("-a 0000:03:00.0") && text.contains("--vdev net_null0,size=64"), "{text}");
         assert!(!text.contains("--no-pci"), "{text}");
     }
 
     #[test]
     fn options_that_cannot_work_are_refused_before_eal_starts() {
         let never = || EalOptions::new().huge_pages(HugePages::Never);
-        assert!(matches!(
-            never().memory_mib(7).decide(),
-            Err(EalError::TooLittleMemory { mib: 7 })
-        ));
+        assert!(matches!(never().memory_mib(7).decide(), Err(EalError::TooLittleMemory { mib: 7 })));
         for prefix in ["", "a/b", "a b", "a\n", &"x".repeat(49)] {
             assert!(
-                matches!(
-                    never().file_prefix(prefix).decide(),
-                    Err(EalError::BadFilePrefix(_))
-                ),
+                matches!(never().file_prefix(prefix).decide(), Err(EalError::BadFilePrefix(_))),
                 "{prefix:?}"
             );
         }
-        let twice = never()
-            .device("net_null0".parse().unwrap())
-            .device("net_null0,size=1".parse().unwrap());
-        assert!(
-            matches!(twice.decide(), Err(EalError::DuplicateDevice(name)) if name == "net_null0")
-        );
-        let much = EalOptions::new()
-            .huge_pages(HugePages::Required)
-            .memory_mib(u32::MAX);
+        let twice = never().device("net_null0".parse().unwrap()).device("net_null0,size=1".parse().unwrap());
+        assert!(matches!(twice.decide(), Err(EalError::DuplicateDevice(name)) if name == "net_null0"));
+        let much = EalOptions::new().huge_pages(HugePages::Required).memory_mib(u32::MAX);
         assert!(matches!(much.decide(), Err(EalError::NoHugePages { .. })));
         assert!(!EalOptions::new().memory_mib(u32::MAX).decide().unwrap());
     }

@@ -44,6 +44,30 @@ pub(crate) struct Claim {
     pub(crate) id: u16,
 }
 
+/// While it lives the TAP driver finds no signal to take for itself.
+///
+/// Left alone it has the kernel signal this process for every packet that waits in a TAP device: system calls of any
+/// thread then end with `EINTR`, and of two signals handled at once on two threads one is lost, and a packet waits for the
+/// next one. Without a signal the driver asks the kernel whenever a queue is polled, which is what polling threads do.
+///
+/// It changes the process's signal handlers: only one may live, so it is made under the control lock, or by the start.
+pub(crate) struct HiddenSignals(());
+
+impl HiddenSignals {
+    pub(crate) fn new() -> Self {
+        // SAFETY: the lock keeps this to one at a time; only signals whose default action stands are touched.
+        unsafe { dpdk_sys::sluice_signals_hide() };
+        Self(())
+    }
+}
+
+impl Drop for HiddenSignals {
+    fn drop(&mut self) {
+        // SAFETY: as above; undoes what `new` did.
+        unsafe { dpdk_sys::sluice_signals_show() };
+    }
+}
+
 impl EalState {
     /// For the EAL that has just been started.
     pub(super) fn new(huge_pages: bool, shareable: bool) -> Self {
@@ -53,16 +77,8 @@ impl EalState {
         // SAFETY: EAL is up; the string is static and NUL-terminated.
         let folder = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
         let runtime_dir = files.then(|| PathBuf::from(folder.to_string_lossy().into_owned()));
-        let control = Mutex::new(Control {
-            open: HashSet::new(),
-            retired: Vec::new(),
-        });
-        Self {
-            huge_pages,
-            virtual_addresses,
-            runtime_dir,
-            control,
-        }
+        let control = Mutex::new(Control { open: HashSet::new(), retired: Vec::new() });
+        Self { huge_pages, virtual_addresses, runtime_dir, control }
     }
 
     pub(crate) fn huge_pages(&self) -> bool {
@@ -84,19 +100,14 @@ impl EalState {
             return Err(AttachError::Exists(device.name().to_owned()));
         }
         let text = format!("{}:{device}", if device.is_pci() { "pci" } else { "vdev" });
-        let failed = |errno, log| AttachError::Probe {
-            device: device.to_string(),
-            errno,
-            log,
-        };
+        let failed = |errno, log| AttachError::Probe { device: device.to_string(), errno, log };
         let text = CString::new(text).map_err(|_| failed(Errno::from_return(22), String::new()))?;
         forget_errors();
+        let _signals = HiddenSignals::new();
         // SAFETY: EAL is up, the string is NUL-terminated, and the lock keeps other device calls out.
         call(|| unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) })
             .map_err(|errno| failed(errno, recent_errors()))?;
-        port_by_name(device.name())
-            .map(drop)
-            .ok_or_else(|| AttachError::NoPort(device.to_string()))
+        port_by_name(device.name()).map(drop).ok_or_else(|| AttachError::NoPort(device.to_string()))
     }
 
     pub(super) fn detach(&self, name: &str) -> Result<(), AttachError> {
@@ -106,27 +117,17 @@ impl EalState {
             return Err(AttachError::InUse(name.to_owned()));
         }
         forget_errors();
-        let failed = |errno| AttachError::Probe {
-            device: name.to_owned(),
-            errno,
-            log: recent_errors(),
-        };
+        let failed = |errno| AttachError::Probe { device: name.to_owned(), errno, log: recent_errors() };
         let device = device_of(id).ok_or_else(|| AttachError::NotFound(name.to_owned()))?;
         // SAFETY: the device was just read from a live port that nobody holds, under the lock.
-        call(|| unsafe { dpdk_sys::rte_dev_remove(device) })
-            .map(drop)
-            .map_err(failed)
+        call(|| unsafe { dpdk_sys::rte_dev_remove(device) }).map(drop).map_err(failed)
     }
 
     /// Claims the port of this name, so that no second owner can poll its queues.
     pub(crate) fn claim(&self, name: &str) -> Result<Claim, AttachError> {
         let mut control = self.control();
         let id = port_by_name(name).ok_or_else(|| AttachError::NotFound(name.to_owned()))?;
-        if control.open.insert(id) {
-            Ok(Claim { id })
-        } else {
-            Err(AttachError::InUse(name.to_owned()))
-        }
+        if control.open.insert(id) { Ok(Claim { id }) } else { Err(AttachError::InUse(name.to_owned())) }
     }
 
     /// Stops, closes and removes a claimed port. Its queues must be gone.
@@ -139,10 +140,7 @@ impl EalState {
             unsafe {
                 dpdk_sys::rte_eth_dev_stop(claim.id);
                 if dpdk_sys::rte_eth_dev_close(claim.id) != 0 {
-                    log::say(
-                        LogLevel::Warning,
-                        &format!("port {} did not close cleanly", claim.id),
-                    );
+                    log::say(LogLevel::Warning, &format!("port {} did not close cleanly", claim.id));
                 }
                 // So that the name can be attached again; a virtual interface goes away with it.
                 if let Some(device) = device {
@@ -171,8 +169,7 @@ impl EalState {
                 // SAFETY: the pool is live until freed here, and freed once, since it then leaves the list. No thread is
                 // inside a call that gives buffers back, so the count is exact; it being full, no buffer is anywhere else.
                 unsafe {
-                    let whole = dpdk_sys::rte_mempool_avail_count(retired.pool.as_ptr())
-                        >= retired.capacity;
+                    let whole = dpdk_sys::rte_mempool_avail_count(retired.pool.as_ptr()) >= retired.capacity;
                     if whole {
                         dpdk_sys::rte_mempool_free(retired.pool.as_ptr());
                     }
@@ -210,8 +207,7 @@ fn port_by_name(name: &str) -> Option<u16> {
     let name = CString::new(name).ok()?;
     let mut id = 0;
     // SAFETY: the name is NUL-terminated and `id` is writable.
-    (unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) } == 0)
-        .then_some(id)
+    (unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) } == 0).then_some(id)
 }
 
 /// The bus device behind a port.

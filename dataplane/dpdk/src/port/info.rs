@@ -66,16 +66,10 @@ impl PortInfo {
             String::new()
         } else {
             // SAFETY: DPDK sets it to the driver's static NUL-terminated name.
-            unsafe { CStr::from_ptr(raw.driver_name) }
-                .to_string_lossy()
-                .into_owned()
+            unsafe { CStr::from_ptr(raw.driver_name) }.to_string_lossy().into_owned()
         };
         let hashes = driver != "net_tap";
-        let functions = if hashes {
-            raw.flow_type_rss_offloads
-        } else {
-            0
-        };
+        let functions = if hashes { raw.flow_type_rss_offloads } else { 0 };
         Self {
             interface_index: raw.if_index,
             socket: u32::try_from(socket).ok(),
@@ -86,11 +80,16 @@ impl PortInfo {
             rx_offloads: raw.rx_offload_capa,
             tx_offloads: raw.tx_offload_capa,
             rss_functions: RssFunctions::from_bits(functions),
-            rss_key_len: usize::from(raw.hash_key_size),
+            rss_key_len: if functions == 0 { 0 } else { key_len(raw.hash_key_size) },
             rss_table_len: if hashes { raw.reta_size } else { 0 },
             driver,
         }
     }
+}
+
+/// Bytes of the hash key. Drivers that leave it open mean 40, says rte_ethdev.h.
+fn key_len(told: u8) -> usize {
+    if told == 0 { 40 } else { usize::from(told) }
 }
 
 /// Reads the device's properties.
@@ -98,8 +97,6 @@ pub(super) fn read(inner: &PortInner) -> Result<sys::rte_eth_dev_info, PortError
     // SAFETY: all-zero bytes are a valid value of this plain C structure.
     let mut raw: sys::rte_eth_dev_info = unsafe { std::mem::zeroed() };
     // SAFETY: the port is live and `raw` writable.
-    inner.control(PortStep::Info, |id| unsafe {
-        sys::rte_eth_dev_info_get(id, &raw mut raw)
-    })?;
+    inner.control(PortStep::Info, |id| unsafe { sys::rte_eth_dev_info_get(id, &raw mut raw) })?;
     Ok(raw)
 }

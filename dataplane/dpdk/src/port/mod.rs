@@ -17,7 +17,7 @@ pub use queue::{RxQueue, TxQueue};
 pub use rss::{Rss, RssFunctions};
 pub use stats::{PortStats, Xstat};
 
-use crate::eal::{Claim, EalState, likely_cause};
+use crate::eal::{Claim, EalState, HiddenSignals, likely_cause};
 use crate::errno::Errno;
 use crate::mempool::Mempool;
 
@@ -159,6 +159,8 @@ pub(crate) struct PortInner {
     claim: Claim,
     name: String,
     eal: Arc<EalState>,
+    /// Receive queues to empty before closing: a `net_ring` device forgets the packets that wait in it.
+    to_empty: u16,
     /// DPDK keeps a pointer to it until the port is closed.
     rss_key: Vec<u8>,
     /// Held because the driver fills buffers from them; dropped after the port is closed.
@@ -176,17 +178,15 @@ impl PortInner {
         if errno.is(rustix::io::Errno::NOTSUP) || errno.is(rustix::io::Errno::NOSYS) {
             return PortError::NotOffered { device, step };
         }
-        PortError::Driver {
-            device,
-            step,
-            errno,
-            log,
-        }
+        PortError::Driver { device, step, errno, log }
     }
 
     /// Makes a control call under the lock that all devices share.
     fn control(&self, step: PortStep, call: impl FnOnce(u16) -> i32) -> Result<i32, PortError> {
         let _control = self.eal.control();
+        // A TAP device makes its further queues when they are set up.
+        let queues = matches!(step, PortStep::RxQueue(_) | PortStep::TxQueue(_));
+        let _signals = queues.then(HiddenSignals::new);
         crate::eal::forget_errors();
         crate::errno::call(|| call(self.id()))
             .map_err(|errno| self.failed(step, errno, crate::eal::recent_errors()))
@@ -195,6 +195,9 @@ impl PortInner {
 
 impl Drop for PortInner {
     fn drop(&mut self) {
+        for index in 0..self.to_empty {
+            queue::empty(self.id(), index);
+        }
         self.eal.release(&self.claim);
     }
 }

@@ -20,12 +20,7 @@ const FRAME_OVERHEAD: u16 = 14 + 4;
 
 impl Port {
     /// Configures and starts the port of this name, which receives into `pool`.
-    pub fn open(
-        eal: &Eal,
-        name: &str,
-        options: &PortOptions,
-        pool: &Mempool,
-    ) -> Result<Opened, PortError> {
+    pub fn open(eal: &Eal, name: &str, options: &PortOptions, pool: &Mempool) -> Result<Opened, PortError> {
         Self::open_with_pools(eal, name, options, std::slice::from_ref(pool))
     }
 
@@ -52,11 +47,8 @@ impl Port {
             claim,
             name: name.to_owned(),
             eal: eal.state().clone(),
-            rss_key: options
-                .rss
-                .as_ref()
-                .and_then(|rss| rss.key.clone())
-                .unwrap_or_default(),
+            rss_key: options.rss.as_ref().and_then(|rss| rss.key.clone()).unwrap_or_default(),
+            to_empty: 0,
             _pools: pools.to_vec(),
         };
         let raw = info::read(&inner)?;
@@ -68,20 +60,13 @@ impl Port {
         set_up_queues(&inner, &raw, &info, options, &plan, pools)?;
         // SAFETY: the port is configured and its queues are set up.
         inner.control(PortStep::Start, |id| unsafe { sys::rte_eth_dev_start(id) })?;
-        let only = if plan.offloads.fast_free {
-            pools.first().cloned()
-        } else {
-            None
-        };
-        let port = Self {
-            inner: Arc::new(inner),
-            info,
-            offloads: plan.offloads,
-        };
+        if info.driver == "net_ring" {
+            inner.to_empty = options.rx_queues;
+        }
+        let only = if plan.offloads.fast_free { pools.first().cloned() } else { None };
+        let port = Self { inner: Arc::new(inner), info, offloads: plan.offloads };
         port.after_start(options)?;
-        let rx = (0..options.rx_queues)
-            .map(|index| RxQueue::new(port.inner.clone(), index))
-            .collect();
+        let rx = (0..options.rx_queues).map(|index| RxQueue::new(port.inner.clone(), index)).collect();
         let tx = (0..options.tx_queues)
             .map(|index| TxQueue::new(port.inner.clone(), index, only.clone()))
             .collect();
@@ -141,10 +126,7 @@ impl Plan {
         if options.fast_free && pools.len() == 1 {
             tx |= sys::SLUICE_TX_OFFLOAD_MBUF_FAST_FREE;
         }
-        let wanted = options
-            .rss
-            .as_ref()
-            .map(|rss| rss.functions.and(info.rss_functions));
+        let wanted = options.rss.as_ref().map(|rss| rss.functions.and(info.rss_functions));
         let hashed = wanted.filter(|functions| !functions.is_empty() && options.rx_queues > 1);
         if hashed.is_some() {
             rx |= sys::SLUICE_RX_OFFLOAD_RSS_HASH;
@@ -161,11 +143,7 @@ impl Plan {
             fast_free: tx & sys::SLUICE_TX_OFFLOAD_MBUF_FAST_FREE != 0,
             rss: hashed,
         };
-        Self {
-            rx_offloads: rx,
-            tx_offloads: tx,
-            offloads,
-        }
+        Self { rx_offloads: rx, tx_offloads: tx, offloads }
     }
 }
 
@@ -186,12 +164,7 @@ fn check(
     ];
     for (direction, wanted, most) in queues {
         if wanted > most {
-            return Err(PortError::TooManyQueues {
-                device: device(),
-                direction,
-                wanted,
-                most,
-            });
+            return Err(PortError::TooManyQueues { device: device(), direction, wanted, most });
         }
     }
     if let Some(mtu) = options.mtu {
@@ -203,23 +176,14 @@ fn check(
         };
         let most = info.max_mtu.min(fits);
         if mtu < info.min_mtu || mtu > most {
-            return Err(PortError::BadMtu {
-                device: device(),
-                mtu,
-                least: info.min_mtu,
-                most,
-            });
+            return Err(PortError::BadMtu { device: device(), mtu, least: info.min_mtu, most });
         }
     }
     if let Some(RssOptions { key: Some(key), .. }) = &options.rss
         && !info.rss_functions.is_empty()
         && info.rss_key_len != key.len()
     {
-        return Err(PortError::BadRssKey {
-            device: device(),
-            length: key.len(),
-            expected: info.rss_key_len,
-        });
+        return Err(PortError::BadRssKey { device: device(), length: key.len(), expected: info.rss_key_len });
     }
     Ok(())
 }
@@ -243,9 +207,7 @@ fn configure(
     // SAFETY: the port is live and not started; `conf` outlives the call, which copies it; the key it points to, which
     // is not copied, lives as long as the port.
     inner
-        .control(PortStep::Configure, |id| unsafe {
-            sys::rte_eth_dev_configure(id, rx, tx, &raw const conf)
-        })
+        .control(PortStep::Configure, |id| unsafe { sys::rte_eth_dev_configure(id, rx, tx, &raw const conf) })
         .map(drop)
 }
 
@@ -278,14 +240,7 @@ fn set_up_queues(
     for (index, pool) in (0..options.rx_queues).zip(pools.iter().cycle()) {
         // SAFETY: the port is configured for this queue; the pool is held by `inner` until the port is closed.
         inner.control(PortStep::RxQueue(index), |id| unsafe {
-            sys::rte_eth_rx_queue_setup(
-                id,
-                index,
-                rx_size,
-                socket,
-                &raw const rx_conf,
-                pool.as_ptr(),
-            )
+            sys::rte_eth_rx_queue_setup(id, index, rx_size, socket, &raw const rx_conf, pool.as_ptr())
         })?;
     }
     let mut tx_conf = raw.default_txconf;

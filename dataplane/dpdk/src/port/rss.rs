@@ -76,32 +76,22 @@ impl Default for RssFunctions {
 impl Port {
     /// The hash in use, as the device tells it.
     pub fn rss(&self) -> Result<Rss, PortError> {
-        let mut key = vec![0u8; self.info.rss_key_len.max(40)];
-        let mut conf = sys::rte_eth_rss_conf {
-            rss_key: key.as_mut_ptr(),
-            rss_key_len: key.len().min(255) as u8,
-            ..zeroed()
-        };
+        // Some drivers copy their whole key without looking at the length: its field has eight bits.
+        let mut key = vec![0u8; 256];
+        let mut conf = sys::rte_eth_rss_conf { rss_key: key.as_mut_ptr(), ..zeroed() };
+        conf.rss_key_len = self.info.rss_key_len.min(255) as u8;
         // SAFETY: `conf` and the key buffer it points to are writable and outlive the call.
-        self.inner.control(PortStep::Rss, |id| unsafe {
-            sys::rte_eth_dev_rss_hash_conf_get(id, &raw mut conf)
-        })?;
+        let read = |id| unsafe { sys::rte_eth_dev_rss_hash_conf_get(id, &raw mut conf) };
+        self.inner.control(PortStep::Rss, read)?;
         key.truncate(usize::from(conf.rss_key_len));
-        Ok(Rss {
-            key,
-            functions: RssFunctions(conf.rss_hf),
-            table: self.rss_table().unwrap_or_default(),
-        })
+        Ok(Rss { key, functions: RssFunctions(conf.rss_hf), table: self.rss_table().unwrap_or_default() })
     }
 
     /// Sets the queue for each value of the hash's low bits. The table has [`PortInfo::rss_table_len`](super::PortInfo) entries.
     pub fn set_rss_table(&self, table: &[u16]) -> Result<(), PortError> {
         let size = self.info.rss_table_len;
         if size == 0 || table.len() != usize::from(size) {
-            return Err(PortError::NotOffered {
-                device: self.inner.name.clone(),
-                step: PortStep::Rss,
-            });
+            return Err(PortError::NotOffered { device: self.inner.name.clone(), step: PortStep::Rss });
         }
         let mut groups = groups(size);
         for (group, queues) in groups.iter_mut().zip(table.chunks(GROUP)) {
@@ -124,13 +114,7 @@ impl Port {
         // SAFETY: as many groups as the table's size needs, writable during the call.
         let read = |id| unsafe { sys::rte_eth_dev_rss_reta_query(id, groups.as_mut_ptr(), size) };
         self.inner.control(PortStep::Rss, read).ok()?;
-        Some(
-            groups
-                .iter()
-                .flat_map(|group| group.reta)
-                .take(usize::from(size))
-                .collect(),
-        )
+        Some(groups.iter().flat_map(|group| group.reta).take(usize::from(size)).collect())
     }
 }
 
@@ -139,12 +123,7 @@ const GROUP: usize = sys::SLUICE_RETA_GROUP as usize;
 /// Empty table groups that select every entry.
 fn groups(size: u16) -> Vec<sys::rte_eth_rss_reta_entry64> {
     let n = usize::from(size).div_ceil(GROUP);
-    (0..n)
-        .map(|_| sys::rte_eth_rss_reta_entry64 {
-            mask: u64::MAX,
-            reta: [0; GROUP],
-        })
-        .collect()
+    (0..n).map(|_| sys::rte_eth_rss_reta_entry64 { mask: u64::MAX, reta: [0; GROUP] }).collect()
 }
 
 /// The driver's defaults for every field of the hash configuration.

@@ -42,9 +42,7 @@ impl Port {
         // SAFETY: all-zero bytes are a valid value of this plain C structure.
         let mut raw: sys::rte_eth_stats = unsafe { std::mem::zeroed() };
         // SAFETY: the port is live and `raw` writable.
-        self.inner.control(PortStep::Statistics, |id| unsafe {
-            sys::rte_eth_stats_get(id, &raw mut raw)
-        })?;
+        self.inner.control(PortStep::Statistics, |id| unsafe { sys::rte_eth_stats_get(id, &raw mut raw) })?;
         Ok(PortStats {
             rx_packets: raw.ipackets,
             rx_bytes: raw.ibytes,
@@ -60,14 +58,10 @@ impl Port {
     /// Sets all counters to zero.
     pub fn reset_stats(&self) -> Result<(), PortError> {
         // SAFETY: the port is live.
-        self.inner.control(PortStep::Statistics, |id| unsafe {
-            sys::rte_eth_stats_reset(id)
-        })?;
+        self.inner.control(PortStep::Statistics, |id| unsafe { sys::rte_eth_stats_reset(id) })?;
         // Drivers without counters of their own answer "not supported", and then there is nothing to reset.
         // SAFETY: as above.
-        let own = self.inner.control(PortStep::Statistics, |id| unsafe {
-            sys::rte_eth_xstats_reset(id)
-        });
+        let own = self.inner.control(PortStep::Statistics, |id| unsafe { sys::rte_eth_xstats_reset(id) });
         match own {
             Ok(_) | Err(PortError::NotOffered { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -89,33 +83,19 @@ impl Port {
             )
         };
         // SAFETY: both arrays have `count` writable elements.
-        let read_names =
-            |id| unsafe { sys::rte_eth_xstats_get_names(id, names.as_mut_ptr(), count) };
+        let read_names = |id| unsafe { sys::rte_eth_xstats_get_names(id, names.as_mut_ptr(), count) };
         self.inner.control(PortStep::Statistics, read_names)?;
         // SAFETY: as above.
         let read_values = |id| unsafe { sys::rte_eth_xstats_get(id, values.as_mut_ptr(), count) };
-        let got = self
-            .inner
-            .control(PortStep::Statistics, read_values)?
-            .unsigned_abs()
-            .min(count) as usize;
+        let got = self.inner.control(PortStep::Statistics, read_values)?.unsigned_abs().min(count) as usize;
         let name = |id: u64| {
             let raw = names.get(usize::try_from(id).ok()?)?;
             // SAFETY: DPDK fills each name with a NUL-terminated string; an unfilled one is all zeros.
-            Some(
-                unsafe { CStr::from_ptr(raw.name.as_ptr()) }
-                    .to_string_lossy()
-                    .into_owned(),
-            )
+            Some(unsafe { CStr::from_ptr(raw.name.as_ptr()) }.to_string_lossy().into_owned())
         };
         Ok(values[..got]
             .iter()
-            .filter_map(|raw| {
-                Some(Xstat {
-                    name: name(raw.id)?,
-                    value: raw.value,
-                })
-            })
+            .filter_map(|raw| Some(Xstat { name: name(raw.id)?, value: raw.value }))
             .collect())
     }
 }

@@ -1,7 +1,8 @@
 //! A process of its own for every test: DPDK starts only once in a process's life, and a test that leaks or crashes must
 //! not take others with it.
 
-#![allow(dead_code)] // Each test file uses its own part of this.
+// Each test file uses its own part of this, and none of it runs outside tests.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::process::Command;
 
@@ -29,13 +30,9 @@ fn run(name: &str, wrapper: &[&str], body: impl FnOnce()) {
     let mut words = wrapper.to_vec();
     let program = program.to_str().unwrap();
     words.extend([program, "--exact", name, "--nocapture", "--test-threads=1"]);
-    let output = Command::new(words[0])
-        .args(&words[1..])
-        .env(CHILD, name)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
+    let output = Command::new(words[0]).args(&words[1..]).env(CHILD, name).output().unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{text}");
     assert!(output.status.success(), "{name}: {}", output.status);
     assert!(text.contains("1 passed"), "{name}: the child ran no test");
@@ -43,31 +40,18 @@ fn run(name: &str, wrapper: &[&str], body: impl FnOnce()) {
 
 /// EAL on ordinary pages, 64 MiB.
 pub fn small_pages() -> Eal {
-    Eal::init(
-        EalOptions::new()
-            .huge_pages(HugePages::Never)
-            .memory_mib(64),
-    )
-    .unwrap()
+    Eal::init(EalOptions::new().huge_pages(HugePages::Never).memory_mib(64)).unwrap()
 }
 
 /// A pool that keeps nothing in per-lcore caches, so that counts are exact everywhere.
 pub fn pool(eal: &Eal, capacity: u32) -> Mempool {
-    Mempool::builder("test")
-        .capacity(capacity)
-        .cache(0)
-        .build(eal)
-        .unwrap()
+    Mempool::builder("test").capacity(capacity).cache(0).build(eal).unwrap()
 }
 
 /// No packet is missing.
 #[track_caller]
 pub fn assert_full(pool: &Mempool) {
-    assert_eq!(
-        pool.available(),
-        pool.capacity(),
-        "packets are missing from the pool"
-    );
+    assert_eq!(pool.available(), pool.capacity(), "packets are missing from the pool");
 }
 
 /// A frame of `len` bytes that begins with broadcast and carries its number.
@@ -98,11 +82,7 @@ pub fn receive_all(queue: &mut RxQueue, want: usize) -> Vec<Mbuf> {
         let mut burst: ArrayVec<Mbuf, 32> = ArrayVec::new();
         queue.receive(&mut burst);
         all.extend(burst);
-        assert!(
-            std::time::Instant::now() < end,
-            "{} of {want} packets came",
-            all.len()
-        );
+        assert!(std::time::Instant::now() < end, "{} of {want} packets came", all.len());
     }
     all
 }
