@@ -166,9 +166,10 @@ impl<B: PacketBuf> Worker<B> {
         self.expire_fragments(now);
     }
 
-    /// A new snapshot has come: what the worker itself keeps of it is renewed.
+    /// A new snapshot has come: what the worker itself keeps of it is renewed, and packets that wait are tried again.
     pub fn adopt(&mut self, snapshot: &Snapshot) {
         self.flows.set_timeouts(snapshot.settings().timeouts);
+        self.parked.renew();
     }
 
     /// The counters. Only this worker writes them.

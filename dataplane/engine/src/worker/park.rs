@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
-use sluice_model::Generation;
 use sluice_wire::PacketBuf;
 
 use super::{Context, Worker};
@@ -39,8 +38,8 @@ struct Waiting<B> {
 pub(super) struct Parked<B> {
     waiting: VecDeque<Waiting<B>>,
     wanted: ArrayVec<(PortId, IpAddr), WANTED>,
-    /// The snapshot under which the packets were last tried.
-    tried: Generation,
+    /// New tables have come since the packets were last tried; of the same generation, where they hold news from Linux.
+    renewed: bool,
     /// While a packet is tried again: until when it may go on waiting.
     deadline: Option<u64>,
 }
@@ -51,7 +50,7 @@ impl<B> Default for Parked<B> {
             // All it will ever hold, so that waiting allocates nothing.
             waiting: VecDeque::with_capacity(MOST),
             wanted: ArrayVec::new(),
-            tried: Generation::default(),
+            renewed: false,
             deadline: None,
         }
     }
@@ -62,6 +61,11 @@ impl<B> Parked<B> {
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// New tables have come: waiting packets are tried again with the next tick.
+    pub(super) fn renew(&mut self) {
+        self.renewed = true;
     }
 
     /// Remembers that the address of this next hop is wanted.
@@ -111,12 +115,11 @@ impl<B: PacketBuf> Worker<B> {
 
     /// Tries waiting packets again where a new snapshot came, and lets go of those that waited too long.
     pub(super) fn retry_parked(&mut self, snapshot: &Snapshot, now: Now, sink: &mut impl Sink<B>) {
-        let fresh = self.parked.tried != snapshot.generation();
         let overdue = self.parked.waiting.front().is_some_and(|first| first.until <= now.0);
-        if !fresh && !overdue {
+        if !self.parked.renewed && !overdue {
             return;
         }
-        self.parked.tried = snapshot.generation();
+        self.parked.renewed = false;
         for _ in 0..self.parked.waiting.len() {
             let Some(waiting) = self.parked.waiting.pop_front() else { break };
             if waiting.until <= now.0 {
