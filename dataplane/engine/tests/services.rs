@@ -600,3 +600,22 @@ fn route_and_mac_changes_reach_running_flows() {
     }));
     assert_eq!(world.one(UPLINK, data(40000), CLUSTER).macs().0.0, [2, 2, 2, 2, 2, 2]);
 }
+
+#[test]
+fn of_two_services_with_one_frontend_the_older_wins_and_the_other_is_reported() {
+    let mut world = World::new();
+    let mut younger = service("aaa", Protocol::Tcp, &[B]);
+    younger.created = 2;
+    world.serve(younger);
+    assert_eq!(world.one(UPLINK, syn(CLIENT, 40000, VIP, 80), CLUSTER).dst, B.parse().unwrap());
+    world.serve(service("web", Protocol::Tcp, &[A]));
+    assert_eq!(world.one(UPLINK, syn(CLIENT, 40001, VIP, 80), CLUSTER).dst, A.parse().unwrap());
+    let conflicts = world.publisher.conflicts();
+    assert!(!conflicts.is_empty());
+    for conflict in &conflicts {
+        assert_eq!((&*conflict.winner.name, &*conflict.loser.name), ("web", "aaa"));
+    }
+    world.apply([Change::ServiceGone(ServiceName::new("default", "web"))]);
+    assert_eq!(world.one(UPLINK, syn(CLIENT, 40002, VIP, 80), CLUSTER).dst, B.parse().unwrap());
+    assert_eq!(world.publisher.conflicts(), []);
+}

@@ -1,6 +1,6 @@
 //! Who has which frontend, where several Services claim the same one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct Conflict {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     by_frontend: HashMap<FrontendKey, Vec<Claim>>,
+    /// Frontends with more than one claim.
+    contested: HashSet<FrontendKey>,
 }
 
 impl Claims {
@@ -51,6 +53,9 @@ impl Claims {
         let claim = Claim { created, name: name.clone(), kind, slot };
         let at = claims.partition_point(|other| *other < claim);
         claims.insert(at, claim);
+        if claims.len() > 1 {
+            self.contested.insert(key);
+        }
         let Claim { slot, kind, .. } = claims[0];
         Hit { slot, kind }
     }
@@ -59,6 +64,9 @@ impl Claims {
     pub(super) fn remove(&mut self, key: FrontendKey, name: &ServiceName) -> Option<Hit> {
         let claims = self.by_frontend.get_mut(&key)?;
         claims.retain(|claim| claim.name != *name);
+        if claims.len() < 2 {
+            self.contested.remove(&key);
+        }
         let Some(first) = claims.first() else {
             self.by_frontend.remove(&key);
             return None;
@@ -66,11 +74,12 @@ impl Claims {
         Some(Hit { slot: first.slot, kind: first.kind })
     }
 
-    /// All conflicts, in order.
+    /// All conflicts, in order; costs what there are of them.
     pub(super) fn conflicts(&self) -> Vec<Conflict> {
         let mut all: Vec<Conflict> = self
-            .by_frontend
+            .contested
             .iter()
+            .filter_map(|key| Some((key, self.by_frontend.get(key)?)))
             .flat_map(|(key, claims)| {
                 let winner = claims.first().map(|claim| &claim.name);
                 claims.iter().filter_map(move |claim| {

@@ -196,9 +196,10 @@ impl World {
         self.publish();
     }
 
+    /// As the runtime does: news from Linux make a snapshot of the same generation.
     pub fn apply_fib(&mut self, change: FibChange) {
         self.publisher.apply_fib(change).unwrap();
-        self.publish();
+        self.snapshot = self.publisher.publish(Generation(self.generation));
     }
 
     pub fn publish(&mut self) {
