@@ -84,7 +84,6 @@ struct Derived {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     generation: Generation,
-    serial: u64,
     derived: Arc<Derived>,
     frontends: Trie<FrontendKey, Hit>,
     vips: Trie<AddressKey, ()>,
@@ -100,12 +99,6 @@ impl Snapshot {
     #[inline]
     pub fn generation(&self) -> Generation {
         self.generation
-    }
-
-    /// Grows with every snapshot, also with those that only Linux's routes and neighbours led to.
-    #[inline]
-    pub fn serial(&self) -> u64 {
-        self.serial
     }
 
     /// The settings it was made under.

@@ -68,7 +68,6 @@ impl Publisher {
             self.derived_is_stale = false;
         }
         self.next.generation = generation;
-        self.next.serial += 1;
         let snapshot = Arc::new(self.next.clone());
         self.published.push(snapshot.clone());
         self.retire();

@@ -200,6 +200,9 @@ impl World {
     pub fn apply_fib(&mut self, change: FibChange) {
         self.publisher.apply_fib(change).unwrap();
         self.snapshot = self.publisher.publish(Generation(self.generation));
+        for worker in &mut self.workers {
+            worker.adopt(&self.snapshot);
+        }
     }
 
     pub fn publish(&mut self) {
