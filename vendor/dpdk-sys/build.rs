@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in error.lines().chain([REMEDY]) {
+            for line in error.lines().take(1).chain([REMEDY]) {
                 println!("cargo:warning={line}");
             }
             eprintln!("error: {error}\n{REMEDY}");

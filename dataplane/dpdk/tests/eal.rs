@@ -18,6 +18,9 @@ fn starting_leaves_the_caller_unpinned_and_happens_once() {
     isolated("starting_leaves_the_caller_unpinned_and_happens_once", || {
         let before = cpus();
         let eal = small_pages();
+        // So a killed process leaves no folder either.
+        let folder = format!("/var/run/dpdk/sluice-{}", std::process::id());
+        assert!(!Path::new(&folder).exists(), "private memory needs no runtime folder");
         assert_eq!(cpus(), before);
         // A thread started now inherits what the caller has.
         assert_eq!(std::thread::spawn(cpus).join().unwrap(), before);

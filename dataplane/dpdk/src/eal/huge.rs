@@ -1,19 +1,25 @@
 //! What the kernel says about huge pages.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Free huge pages of every size, in MiB. Zero where the kernel has none.
 pub(super) fn free_mib() -> u64 {
     free_mib_in(Path::new("/sys/kernel/mm/hugepages"))
 }
 
-/// True where a hugetlbfs is mounted.
-pub(super) fn mounted() -> bool {
-    let Ok(mounts) = fs::read_to_string("/proc/self/mounts") else {
-        return false;
-    };
-    mounts.lines().any(|line| line.split(' ').nth(2) == Some("hugetlbfs"))
+/// Where hugetlbfs is mounted.
+pub(super) fn mounts() -> Vec<PathBuf> {
+    mounts_in(&fs::read_to_string("/proc/self/mounts").unwrap_or_default())
+}
+
+fn mounts_in(table: &str) -> Vec<PathBuf> {
+    let mounts = table.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (place, kind) = (fields.next()?, fields.next()?);
+        (kind == "hugetlbfs").then(|| PathBuf::from(place))
+    });
+    mounts.collect()
 }
 
 fn free_mib_in(folder: &Path) -> u64 {
@@ -42,5 +48,11 @@ mod tests {
         }
         assert_eq!(free_mib_in(folder.path()), 6 + 1024);
         assert_eq!(free_mib_in(&folder.path().join("missing")), 0);
+    }
+
+    #[test]
+    fn mounts_are_found_by_their_kind() {
+        let table = "proc /proc proc rw 0 0\nnone /mnt/huge hugetlbfs rw 0 0\nhugetlbfs /x ext4 rw 0 0\n";
+        assert_eq!(mounts_in(table), [Path::new("/mnt/huge")]);
     }
 }

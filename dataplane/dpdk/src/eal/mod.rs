@@ -4,6 +4,7 @@ mod cause;
 mod huge;
 mod log;
 mod options;
+mod rundir;
 mod state;
 
 use std::path::PathBuf;

@@ -162,7 +162,7 @@ impl EalOptions {
             return Err(EalError::DuplicateDevice(pair[0].to_owned()));
         }
         let found = huge::free_mib();
-        let enough = found >= u64::from(self.memory_mib) && (!self.shareable || huge::mounted());
+        let enough = found >= u64::from(self.memory_mib) && (!self.shareable || !huge::mounts().is_empty());
         match self.huge_pages {
             HugePages::Never => Ok(false),
             HugePages::Auto => Ok(enough),

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::log::{self, LogLevel};
+use super::rundir::RuntimeDir;
 use super::{AttachError, forget_errors, recent_errors};
 use crate::device::DeviceSpec;
 use crate::errno::{Errno, call};
@@ -16,7 +17,7 @@ use crate::quiesce;
 pub(crate) struct EalState {
     huge_pages: bool,
     virtual_addresses: bool,
-    runtime_dir: Option<PathBuf>,
+    runtime: RuntimeDir,
     /// Also serialises every control call of DPDK, whose device functions are not safe to call at once.
     control: Mutex<Control>,
 }
@@ -73,12 +74,11 @@ impl EalState {
     pub(super) fn new(huge_pages: bool, shareable: bool) -> Self {
         // SAFETY: EAL is up; the call reads one variable.
         let virtual_addresses = unsafe { dpdk_sys::rte_eal_iova_mode() } == dpdk_sys::RTE_IOVA_VA;
-        let files = shareable || !huge_pages;
         // SAFETY: EAL is up; the string is static and NUL-terminated.
         let folder = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
-        let runtime_dir = files.then(|| PathBuf::from(folder.to_string_lossy().into_owned()));
+        let runtime = RuntimeDir::take(PathBuf::from(folder.to_string_lossy().into_owned()), shareable);
         let control = Mutex::new(Control { open: HashSet::new(), retired: Vec::new() });
-        Self { huge_pages, virtual_addresses, runtime_dir, control }
+        Self { huge_pages, virtual_addresses, runtime, control }
     }
 
     pub(crate) fn huge_pages(&self) -> bool {
@@ -195,10 +195,7 @@ impl Drop for EalState {
         // SAFETY: every handle holds this state by count, so none is left; every pool has been freed whole, so no packet
         // is left either.
         unsafe { dpdk_sys::rte_eal_cleanup() };
-        if let Some(folder) = &self.runtime_dir {
-            // Only files of this process's own prefix; DPDK itself leaves them behind.
-            let _ = std::fs::remove_dir_all(folder);
-        }
+        self.runtime.remove();
     }
 }
 
