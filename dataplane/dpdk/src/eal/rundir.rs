@@ -86,7 +86,7 @@ mod tests {
         fs::create_dir(&dead).unwrap();
         drop(try_lock(&dead.join(LOCK), true));
         let pages = ["sluice-1map_0", "sluice-1map_12", "sluice-12map_0", "sluice-1map_", "other"];
-        pages.map(|name| fs::write(mount.path().join(name), "").unwrap());
+        pages.iter().for_each(|name| fs::write(mount.path().join(name), "").unwrap());
         sweep(parent.path(), &parent.path().join("mine"), &[mount.path().to_owned()]);
         let left = pages.map(|name| mount.path().join(name).exists());
         assert_eq!(left, [false, false, true, true, true]);
