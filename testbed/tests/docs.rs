@@ -1,0 +1,29 @@
+//! The documentation names only tests that exist.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+const FILES: [(&str, &str); 6] = [
+    ("S", "dataplane/engine/tests/services.rs"),
+    ("L", "dataplane/engine/tests/lcores.rs"),
+    ("M", "dataplane/model/tests/select.rs"),
+    ("F", "testbed/tests/forwarding.rs"),
+    ("R", "testbed/tests/restarts.rs"),
+    ("T", "testbed/tests/throughput.rs"),
+];
+
+#[test]
+fn every_test_that_docs_services_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/services.md")).unwrap();
+    let mut named = 0;
+    for (letter, file) in FILES {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        for part in text.split(&format!("`{letter}::")).skip(1) {
+            let name = part.split('`').next().unwrap();
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "only {named} tests are named");
+}
