@@ -619,3 +619,11 @@ fn of_two_services_with_one_frontend_the_older_wins_and_the_other_is_reported() 
     assert_eq!(world.one(UPLINK, syn(CLIENT, 40002, VIP, 80), CLUSTER).dst, B.parse().unwrap());
     assert_eq!(world.publisher.conflicts(), []);
 }
+
+#[test]
+fn a_fragmented_sctp_packet_is_dropped_by_name() {
+    let mut world = World::new();
+    world.serve(service("sctp", Protocol::Sctp, &[A]));
+    let whole = packet(CLIENT, VIP).sctp(5000, 80, 0).payload([0; 2000]).id(9).macs(UPLINK_MAC, CLIENT_MAC);
+    world.dropped(UPLINK, whole.fragments(1000)[0].clone(), DropReason::BadFragment);
+}

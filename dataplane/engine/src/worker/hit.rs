@@ -17,6 +17,7 @@ use crate::{PortId, Sink};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const SCTP: u8 = 132;
 
 impl<B: PacketBuf> Worker<B> {
     /// An unfragmented TCP, UDP or SCTP packet over IPv4.
@@ -146,6 +147,10 @@ impl<B: PacketBuf> Worker<B> {
         let other = direction.opposite() as usize;
         if parsed.ttl <= 1 {
             return self.ttl_exceeded(packet, parsed, cx, sink);
+        }
+        if parsed.proto == SCTP && parsed.is_fragment() {
+            // Its checksum depends on how much is to come.
+            return self.drop_packet(packet, DropReason::BadFragment);
         }
         let Some(adjacency) = self.adjacency_of(flow, cx) else {
             return self.park(packet, flow, cx);
