@@ -379,17 +379,19 @@ impl Threads {
         Ok(())
     }
 
-    /// Ends all threads and gives the first error among theirs.
+    /// Ends all threads and gives the first error among theirs; one that ended before it was told to has failed.
     fn end(self) -> Result<(), RuntimeError> {
-        let stopped = self.stop.is_set();
+        let early: Vec<bool> =
+            self.all.iter().map(|(_, thread)| thread.is_finished() && !self.stop.is_set()).collect();
         self.stop.set();
         let mut result = Ok(());
-        for (name, thread) in self.all.into_iter().rev() {
-            let ended = thread.join().unwrap_or(Err(RuntimeError::Failed(name)));
+        for ((name, thread), early) in self.all.into_iter().zip(early) {
+            let ended = match thread.join() {
+                Ok(Ok(())) if early => Err(RuntimeError::Failed(name)),
+                Ok(ended) => ended,
+                Err(_) => Err(RuntimeError::Failed(name)),
+            };
             result = result.and(ended);
-        }
-        if !stopped && result.is_ok() {
-            tracing::error!("a thread ended by itself");
         }
         result
     }

@@ -195,3 +195,30 @@ fn two_cannot_share_a_runtime_directory() {
     let error = run_dataplane(config(directory.path()), &Stop::default(), || {}).unwrap_err().to_string();
     assert!(error.contains("another data plane runs"), "{error}");
 }
+
+#[test]
+fn an_lcore_without_a_cpu_is_named() {
+    if !isolated("an_lcore_without_a_cpu_is_named") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.lcores = vec![0, 127];
+    let error = run_dataplane(config, &Stop::default(), || {}).unwrap_err().to_string();
+    assert!(error.contains("lcore 1") && error.contains("CPU 127"), "{error}");
+    let left = run("ip -o link");
+    assert!(!left.contains("sl-"), "{left}");
+}
+
+#[test]
+fn huge_pages_that_are_not_there_are_named() {
+    if !isolated("huge_pages_that_are_not_there_are_named") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.huge_pages = HugePages::Required;
+    config.memory_mib = 1 << 20;
+    let error = run_dataplane(config, &Stop::default(), || {}).unwrap_err().to_string();
+    assert!(error.contains("huge pages are required: 1048576 MiB"), "{error}");
+}

@@ -287,7 +287,7 @@ pub struct NeighborRow {
 pub struct CounterRow {
     /// Its name.
     pub name: String,
-    /// `drop` or `event`.
+    /// `drop`, `event`, or `punt` for the classes of packets that Linux gets.
     pub kind: String,
     /// What it counts.
     pub help: String,

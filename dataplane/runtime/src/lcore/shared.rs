@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use sluice_engine::flow::FlowStats;
+use sluice_engine::punt::PuntClass;
 use sluice_engine::snapshot::Snapshot;
-use sluice_engine::{Counters, DropReason, Event};
+use sluice_engine::{DropReason, Event, Worker};
 use sluice_model::Generation;
+use sluice_wire::PacketBuf;
 
 /// The tables in effect. The publisher writes, workers look once per turn.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub struct LcoreShared {
     busy_turns: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
     events: [AtomicU64; Event::COUNT],
+    /// By class: given to Linux, kept back.
+    punts: [[AtomicU64; 2]; PuntClass::COUNT],
     flows: [AtomicU32; 4],
     /// Packets dropped for want of room on the way out, by device: ports, then their kernel interfaces.
     full: Vec<AtomicU64>,
@@ -82,6 +86,7 @@ impl LcoreShared {
             busy_turns: zero(),
             drops: std::array::from_fn(|_| zero()),
             events: std::array::from_fn(|_| zero()),
+            punts: std::array::from_fn(|_| [zero(), zero()]),
             flows: std::array::from_fn(|_| AtomicU32::new(0)),
             full: (0..devices).map(|_| zero()).collect(),
             hand_over_full: zero(),
@@ -94,13 +99,21 @@ impl LcoreShared {
         self.version.store(version, Ordering::Release);
     }
 
-    pub(super) fn counted(&self, counters: &Counters, flows: FlowStats, turns: u64, busy_turns: u64) {
+    pub(super) fn counted<B: PacketBuf>(&self, worker: &Worker<B>, turns: u64, busy_turns: u64) {
+        let counters = worker.counters();
         for (shared, own) in self.drops.iter().zip(&counters.drops) {
             shared.store(*own, Ordering::Relaxed);
         }
         for (shared, own) in self.events.iter().zip(&counters.events) {
             shared.store(*own, Ordering::Relaxed);
         }
+        for ([passed, limited], (_, own_passed, own_limited)) in
+            self.punts.iter().zip(worker.punts().counts())
+        {
+            passed.store(own_passed, Ordering::Relaxed);
+            limited.store(own_limited, Ordering::Relaxed);
+        }
+        let flows = worker.flows();
         let own = [flows.capacity, flows.embryonic, flows.transient, flows.established];
         for (shared, own) in self.flows.iter().zip(own) {
             shared.store(own, Ordering::Relaxed);
@@ -145,6 +158,12 @@ impl LcoreShared {
     /// How often something happened.
     pub fn events(&self, event: Event) -> u64 {
         self.events.get(event as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Packets of a class: given to Linux, kept back by the class's limit.
+    pub fn punts(&self, class: PuntClass) -> [u64; 2] {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.punts.get(class as usize).map_or([0; 2], |[passed, limited]| [read(passed), read(limited)])
     }
 
     /// Its flow table.

@@ -23,6 +23,8 @@ use crate::stop::Stop;
 const PUBLISH: u64 = 100;
 /// Next hops asked for in one turn.
 const ASKS: usize = 16;
+/// Milliseconds between two requests for one next hop.
+const ASK_PAUSE: u64 = 200;
 /// Turns without packets before a worker that may sleep does so, and how long it sleeps then: longer the longer nothing
 /// has come, but never so long that a device's queue of 1024 overflows at a million packets a second.
 const NAPS: [(u32, Duration); 3] = [
@@ -85,6 +87,7 @@ impl WorkerThread {
             shared,
             mailbox,
             asker,
+            asked: Box::new([(None, 0); 256]),
             snapshot,
             version: 0,
             trace: None,
@@ -114,6 +117,9 @@ impl WorkerThread {
     }
 }
 
+/// A next hop and the milliseconds at which it was asked for.
+type Asked = (Option<(PortId, IpAddr)>, u64);
+
 struct State {
     worker: Worker<Mbuf>,
     egress: Egress,
@@ -122,6 +128,8 @@ struct State {
     shared: Arc<LcoreShared>,
     mailbox: Arc<Mailbox>,
     asker: Asker,
+    /// Next hops asked for, and when, by the last byte of their address.
+    asked: Box<[Asked; 256]>,
     snapshot: Arc<Snapshot>,
     version: u64,
     trace: Option<SyncSender<Vec<TraceRecord>>>,
@@ -164,7 +172,7 @@ impl State {
         self.egress.flush();
         for _ in 0..ASKS {
             let Some((port, ip)) = self.worker.unresolved() else { break };
-            self.ask(port, ip);
+            self.ask(port, ip, now);
         }
         self.turns += 1;
         self.busy_turns += u64::from(busy);
@@ -208,8 +216,20 @@ impl State {
         }
     }
 
+    /// Asks Linux for a next hop, unless that has just been done: every packet that waits wants its own.
     #[cold]
-    fn ask(&self, port: PortId, ip: IpAddr) {
+    fn ask(&mut self, port: PortId, ip: IpAddr, now: Now) {
+        let last = match ip {
+            IpAddr::V4(ip) => ip.octets()[3],
+            IpAddr::V6(ip) => ip.octets()[15],
+        };
+        let place = self.asked.get_mut(usize::from(last ^ port));
+        if let Some(place) = place {
+            if place.0 == Some((port, ip)) && now.0.wrapping_sub(place.1) < ASK_PAUSE {
+                return;
+            }
+            *place = (Some((port, ip)), now.0);
+        }
         // Where the queue is full the packet's sender tries again, and so do we.
         let _ = self.asker.neighbor(port, ip);
     }
@@ -231,7 +251,7 @@ impl State {
 
     #[cold]
     fn publish(&mut self) {
-        self.shared.counted(self.worker.counters(), self.worker.flows(), self.turns, self.busy_turns);
+        self.shared.counted(&self.worker, self.turns, self.busy_turns);
         if let Some(trace) = &self.trace {
             // An empty message finds out whether anybody still listens.
             if let Err(TrySendError::Disconnected(_)) = trace.try_send(self.worker.take_trace()) {

@@ -76,18 +76,18 @@ pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Interface>, Netlin
     Ok(interfaces(socket)?.into_iter().find(|interface| interface.name == name))
 }
 
-/// Gives an interface a hardware address and an MTU and sets it up.
+/// Gives an interface an MTU and, where one is given, a hardware address, and sets it up.
 ///
 /// # Errors
 /// The kernel's refusal, for example of an MTU the driver does not support.
 pub fn set_up(
     socket: &mut Socket,
     interface: &Interface,
-    mac: [u8; 6],
+    mac: Option<[u8; 6]>,
     mtu: u16,
 ) -> Result<(), NetlinkError> {
     let name = &interface.name;
-    if interface.mac != Some(mac) {
+    if let Some(mac) = mac.filter(|mac| interface.mac != Some(*mac)) {
         let attributes = vec![LinkAttribute::Address(mac.to_vec())];
         change(socket, interface.index, attributes, false, &format!("set the hardware address of {name}"))?;
     }

@@ -87,8 +87,8 @@ fn prepare(port: &PortConfig, name: &str, socket: &mut Socket) -> Result<(), Hos
     if let Err(error) = link::set_sysctl(AddressFamily::Inet6, name, "disable_ipv6", "1") {
         tracing::warn!(%error, interface = name, "IPv6 stays on below the port");
     }
-    let Interface { mac, mtu, .. } = interface;
+    let Interface { mtu, .. } = interface;
     // The driver learns the MTU of the interface when it starts, and cannot always change it.
     let mtu = if mtu < u32::from(port.mtu) { port.mtu } else { u16::try_from(mtu).unwrap_or(port.mtu) };
-    link::set_up(socket, &interface, mac.unwrap_or_default(), mtu).map_err(netlink)
+    link::set_up(socket, &interface, None, mtu).map_err(netlink)
 }

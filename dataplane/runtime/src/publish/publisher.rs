@@ -22,6 +22,9 @@ const QUEUE: usize = 256;
 /// Inputs that go into one snapshot at most, so that it is not put off for ever.
 const MOST: usize = 1024;
 
+/// Least time between two complaints in the log about one thing.
+const COMPLAINTS: Duration = Duration::from_secs(10);
+
 /// What leads to a new snapshot.
 #[derive(Debug)]
 pub enum Input {
@@ -43,6 +46,7 @@ pub struct PublisherThread {
     view: Arc<Mutex<View>>,
     waiting: Vec<SyncSender<u64>>,
     published: Instant,
+    complained: Option<Instant>,
 }
 
 impl PublisherThread {
@@ -59,6 +63,7 @@ impl PublisherThread {
             view,
             waiting: Vec::new(),
             published: Instant::now(),
+            complained: None,
         };
         (thread, sender, tables)
     }
@@ -108,11 +113,19 @@ impl PublisherThread {
                 self.waiting.push(published);
             }
             Input::Fib(changes) => {
+                let mut refused = None;
                 for change in changes {
                     if let Err(error) = self.publisher.apply_fib(change.clone()) {
-                        tracing::warn!(%error, "a change from Linux is not in effect");
+                        refused = Some(error);
                     }
                     view.apply_fib(change);
+                }
+                // Once for all of them, and seldom: a full table refuses each that comes.
+                if let Some(error) = refused
+                    && self.complained.is_none_or(|at| at.elapsed() > COMPLAINTS)
+                {
+                    self.complained = Some(Instant::now());
+                    tracing::warn!(%error, "changes from Linux are not in effect");
                 }
             }
         }

@@ -144,7 +144,7 @@ impl PuntInterface {
         let interface = link::find(socket, &name)
             .map_err(netlink)?
             .ok_or_else(|| PuntError::Missing { port: port(), interface: name.clone() })?;
-        link::set_up(socket, &interface, options.mac, config.mtu).map_err(netlink)?;
+        link::set_up(socket, &interface, Some(options.mac), config.mtu).map_err(netlink)?;
         for address in &config.addresses {
             link::add_address(socket, &interface, *address).map_err(netlink)?;
         }

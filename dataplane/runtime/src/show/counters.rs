@@ -1,6 +1,7 @@
 //! Counters, lcores and ports.
 
 use sluice_dpdk::Port;
+use sluice_engine::punt::PuntClass;
 use sluice_engine::{DropReason, Event};
 
 use super::{LcoreHandle, PortHandle, Show};
@@ -27,7 +28,21 @@ impl Show {
                 lcore.shared.hand_over_full()
             }),
         ];
-        drops.chain(own).chain(events).collect()
+        let punts = PuntClass::ALL.iter().flat_map(|&class| {
+            let name = class.name();
+            [
+                self.counter(&format!("punted.{name}"), "punt", "Given to Linux.", |lcore| {
+                    lcore.shared.punts(class)[0]
+                }),
+                self.counter(
+                    &format!("punt_limited.{name}"),
+                    "punt",
+                    "Kept from Linux by the class's limit.",
+                    |lcore| lcore.shared.punts(class)[1],
+                ),
+            ]
+        });
+        drops.chain(own).chain(events).chain(punts).collect()
     }
 
     fn counter(&self, name: &str, kind: &str, help: &str, read: impl Fn(&LcoreHandle) -> u64) -> CounterRow {
@@ -77,7 +92,8 @@ impl Show {
             interface: config.interface(),
             mac: mac_text(*mac),
             mtu: told.as_ref().map_or(config.mtu, |info| info.mtu),
-            link_up: link.is_some_and(|link| link.up),
+            // The TAP driver asks for its interface in this network namespace; in another it would be called down.
+            link_up: port.info().driver == "net_tap" || link.is_some_and(|link| link.up),
             speed_mbps: link.and_then(|link| link.mbps),
             queues: *queues,
             addresses: told.map_or_else(Vec::new, |info| info.addresses),
