@@ -33,7 +33,13 @@ fn iperf3_does_not_stall_while_a_manifest_is_rewritten_ten_times_a_second() {
         while Instant::now() < end {
             n += 1;
             let base = web().port("iperf", "TCP", 5201, None, 5201).endpoint(POD_A).endpoint(POD_A6);
-            lab.write(&if n % 2 == 0 { base } else { base.endpoint(POD_B).endpoint(POD_B6) });
+            // Not ready: it changes the Service, and the one endpoint that iperf3 serves stays the only one.
+            let unready = "    conditions: { ready: false }\n";
+            lab.write(&if n % 2 == 0 {
+                base
+            } else {
+                base.endpoint_with(POD_B, unready).endpoint_with(POD_B6, unready)
+            });
             std::thread::sleep(Duration::from_millis(100));
         }
         let output = client.wait_with_output().unwrap();
