@@ -18,7 +18,11 @@ fn iperf3_does_not_stall_while_a_manifest_is_rewritten_ten_times_a_second() {
     let lab = Lab::start(&[web().port("iperf", "TCP", 5201, None, 5201).endpoint(POD_A).endpoint(POD_A6)]);
     for (to, pod) in [("203.0.113.10", POD_A), ("2001:db8:ff::10", POD_A6)] {
         let mut server = lab.bed.node.command("iperf3").args(["-s", "-1", "-B", pod]).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        let listens = || {
+            let sockets = sluice_testbed::run::output(lab.bed.node.command("ss").arg("-ltn")).ok()?;
+            String::from_utf8_lossy(&sockets.stdout).contains(":5201").then_some(())
+        };
+        assert!(eventually(Duration::from_secs(10), listens).is_some(), "iperf3 does not listen on {pod}");
         let time = seconds().to_string();
         let client = lab
             .bed
