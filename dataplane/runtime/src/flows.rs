@@ -76,6 +76,7 @@ impl FlowFiles {
         }
         fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(fail("restrict", directory))?;
 
+        warn_unless_in_memory(directory);
         let boot_path = Path::new("/proc/sys/kernel/random/boot_id");
         let boot = fs::read_to_string(boot_path).map_err(fail("read", boot_path))?;
         let boot = boot.trim_end().as_bytes();
@@ -122,6 +123,17 @@ impl FlowFiles {
             other => other,
         };
         storage.map_err(|source| FlowsError::Storage { lcore, source })
+    }
+}
+
+/// A table on a disk's file system costs a write fault for each page after each writeback.
+fn warn_unless_in_memory(directory: &Path) {
+    /// `f_type` of tmpfs, ramfs and hugetlbfs (linux/magic.h).
+    const MEMORY: [u64; 3] = [0x0102_1994, 0x8584_58F6, 0x9584_58F6];
+    if let Ok(system) = rustix::fs::statfs(directory)
+        && !MEMORY.contains(&(system.f_type as u64 & 0xFFFF_FFFF))
+    {
+        tracing::warn!(directory = %directory.display(), "flows are slower on a disk; tmpfs also lasts across restarts");
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::line;
+use super::line::Lines;
 use super::protocol::{AdminRequest, AdminResponse};
 
 /// The longest answer line that is accepted, in bytes.
@@ -38,8 +38,7 @@ pub enum AdminError {
 /// A connection to a data plane.
 #[derive(Debug)]
 pub struct AdminClient {
-    reader: BufReader<UnixStream>,
-    line: Vec<u8>,
+    lines: Lines<BufReader<UnixStream>>,
 }
 
 impl AdminClient {
@@ -55,7 +54,7 @@ impl AdminClient {
             Ok(stream)
         };
         match connect() {
-            Ok(stream) => Ok(Self { reader: BufReader::new(stream), line: Vec::new() }),
+            Ok(stream) => Ok(Self { lines: Lines::new(BufReader::new(stream), LONGEST) }),
             Err(source) => Err(AdminError::Connect { path: path.to_owned(), source }),
         }
     }
@@ -72,12 +71,12 @@ impl AdminClient {
     ) -> Result<(), AdminError> {
         let mut text = serde_json::to_vec(request)?;
         text.push(b'\n');
-        self.reader.get_mut().write_all(&text)?;
+        self.lines.get_mut().get_mut().write_all(&text)?;
         loop {
-            if !line::read(&mut self.reader, LONGEST, &mut self.line)? {
+            let Some(line) = self.lines.next()? else {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            match serde_json::from_slice(&self.line)? {
+            };
+            match serde_json::from_slice(line)? {
                 AdminResponse::Done => return Ok(()),
                 AdminResponse::Error { message } => return Err(AdminError::Refused(message)),
                 part => {

@@ -7,12 +7,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sluice_feed::peer::Peer;
 
-use super::line;
+use super::line::Lines;
 use super::protocol::{AdminRequest, AdminResponse};
 use crate::instance::remove_socket;
 use crate::stop::Stop;
@@ -21,8 +21,11 @@ use crate::stop::Stop;
 const LONGEST: usize = 64 * 1024;
 /// Connections at a time.
 const CONNECTIONS: usize = 16;
-/// How long a peer may take to say or read something.
+/// How long a peer may say nothing, and how long it may take to read an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+const STUCK: Duration = Duration::from_secs(5);
+/// How long the end waits for connections.
+const END: Duration = Duration::from_secs(2);
 /// How often threads look whether they should end.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -84,8 +87,9 @@ impl Server {
             match self.admit(&stream, &open) {
                 Ok(place) => {
                     let (handler, stop) = (Arc::clone(handler), stop.clone());
-                    let spawned = std::thread::Builder::new().name("admin".into()).spawn(move || {
-                        let _place = place;
+                    let spawned = std::thread::Builder::new().name("admin-peer".into()).spawn(move || {
+                        // Given back after the handler.
+                        let (_place, handler) = (place, handler);
                         if let Err(error) = serve(stream, &*handler, &stop) {
                             tracing::debug!(%error, "admin connection");
                         }
@@ -100,6 +104,11 @@ impl Server {
                     let _ = say(&mut stream, &AdminResponse::Error { message: reason.to_owned() });
                 }
             }
+        }
+        // They hold the handler, and with it the ports.
+        let deadline = Instant::now() + END;
+        while open.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -135,19 +144,25 @@ struct Place(Arc<AtomicUsize>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
 fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(STUCK))?;
+    stream.set_read_timeout(Some(TICK))?;
     let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(stream);
-    let mut text = Vec::new();
-    while !stop.is_set() && line::read(&mut reader, LONGEST, &mut text)? {
-        let done = match serde_json::from_slice::<AdminRequest>(&text) {
+    let mut lines = Lines::new(BufReader::new(stream), LONGEST);
+    let mut heard = Instant::now();
+    while !stop.is_set() {
+        let request = match lines.next() {
+            Ok(Some(line)) => serde_json::from_slice::<AdminRequest>(line),
+            Ok(None) => return Ok(()),
+            Err(error) if is_timeout(&error) && heard.elapsed() < PATIENCE => continue,
+            Err(error) => return Err(error),
+        };
+        let done = match request {
             Ok(request) => handler.handle(request, &mut |response| say(&mut writer, &response)),
             Err(error) => Err(Failure::Refused(format!("the request was not understood: {error}"))),
         };
@@ -156,8 +171,13 @@ fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<(
             Err(Failure::Refused(message)) => say(&mut writer, &AdminResponse::Error { message })?,
             Err(Failure::Gone(error)) => return Err(error),
         }
+        heard = Instant::now();
     }
     Ok(())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn say(stream: &mut UnixStream, response: &AdminResponse) -> io::Result<()> {

@@ -108,3 +108,14 @@ fn connections_are_bounded() {
     });
     assert!(again);
 }
+
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let running = Running::new();
+    let mut client = AdminClient::connect(&running.path()).unwrap();
+    client.ask(&AdminRequest::Version).unwrap();
+    let started = std::time::Instant::now();
+    drop(running);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(client.ask(&AdminRequest::Version).is_err());
+}

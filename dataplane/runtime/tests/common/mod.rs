@@ -76,10 +76,10 @@ impl Drop for Far {
     }
 }
 
-/// Waits up to five seconds.
+/// Waits up to fifteen seconds: other tests may have the CPUs.
 #[track_caller]
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(15);
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(5));
