@@ -4,7 +4,8 @@
 // Each test file uses its own part of this, and none of it runs outside tests.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use sluice_dpdk::{Eal, EalOptions, HugePages, Mbuf, Mempool, RxQueue, TxQueue};
@@ -30,12 +31,41 @@ fn run(name: &str, wrapper: &[&str], body: impl FnOnce()) {
     let mut words = wrapper.to_vec();
     let program = program.to_str().unwrap();
     words.extend([program, "--exact", name, "--nocapture", "--test-threads=1"]);
-    let output = Command::new(words[0]).args(&words[1..]).env(CHILD, name).output().unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    // One open file with one position for both.
+    let output = file.reopen().unwrap();
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
+        .env(CHILD, name)
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .spawn()
+        .unwrap();
+    let status = wait(&mut child);
+    let text = String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()).into_owned();
     println!("{text}");
-    assert!(output.status.success(), "{name}: {}", output.status);
+    assert!(status.is_some(), "{name}: killed after {PATIENCE:?}");
+    assert!(status.unwrap().success(), "{name}: {}", status.unwrap());
     assert!(text.contains("1 passed"), "{name}: the child ran no test");
+}
+
+/// What a test may take; all of them take less than a second or two on a quiet machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The child's status; `None` where it had to be killed.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// EAL on ordinary pages, 64 MiB.
@@ -77,12 +107,12 @@ pub fn send_all<const N: usize>(queue: &mut TxQueue, packets: &mut ArrayVec<Mbuf
 /// Receives until `want` packets are there; fails after two seconds.
 pub fn receive_all(queue: &mut RxQueue, want: usize) -> Vec<Mbuf> {
     let mut all = Vec::new();
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    let end = Instant::now() + Duration::from_secs(2);
     while all.len() < want {
         let mut burst: ArrayVec<Mbuf, 32> = ArrayVec::new();
         queue.receive(&mut burst);
         all.extend(burst);
-        assert!(std::time::Instant::now() < end, "{} of {want} packets came", all.len());
+        assert!(Instant::now() < end, "{} of {want} packets came", all.len());
     }
     all
 }
