@@ -26,6 +26,7 @@ pub mod punt;
 mod run;
 mod show;
 pub mod stop;
+mod threads;
 
 pub use config::DataplaneConfig;
 pub use run::{RuntimeError, run};

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sluice_dpdk::{DeviceSpec, Eal, EalError, Lcore, LcoreError, RingError};
 use sluice_engine::snapshot::PortInfo;
@@ -31,9 +29,8 @@ use crate::publish::{FeedThread, Inputs, PublisherThread, View};
 use crate::punt::{PuntError, PuntInterface, PuntOptions};
 use crate::show::{LcoreHandle, PortHandle, Show};
 use crate::stop::Stop;
+use crate::threads::Threads;
 
-/// How often the main thread looks around.
-const LOOK: Duration = Duration::from_millis(20);
 /// Fragmented datagrams that one lcore follows at once.
 const FRAGMENTS: u32 = 4096;
 /// Clients that one lcore remembers for session affinity.
@@ -326,83 +323,4 @@ fn start_feed(
     let feed = FeedThread::new(&config.feed, inputs, shared, view);
     let stop = threads.stop.clone();
     threads.start("feed", move || feed.run(&stop))
-}
-
-/// The threads, in the order in which they were started.
-struct Threads {
-    stop: Stop,
-    all: Vec<(String, JoinHandle<Result<(), RuntimeError>>)>,
-}
-
-impl Threads {
-    fn new(stop: Stop) -> Self {
-        Self { stop, all: Vec::new() }
-    }
-
-    fn start(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), RuntimeError> {
-        self.start_fallible(name, move || {
-            work();
-            Ok(())
-        })
-    }
-
-    fn start_fallible(
-        &mut self,
-        name: &str,
-        work: impl FnOnce() -> Result<(), RuntimeError> + Send + 'static,
-    ) -> Result<(), RuntimeError> {
-        let thread =
-            std::thread::Builder::new().name(name.into()).spawn(work).map_err(RuntimeError::Thread)?;
-        self.all.push((name.to_owned(), thread));
-        Ok(())
-    }
-
-    /// Waits until told to stop, or until a thread ends by itself, which none should.
-    fn watch(&self, tables: &Tables, patience: Duration, ready: impl FnOnce()) -> Result<(), RuntimeError> {
-        let deadline = Instant::now() + patience;
-        let mut ready = Some(ready);
-        while !self.stop.is_set() {
-            if self.all.iter().any(|(_, thread)| thread.is_finished()) {
-                return Ok(());
-            }
-            if ready.is_some() && !tables.is_open() && Instant::now() >= deadline {
-                tracing::warn!("no Services from control yet: what comes for them now goes to Linux");
-                tables.open();
-            }
-            if tables.is_open()
-                && let Some(ready) = ready.take()
-            {
-                ready();
-            }
-            self.stop.wait(LOOK);
-        }
-        Ok(())
-    }
-
-    /// Ends all threads and gives the first error among theirs; one that ended before it was told to has failed.
-    fn end(self) -> Result<(), RuntimeError> {
-        let early: Vec<bool> =
-            self.all.iter().map(|(_, thread)| thread.is_finished() && !self.stop.is_set()).collect();
-        self.stop.set();
-        let mut result = Ok(());
-        for ((name, thread), early) in self.all.into_iter().zip(early) {
-            let ended = match thread.join() {
-                Ok(Ok(())) if early => Err(RuntimeError::Failed(name)),
-                Ok(ended) => ended,
-                Err(_) => Err(RuntimeError::Failed(name)),
-            };
-            result = result.and(ended);
-        }
-        result
-    }
-}
-
-/// An address for a log line or an answer.
-pub(crate) fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
-}
-
-/// Whether a flow touches an address.
-pub(crate) fn touches(record: &sluice_engine::flow::FlowRecord, ip: IpAddr) -> bool {
-    [record.client, record.frontend, record.source, record.backend].iter().any(|end| end.ip() == ip)
 }

@@ -4,9 +4,8 @@ use sluice_dpdk::Port;
 use sluice_engine::punt::PuntClass;
 use sluice_engine::{DropReason, Event};
 
-use super::{LcoreHandle, PortHandle, Show};
+use super::{LcoreHandle, PortHandle, Show, mac_text};
 use crate::admin::protocol::{CounterRow, DeviceCounters, LcoreRow, PortRow};
-use crate::run::mac_text;
 
 impl Show {
     pub(super) fn counters(&self) -> Vec<CounterRow> {

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use super::{Say, Show};
+use super::{Say, Show, touches};
 use crate::admin::protocol::FlowRow;
 use crate::admin::{AdminResponse, Failure};
 use crate::lcore::Request;
-use crate::run::touches;
 
 /// Flows that an lcore is asked for at once: some tens of microseconds.
 const ENTRIES: usize = 256;

@@ -7,10 +7,12 @@ mod objects;
 mod trace;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use sluice_dpdk::{Mempool, Port};
+use sluice_engine::flow::FlowRecord;
 use sluice_model::ServiceName;
 
 use crate::admin::protocol::{Status, VersionInfo};
@@ -159,4 +161,14 @@ fn in_parts<T>(rows: Vec<T>, say: &mut Say<'_>, part: fn(Vec<T>) -> AdminRespons
         }
         say(part(some))?;
     }
+}
+
+/// A hardware address as people write it.
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// Whether a flow touches an address.
+fn touches(record: &FlowRecord, ip: IpAddr) -> bool {
+    [record.client, record.frontend, record.source, record.backend].iter().any(|end| end.ip() == ip)
 }

@@ -2,9 +2,8 @@
 
 use sluice_model::{Service, ServiceName};
 
-use super::Show;
+use super::{Show, mac_text};
 use crate::admin::protocol::{BackendRow, NeighborRow, RouteRow, ServiceRow};
-use crate::run::mac_text;
 
 impl Show {
     pub(super) fn services(&self, namespace: Option<&str>, name: Option<&str>) -> Vec<ServiceRow> {
