@@ -46,7 +46,8 @@ pub(super) fn of(
 }
 
 fn why(endpoint: &sluice_model::Endpoint, step: Step) -> Exclusion {
-    if !endpoint.ready && !(endpoint.serving && endpoint.terminating) {
+    let takes_flows = endpoint.ready || endpoint.serving && endpoint.terminating;
+    if !takes_flows {
         return Exclusion::NotReady;
     }
     match step {
