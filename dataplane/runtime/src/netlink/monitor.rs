@@ -20,6 +20,8 @@ use crate::stop::Stop;
 const GROUPS: u32 = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
 /// Least time between two dumps; the second of a burst of reasons waits, the first does not.
 const RESYNC_PAUSE: Duration = Duration::from_millis(100);
+/// How long a failing socket is left alone.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// Dumps may take this part of the thread's time: a large table is read less often.
 const RESYNC_SHARE: u32 = 10;
 /// How often the thread looks whether it should end.
@@ -75,7 +77,7 @@ impl<L: Listener> Monitor<L> {
             if let Err(error) = self.step(TICK) {
                 if !matches!(error, NetlinkError::Overrun) {
                     tracing::warn!(%error, "following Linux's addresses, routes and neighbours");
-                    stop.wait(RESYNC_PAUSE);
+                    stop.wait(FAILURE_PAUSE);
                 }
                 self.wanted = true;
             }
