@@ -27,7 +27,7 @@
 //!
 //! # What DPDK's drivers do that one should know
 //!
-//! * `net_tap` asks the kernel at every poll (about 0.5 µs when nothing waits): poll it in turn with busier queues.
+//! * `net_tap` asks the kernel at every poll (a system call, up to 1 µs, also when nothing waits): poll it in turn with busier queues.
 //! * `net_af_xdp` forgets the packets in its rings (about 2,000) when it is closed. Their pool then never becomes whole, so
 //!   its memory, and with it EAL, stays until the process ends.
 //! * Closing `net_af_packet` and `net_af_xdp` ports sets their interface down.
