@@ -9,6 +9,7 @@ use crate::{Service, Settings};
 
 /// A transport that Services balance. The numbers are IANA's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 #[repr(u8)]
 pub enum Protocol {
     /// RFC 9293.
@@ -52,12 +53,14 @@ impl fmt::Display for Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FrontendKind {
     /// `spec.clusterIPs`.
+    #[serde(rename = "ClusterIP")]
     ClusterIp,
     /// `nodePort` on one of the gateway's node addresses.
     NodePort,
     /// `status.loadBalancer.ingress`.
     LoadBalancer,
     /// `spec.externalIPs`.
+    #[serde(rename = "ExternalIP")]
     ExternalIp,
 }
 
@@ -112,11 +115,7 @@ impl Service {
                 }));
             };
             add(FrontendKind::ClusterIp, &self.cluster_ips, port.port);
-            add(
-                FrontendKind::LoadBalancer,
-                &self.load_balancer_ips,
-                port.port,
-            );
+            add(FrontendKind::LoadBalancer, &self.load_balancer_ips, port.port);
             add(FrontendKind::ExternalIp, &self.external_ips, port.port);
             if let Some(node_port) = port.node_port {
                 let ips: Vec<IpAddr> = settings
