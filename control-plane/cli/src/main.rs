@@ -1,2 +1,24 @@
-//! The `sluice` binary.
-fn main() {}
+//! The binary `sluice`: the roles of a gateway and the commands that administer it.
+
+mod app;
+mod args;
+mod check;
+mod doctor;
+mod exit;
+mod explain;
+mod generate;
+mod locate;
+mod logging;
+mod output;
+mod role;
+mod show;
+mod signals;
+mod supervise;
+mod trace;
+mod version;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::main().into()
+}

@@ -1,1 +1,14 @@
-//! Being built.
+//! `sluice control`: manifests into the desired state, and that to whoever forwards.
+//!
+//! [`folder`] reads objects, [`object`] checks them, [`desired`] joins them into Services, and [`run`] publishes what
+//! changes on the feed. [`health`] answers `healthCheckNodePort`.
+
+pub mod control;
+pub mod desired;
+pub mod folder;
+pub mod health;
+pub mod object;
+mod problem;
+
+pub use control::{Checked, ControlError, check, run};
+pub use problem::{FieldProblem, Level, Problem};

@@ -8,9 +8,7 @@ use crate::{Service, ServiceName, Settings};
 ///
 /// It starts from 1; 0 means "nothing yet". Generations of different runs of the control process are not comparable;
 /// the feed carries a run identifier beside it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Generation(pub u64);
 
 /// One object of the desired state, made, changed or gone.

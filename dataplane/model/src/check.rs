@@ -39,10 +39,7 @@ impl Service {
         }
         match self.broken_rule() {
             None => Ok(()),
-            Some(rule) => Err(Invalid::Service {
-                service: self.name.clone(),
-                rule,
-            }),
+            Some(rule) => Err(Invalid::Service { service: self.name.clone(), rule }),
         }
     }
 
@@ -59,10 +56,7 @@ impl Service {
         if self.source_ranges.iter().any(|r| r.trunc() != *r) {
             return Some("a source range has host bits");
         }
-        if self
-            .affinity
-            .is_some_and(|a| !(1..=86_400).contains(&a.timeout_seconds))
-        {
+        if self.affinity.is_some_and(|a| !(1..=86_400).contains(&a.timeout_seconds)) {
             return Some("the affinity timeout is not within 1 to 86400 s");
         }
         if self.health_check_node_port == Some(0) {
@@ -115,9 +109,7 @@ impl Settings {
         if let crate::SnatAddresses::List(list) = &self.snat_addresses
             && (list.is_empty() || list.len() > MAX_ADDRESSES)
         {
-            return Err(Invalid::Settings(
-                "the list of source addresses is empty or too long",
-            ));
+            return Err(Invalid::Settings("the list of source addresses is empty or too long"));
         }
         let mut networks = self.cluster_cidrs.iter().chain(&self.service_cidrs);
         if networks.any(|n| n.trunc() != *n) {
@@ -180,10 +172,7 @@ mod tests {
             |s| s.cluster_ips = vec!["10.96.0.1".parse().unwrap(); MAX_ADDRESSES + 1],
             |s| s.source_ranges = vec!["10.1.0.0/8".parse().unwrap()],
             |s| {
-                s.affinity = Some(Affinity {
-                    timeout_seconds: 0,
-                    across_ports: false,
-                });
+                s.affinity = Some(Affinity { timeout_seconds: 0, across_ports: false });
             },
             |s| s.health_check_node_port = Some(0),
             |s| s.ports[0].port = 0,
@@ -213,9 +202,6 @@ mod tests {
             breaks(&mut value);
             assert!(value.check().is_err(), "rule {number}");
         }
-        assert_eq!(
-            PortRange::try_from((5, 4)),
-            Err(crate::settings::EmptyRange)
-        );
+        assert_eq!(PortRange::try_from((5, 4)), Err(crate::settings::EmptyRange));
     }
 }

@@ -66,12 +66,7 @@ pub fn select<'a>(
     let all: Vec<&Endpoint> = service
         .ports
         .get(port_index)
-        .map(|port| {
-            port.endpoints
-                .iter()
-                .filter(|e| e.address.is_ipv6() == v6)
-                .collect()
-        })
+        .map(|port| port.endpoints.iter().filter(|e| e.address.is_ipv6() == v6).collect())
         .unwrap_or_default();
     let policy = match scope {
         Scope::Internal => service.internal_policy,
@@ -80,10 +75,7 @@ pub fn select<'a>(
     };
     let usable = |e: &&Endpoint| e.ready || (e.serving && e.terminating);
     if !all.iter().any(usable) {
-        return Selection {
-            endpoints: Vec::new(),
-            step: Step::Nothing(Empty::Refuse),
-        };
+        return Selection { endpoints: Vec::new(), step: Step::Nothing(Empty::Refuse) };
     }
     match policy {
         TrafficPolicy::Cluster => cluster(&all, settings),
@@ -94,20 +86,14 @@ pub fn select<'a>(
 fn cluster<'a>(all: &[&'a Endpoint], settings: &Settings) -> Selection<'a> {
     let ready = pick(all, |e| e.ready);
     if ready.is_empty() {
-        return Selection {
-            endpoints: pick(all, draining),
-            step: Step::Terminating,
-        };
+        return Selection { endpoints: pick(all, draining), step: Step::Terminating };
     }
     // Hints count only where every ready endpoint carries one and at least one names us: half a set of hints means
     // that the slice controller is still at work.
     if settings.is_node && ready.iter().all(|e| !e.hint_nodes.is_empty()) {
         let here = pick(&ready, |e| e.hint_nodes.contains(&settings.node));
         if !here.is_empty() {
-            return Selection {
-                endpoints: here,
-                step: Step::HintNode,
-            };
+            return Selection { endpoints: here, step: Step::HintNode };
         }
     }
     if let Some(zone) = &settings.zone
@@ -115,16 +101,10 @@ fn cluster<'a>(all: &[&'a Endpoint], settings: &Settings) -> Selection<'a> {
     {
         let here = pick(&ready, |e| e.hint_zones.contains(zone));
         if !here.is_empty() {
-            return Selection {
-                endpoints: here,
-                step: Step::HintZone,
-            };
+            return Selection { endpoints: here, step: Step::HintZone };
         }
     }
-    Selection {
-        endpoints: ready,
-        step: Step::Ready,
-    }
+    Selection { endpoints: ready, step: Step::Ready }
 }
 
 fn local<'a>(all: &[&'a Endpoint], settings: &Settings) -> Selection<'a> {
@@ -134,22 +114,13 @@ fn local<'a>(all: &[&'a Endpoint], settings: &Settings) -> Selection<'a> {
     };
     let ready = pick(all, |e| e.ready && is_local(e));
     if !ready.is_empty() {
-        return Selection {
-            endpoints: ready,
-            step: Step::Local,
-        };
+        return Selection { endpoints: ready, step: Step::Local };
     }
     let terminating = pick(all, |e| draining(e) && is_local(e));
     if !terminating.is_empty() {
-        return Selection {
-            endpoints: terminating,
-            step: Step::LocalTerminating,
-        };
+        return Selection { endpoints: terminating, step: Step::LocalTerminating };
     }
-    Selection {
-        endpoints: Vec::new(),
-        step: Step::Nothing(Empty::Drop),
-    }
+    Selection { endpoints: Vec::new(), step: Step::Nothing(Empty::Drop) }
 }
 
 /// What counts as local, `None` where everything does.
@@ -165,9 +136,7 @@ pub fn locality(settings: &Settings) -> Option<impl Fn(&Endpoint) -> bool + '_> 
         if by_zone {
             return e.zone == settings.zone;
         }
-        e.node
-            .as_ref()
-            .is_some_and(|node| settings.local_nodes.contains(node))
+        e.node.as_ref().is_some_and(|node| settings.local_nodes.contains(node))
     })
 }
 

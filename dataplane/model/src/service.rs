@@ -20,10 +20,7 @@ pub struct ServiceName {
 impl ServiceName {
     /// The name of `name` in `namespace`.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 }
 

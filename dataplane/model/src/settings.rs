@@ -104,10 +104,7 @@ impl PortRange {
 impl Default for PortRange {
     /// 1024 to 65535: all that are not well-known (RFC 6335 system ports).
     fn default() -> Self {
-        Self {
-            first: 1024,
-            last: 65535,
-        }
+        Self { first: 1024, last: 65535 }
     }
 }
 

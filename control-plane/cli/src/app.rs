@@ -1,0 +1,59 @@
+//! From the command line to a command, and from its outcome to an exit code.
+
+use std::io::{self, Write};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure};
+use crate::output::Printer;
+use crate::{check, doctor, explain, generate, role, show, supervise, trace, version};
+
+/// The whole program.
+pub(crate) fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                // Nothing is left to do where even that cannot be written.
+                let _ = writeln!(io::stderr(), "sluice: {failure}");
+            }
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    let printer = Printer::new(global.output);
+    match command {
+        Command::Run(args) => supervise::run(&args, &global),
+        Command::Dataplane(args) => role::dataplane(&args, &global),
+        Command::Control(args) => role::control(&args, &global),
+        Command::Check(args) => check::run(&args, &printer),
+        Command::Doctor(config) => doctor::run(&config, &global, &printer),
+        Command::Show(args) => show::run(args, &global, &printer),
+        Command::Explain(args) => explain::run(&args, &global, &printer),
+        Command::Trace(args) => trace::run(&args, &global),
+        Command::Version(config) => version::run(&config, &global, &printer),
+        Command::Completions { shell, dir } => generate::completions(shell, dir.as_deref()),
+        Command::Man { dir } => generate::man(dir.as_deref()),
+    }
+}
+
+/// What clap has to say: help and the version are answers, everything else is `EX_USAGE`.
+fn usage(error: &clap::Error) -> Exit {
+    let printed = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match printed {
+            Ok(()) => Exit::Ok,
+            Err(error) => Exit::of(&error),
+        },
+        _ => Exit::Usage,
+    }
+}

@@ -1,0 +1,38 @@
+//! Values that have their own syntax.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sluice_model::Protocol;
+
+/// A transport that Services balance.
+pub(super) fn protocol(text: &str) -> Result<Protocol, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "tcp" | "6" => Ok(Protocol::Tcp),
+        "udp" | "17" => Ok(Protocol::Udp),
+        "sctp" | "132" => Ok(Protocol::Sctp),
+        _ => Err("Services balance tcp, udp and sctp".to_owned()),
+    }
+}
+
+/// Any protocol's IANA number.
+pub(super) fn protocol_number(text: &str) -> Result<u8, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "icmp" => Ok(1),
+        "icmpv6" | "icmp6" => Ok(58),
+        other => match protocol(other) {
+            Ok(protocol) => Ok(protocol.number()),
+            Err(_) => {
+                other.parse().map_err(|_| "tcp, udp, sctp, icmp, icmpv6 or a number from 0 to 255".to_owned())
+            }
+        },
+    }
+}
+
+/// An address, or a network with its prefix length.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    text.parse().map_err(|_| "an address such as 192.0.2.1 or a network such as 192.0.2.0/24".to_owned())
+}

@@ -1,0 +1,158 @@
+//! `sluice check`: everything that is wrong with a configuration and with the manifests it names.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sluice_config::{Config, ConfigError};
+use sluice_sync::Level;
+
+use crate::args::CheckArgs;
+use crate::exit::{Exit, Failure};
+use crate::output::Printer;
+use crate::role;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The configuration.
+    file: PathBuf,
+    /// Whether it would do.
+    ok: bool,
+    /// Services that would be served; `null` where the configuration is wrong.
+    services: Option<usize>,
+    /// What is wrong.
+    problems: Vec<Problem>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize)]
+struct Problem {
+    /// `error`, `warning` or `note`.
+    level: Level,
+    /// The file it is in.
+    file: PathBuf,
+    /// The line, from 1; `null` where it is about the file as a whole.
+    line: Option<u64>,
+    /// The column, from 1, where it is known.
+    column: Option<u64>,
+    /// Kind, namespace and name of the Kubernetes object.
+    object: Option<String>,
+    /// Path of the key or field.
+    key: Option<String>,
+    /// What is wrong.
+    message: String,
+    /// What was probably meant.
+    suggestion: Option<String>,
+}
+
+/// Checks the configuration, then the manifests.
+pub(crate) fn run(args: &CheckArgs, printer: &Printer) -> Result<Exit, Failure> {
+    let (report, exit) = match Config::load(&args.file) {
+        Ok(config) => with_config(&args.file, &config)?,
+        Err(ConfigError::Invalid { path, problems }) => {
+            let problems = problems.into_iter().map(|problem| of_configuration(&path, problem)).collect();
+            (Report { file: path, ok: false, services: None, problems }, Exit::Usage)
+        }
+        Err(error @ ConfigError::Read { .. }) => return Err(Failure::new(Exit::NoInput, error)),
+        Err(error @ ConfigError::TooLarge { .. }) => return Err(Failure::new(Exit::Usage, error)),
+    };
+    printer.print(&report, text)?;
+    Ok(exit)
+}
+
+fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> {
+    let file = path.to_owned();
+    if let Err(message) = role::machine_independent(config) {
+        let problem = Problem {
+            level: Level::Error,
+            file: file.clone(),
+            line: None,
+            column: None,
+            object: None,
+            key: None,
+            message,
+            suggestion: None,
+        };
+        return Ok((Report { file, ok: false, services: None, problems: vec![problem] }, Exit::Usage));
+    }
+    let found = sluice_sync::check(config);
+    let sluice_config::Source::Manifests(folder) = &config.source;
+    let problems: Vec<Problem> =
+        found.problems.into_iter().map(|problem| of_manifest(folder, problem)).collect();
+    let ok = problems.iter().all(|problem| problem.level != Level::Error);
+    let exit = if ok { Exit::Ok } else { Exit::Data };
+    Ok((Report { file, ok, services: Some(found.services), problems }, exit))
+}
+
+fn of_configuration(path: &Path, problem: sluice_config::Problem) -> Problem {
+    let known = problem.line > 0;
+    Problem {
+        level: Level::Error,
+        file: path.to_owned(),
+        line: known.then_some(problem.line),
+        column: known.then_some(problem.column),
+        object: None,
+        key: given(problem.key),
+        message: problem.message,
+        suggestion: problem.suggestion,
+    }
+}
+
+fn of_manifest(folder: &Path, problem: sluice_sync::Problem) -> Problem {
+    Problem {
+        level: problem.level,
+        // What is about the folder as a whole names no file.
+        file: if problem.file.is_empty() { folder.to_owned() } else { folder.join(&problem.file) },
+        line: (problem.line > 0).then_some(problem.line),
+        column: None,
+        object: given(problem.object),
+        key: given(problem.field),
+        message: problem.message,
+        suggestion: None,
+    }
+}
+
+fn given(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        text.push_str(&problem.file.display().to_string());
+        for number in [problem.line, problem.column].into_iter().flatten() {
+            text.push_str(&format!(":{number}"));
+        }
+        text.push_str(match problem.level {
+            Level::Error => ": ",
+            Level::Warning => ": warning: ",
+            Level::Note => ": note: ",
+        });
+        for part in [&problem.object, &problem.key].into_iter().flatten() {
+            text.push_str(&format!("{part}: "));
+        }
+        text.push_str(&problem.message);
+        if let Some(suggestion) = &problem.suggestion {
+            text.push_str(&format!("; {suggestion}"));
+        }
+        text.push('\n');
+    }
+    let file = report.file.display();
+    let errors = report.problems.iter().filter(|problem| problem.level == Level::Error).count();
+    text.push_str(&match (report.services, errors) {
+        (Some(services), 0) => format!("{file}: ok, {}\n", number(services, "Service")),
+        (Some(services), _) => {
+            format!(
+                "{file}: ok, but {} in manifests; {} left\n",
+                number(errors, "error"),
+                number(services, "Service")
+            )
+        }
+        (None, _) => format!("{file}: {}\n", number(errors, "error")),
+    });
+    text
+}
+
+fn number(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

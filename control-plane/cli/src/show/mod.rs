@@ -1,0 +1,81 @@
+//! `sluice show`: what a running gateway knows, as tables.
+
+mod counters;
+mod flows;
+mod network;
+mod objects;
+mod status;
+
+pub(crate) use status::version;
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
+
+use crate::args::{Global, Show, ShowArgs};
+use crate::exit::{Exit, Failure};
+use crate::locate;
+use crate::output::{Printer, write};
+
+/// Home, then erase to the end of the screen: what is printed next replaces what was there, without a flicker.
+const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
+
+/// Shows something once, or again and again.
+pub(crate) fn run(args: ShowArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
+    let socket = locate::dataplane_socket(&args.config.into(), global)?;
+    let Some(seconds) = args.watch else {
+        once(&args.what, &socket, printer)?;
+        return Ok(Exit::Ok);
+    };
+    let replace = printer.is_table() && std::io::stdout().is_terminal();
+    loop {
+        if replace {
+            write(HOME_AND_CLEAR)?;
+        }
+        once(&args.what, &socket, printer)?;
+        std::thread::sleep(Duration::from_secs(seconds.into()));
+    }
+}
+
+fn once(what: &Show, socket: &Path, printer: &Printer) -> Result<(), Failure> {
+    let mut client = locate::dataplane(socket)?;
+    match what {
+        Show::Status => status::show(&mut client, printer),
+        Show::Services(which) => objects::services(&mut client, which, printer),
+        Show::Backends(which) => objects::backends(&mut client, which, printer),
+        Show::Flows(filter) => flows::show(&mut client, filter, printer),
+        Show::Ports => network::ports(&mut client, printer),
+        Show::Routes => network::routes(&mut client, printer),
+        Show::Neighbours => network::neighbours(&mut client, printer),
+        Show::Counters(which) => counters::counters(&mut client, which, printer),
+        Show::Lcores => counters::lcores(&mut client, printer),
+    }
+}
+
+/// Asks for rows, which may come in several parts; `part` takes them out of an answer.
+fn rows<T>(
+    client: &mut AdminClient,
+    request: &AdminRequest,
+    part: impl Fn(AdminResponse) -> Option<Vec<T>>,
+) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
+    let mut strange = false;
+    client
+        .ask_each(request, |response| {
+            match part(response) {
+                Some(rows) => all.extend(rows),
+                None => strange = true,
+            }
+            !strange
+        })
+        .map_err(locate::failure)?;
+    if strange { Err(unexpected()) } else { Ok(all) }
+}
+
+/// An answer to another question than the one that was asked.
+pub(crate) fn unexpected() -> Failure {
+    Failure::new(Exit::Protocol, "the data plane answered something else")
+        .hint("this program and the running one may be of different releases")
+}

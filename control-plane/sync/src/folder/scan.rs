@@ -1,0 +1,112 @@
+//! What files there are, and whether they have changed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Folders below the one given; deeper ones are no manifests but somebody's tree.
+const MAX_DEPTH: usize = 8;
+/// The most files.
+const MAX_FILES: usize = 20_000;
+/// The largest file.
+pub(super) const MAX_FILE: u64 = 128 << 20;
+
+/// What tells that a file's content may have changed: replaced (inode), rewritten (times, size), or swapped below a
+/// symlink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    device: u64,
+    inode: u64,
+    pub size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A look at the folder.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Files by their path relative to the folder.
+    pub files: BTreeMap<String, (PathBuf, Signature)>,
+    /// The folder and its subfolders.
+    pub folders: Vec<PathBuf>,
+    /// What could not be looked at, with the reason.
+    pub problems: Vec<(String, String)>,
+}
+
+/// Looks at `root` and below. Hidden entries are passed over, as are `..data` and its like by which Kubernetes mounts
+/// ConfigMaps; symlinks are followed.
+///
+/// # Errors
+/// Where `root` itself cannot be read.
+pub(super) fn scan(root: &Path) -> io::Result<Scan> {
+    let mut scan = Scan::default();
+    let mut visited = HashSet::new();
+    folder(root, "", 0, &mut visited, &mut scan)?;
+    Ok(scan)
+}
+
+fn folder(
+    path: &Path,
+    relative: &str,
+    depth: usize,
+    visited: &mut HashSet<(u64, u64)>,
+    scan: &mut Scan,
+) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    // A symlink may lead back up, or to where another has led.
+    if !visited.insert((metadata.dev(), metadata.ino())) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(path)?;
+    scan.folders.push(path.to_owned());
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    for name in names {
+        let (path, relative) = (path.join(&name), format!("{relative}{name}"));
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            // It has gone since it was listed, or is a symlink to nowhere; if it was a manifest, that is as good as gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                scan.problems.push((relative, error.to_string()));
+                continue;
+            }
+        };
+        if metadata.is_dir() {
+            if depth + 1 >= MAX_DEPTH {
+                let message = format!("folders below {MAX_DEPTH} levels are not read");
+                scan.problems.push((relative, message));
+            } else if let Err(error) = folder(&path, &format!("{relative}/"), depth + 1, visited, scan) {
+                scan.problems.push((relative, error.to_string()));
+            }
+        } else if is_manifest(&name) && metadata.is_file() {
+            if scan.files.len() == MAX_FILES {
+                let message = format!("more than {MAX_FILES} files are not read");
+                scan.problems.push((relative, message));
+                return Ok(());
+            }
+            scan.files.insert(relative, (path, signature(&metadata)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file of this name is read.
+pub(super) fn is_manifest(name: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
+}
+
+fn signature(metadata: &fs::Metadata) -> Signature {
+    Signature {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    }
+}

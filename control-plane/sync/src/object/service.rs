@@ -1,0 +1,250 @@
+//! Services.
+
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1 as core;
+use sluice_model::{Affinity, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
+
+use super::addresses::{host, hosts, source_ranges};
+use super::{Parsed, blank, port_number, protocol};
+use crate::FieldProblem;
+
+/// `metadata.labels`: another proxy serves this Service.
+const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
+/// `metadata.annotations`: source ranges, from before they had a field.
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+/// `metadata.annotations`: `service` makes all ports share a client's endpoint.
+const AFFINITY_SCOPE: &str = "sluice.dev/affinity-scope";
+/// `sessionAffinityConfig.clientIP.timeoutSeconds` where it is not given.
+const AFFINITY_TIMEOUT: i32 = 10_800;
+
+/// What of Services is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The `spec.loadBalancerClass` that is ours, beside none.
+    pub load_balancer_class: Box<str>,
+    /// Whether `spec.externalIPs` are served.
+    pub external_ips: bool,
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceObject {
+    /// Its name.
+    pub name: ServiceName,
+    /// All of it but the endpoints; none where it has no frontends of ours: ExternalName, headless, another proxy's.
+    pub service: Option<Service>,
+}
+
+/// Parses a Service.
+///
+/// # Errors
+/// A field without which the Service cannot be served as meant rejects it: names, ports, cluster addresses, policies,
+/// affinity.
+pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceObject>, FieldProblem> {
+    let metadata = &object.metadata;
+    let name = ServiceName::new(
+        metadata.namespace.as_deref().unwrap_or("default"),
+        metadata.name.as_deref().unwrap_or_default(),
+    );
+    let mut problems = Vec::new();
+    let spec = object.spec.clone().unwrap_or_default();
+    let kind = spec.type_.as_deref().unwrap_or("ClusterIP");
+    let labelled = |label| metadata.labels.as_ref().is_some_and(|l| l.contains_key(label));
+    if !matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName") {
+        return Err(FieldProblem::new("spec.type", format!("`{kind}` is no type of Service")));
+    }
+    let service = if kind == "ExternalName" || is_headless(&spec) || labelled(PROXY_NAME) {
+        None
+    } else {
+        let annotations = Annotations(object);
+        let mut service = blank(name.clone());
+        service.created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+        service.cluster_ips = cluster_ips(&spec)?;
+        if rules.external_ips {
+            let list = spec.external_ips.iter().flatten().enumerate();
+            let list = list.map(|(i, ip)| (format!("spec.externalIPs[{i}]"), ip.as_str()));
+            service.external_ips = hosts(list, &mut problems);
+        }
+        let class = spec.load_balancer_class.as_deref();
+        if kind == "LoadBalancer" && class.is_none_or(|c| c == &*rules.load_balancer_class) {
+            service.load_balancer_ips = load_balancer_ips(object, &mut problems);
+        }
+        service.external_policy =
+            policy(spec.external_traffic_policy.as_deref(), "spec.externalTrafficPolicy")?;
+        service.internal_policy =
+            policy(spec.internal_traffic_policy.as_deref(), "spec.internalTrafficPolicy")?;
+        service.affinity = affinity(&spec, &annotations, &mut problems)?;
+        service.source_ranges = ranges(&spec, kind, &annotations, &mut problems);
+        service.ports = ports(&spec, kind != "ClusterIP")?;
+        service.health_check_node_port = health_check_port(&spec, kind, service.external_policy)?;
+        Some(service)
+    };
+    Ok(Parsed { object: ServiceObject { name, service }, problems })
+}
+
+struct Annotations<'a>(&'a core::Service);
+
+impl<'a> Annotations<'a> {
+    fn value(&self, name: &str) -> Option<&'a str> {
+        let all = self.0.metadata.annotations.as_ref()?;
+        all.get(name).map(String::as_str)
+    }
+}
+
+fn is_headless(spec: &core::ServiceSpec) -> bool {
+    spec.cluster_ip.as_deref() == Some("None") || spec.cluster_ips.iter().flatten().any(|ip| ip == "None")
+}
+
+/// `clusterIPs`, or `clusterIP` where only that is given, as in a hand-written manifest.
+fn cluster_ips(spec: &core::ServiceSpec) -> Result<Vec<IpAddr>, FieldProblem> {
+    let mut ips = Vec::new();
+    let several = spec.cluster_ips.iter().flatten().enumerate();
+    let several = several.map(|(i, ip)| (format!("spec.clusterIPs[{i}]"), ip.as_str()));
+    let single = spec.cluster_ip.iter().map(|ip| ("spec.clusterIP".to_owned(), ip.as_str()));
+    for (field, text) in several.chain(single) {
+        if text.is_empty() {
+            continue;
+        }
+        let ip = host(text).map_err(|message| FieldProblem::new(field, message))?;
+        if !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    Ok(ips)
+}
+
+/// `status.loadBalancer.ingress[].ip` where `ipMode` is VIP, which is also what none means (KEP-1860).
+fn load_balancer_ips(object: &core::Service, problems: &mut Vec<FieldProblem>) -> Vec<IpAddr> {
+    let status = object.status.as_ref().and_then(|s| s.load_balancer.as_ref());
+    let ingress = status.and_then(|s| s.ingress.as_deref()).unwrap_or_default();
+    let mut list = Vec::new();
+    for (i, entry) in ingress.iter().enumerate() {
+        let at = format!("status.loadBalancer.ingress[{i}]");
+        match (entry.ip.as_deref(), entry.ip_mode.as_deref()) {
+            (Some(ip), None | Some("VIP")) if !ip.is_empty() => list.push((format!("{at}.ip"), ip)),
+            (_, None | Some("VIP" | "Proxy")) => {}
+            (_, Some(mode)) => problems.push(FieldProblem::new(
+                format!("{at}.ipMode"),
+                format!("`{mode}` is neither VIP nor Proxy; the address is not served"),
+            )),
+        }
+    }
+    hosts(list, problems)
+}
+
+fn policy(text: Option<&str>, field: &str) -> Result<TrafficPolicy, FieldProblem> {
+    match text {
+        None | Some("Cluster" | "") => Ok(TrafficPolicy::Cluster),
+        Some("Local") => Ok(TrafficPolicy::Local),
+        Some(other) => Err(FieldProblem::new(field, format!("`{other}` is neither Cluster nor Local"))),
+    }
+}
+
+fn affinity(
+    spec: &core::ServiceSpec,
+    annotations: &Annotations<'_>,
+    problems: &mut Vec<FieldProblem>,
+) -> Result<Option<Affinity>, FieldProblem> {
+    match spec.session_affinity.as_deref() {
+        None | Some("None" | "") => return Ok(None),
+        Some("ClientIP") => {}
+        Some(other) => {
+            return Err(FieldProblem::new(
+                "spec.sessionAffinity",
+                format!("`{other}` is neither None nor ClientIP"),
+            ));
+        }
+    }
+    let config = spec.session_affinity_config.as_ref();
+    let seconds =
+        config.and_then(|config| config.client_ip.as_ref()?.timeout_seconds).unwrap_or(AFFINITY_TIMEOUT);
+    if !(1..=86_400).contains(&seconds) {
+        return Err(FieldProblem::new(
+            "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+            format!("{seconds} is not within 1 to 86400"),
+        ));
+    }
+    let across_ports = match annotations.value(AFFINITY_SCOPE) {
+        None | Some("port") => false,
+        Some("service") => true,
+        Some(other) => {
+            problems.push(FieldProblem::new(
+                format!("metadata.annotations[\"{AFFINITY_SCOPE}\"]"),
+                format!("`{other}` is neither port nor service; taken as port"),
+            ));
+            false
+        }
+    };
+    Ok(Some(Affinity { timeout_seconds: seconds.unsigned_abs(), across_ports }))
+}
+
+/// The field goes before the annotation, which counts for load balancers only, as in Kubernetes' own service helpers.
+fn ranges(
+    spec: &core::ServiceSpec,
+    kind: &str,
+    annotations: &Annotations<'_>,
+    problems: &mut Vec<FieldProblem>,
+) -> Vec<ipnet::IpNet> {
+    let list = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
+    if !list.is_empty() {
+        let fields = list.iter().enumerate();
+        let fields = fields.map(|(i, text)| (format!("spec.loadBalancerSourceRanges[{i}]"), text.as_str()));
+        return source_ranges(fields, problems);
+    }
+    let text = annotations.value(SOURCE_RANGES).unwrap_or_default().trim();
+    if kind != "LoadBalancer" || text.is_empty() {
+        return Vec::new();
+    }
+    let field = format!("metadata.annotations[\"{SOURCE_RANGES}\"]");
+    source_ranges(text.split(',').map(|range| (field.clone(), range)), problems)
+}
+
+fn ports(spec: &core::ServiceSpec, node_ports: bool) -> Result<Vec<ServicePort>, FieldProblem> {
+    let given = spec.ports.as_deref().unwrap_or_default();
+    if given.len() > sluice_model::check::MAX_PORTS {
+        return Err(FieldProblem::new("spec.ports", "too many ports"));
+    }
+    let mut ports: Vec<ServicePort> = Vec::with_capacity(given.len());
+    let mut seen = std::collections::HashMap::<(u16, Protocol), usize>::new();
+    for (i, port) in given.iter().enumerate() {
+        let at = |field: &str| format!("spec.ports[{i}].{field}");
+        let name: Box<str> = port.name.as_deref().unwrap_or_default().into();
+        let protocol = protocol(port.protocol.as_deref(), || at("protocol"))?;
+        let number = port_number(port.port, || at("port"))?;
+        let node_port = match port.node_port {
+            // A type without node ports may still carry them from before it was changed.
+            Some(node_port) if node_ports && node_port != 0 => {
+                Some(port_number(node_port, || at("nodePort"))?)
+            }
+            _ => None,
+        };
+        if let Some(first) = seen.insert((number, protocol), i) {
+            return Err(FieldProblem::new(
+                at("port"),
+                format!("{number}/{protocol} stands in spec.ports[{first}] already"),
+            ));
+        }
+        if name.is_empty() && given.len() > 1 {
+            return Err(FieldProblem::new(at("name"), "a port needs a name where there are several"));
+        }
+        if ports.iter().any(|other| other.name == name) {
+            return Err(FieldProblem::new(at("name"), format!("another port is called `{name}`")));
+        }
+        ports.push(ServicePort { name, protocol, port: number, node_port, endpoints: Vec::new() });
+    }
+    Ok(ports)
+}
+
+fn health_check_port(
+    spec: &core::ServiceSpec,
+    kind: &str,
+    policy: TrafficPolicy,
+) -> Result<Option<u16>, FieldProblem> {
+    match spec.health_check_node_port {
+        Some(port) if port != 0 && kind == "LoadBalancer" && policy == TrafficPolicy::Local => {
+            port_number(port, || "spec.healthCheckNodePort".to_owned()).map(Some)
+        }
+        _ => Ok(None),
+    }
+}

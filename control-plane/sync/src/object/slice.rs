@@ -1,0 +1,148 @@
+//! EndpointSlices.
+
+use std::net::{IpAddr, SocketAddr};
+
+use k8s_openapi::api::discovery::v1 as discovery;
+use sluice_model::{Endpoint, Protocol, ServiceName};
+
+use super::addresses::host;
+use super::{Parsed, port_number, protocol};
+use crate::FieldProblem;
+
+/// `metadata.labels`: the Service that a slice belongs to.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// `metadata.labels`: the slice is a headless Service's, of no use to a load balancer.
+const HEADLESS: &str = "service.kubernetes.io/headless";
+
+/// An EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SliceObject {
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// The Service it belongs to; none where it is of no use here: no label, headless, FQDN.
+    pub service: Option<ServiceName>,
+    /// The ports that its endpoints have.
+    pub ports: Vec<SlicePort>,
+    /// Its endpoints, each with port 0: every one has all of `ports`.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A port of a slice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlicePort {
+    /// The name of the Service's port that it belongs to.
+    pub name: Box<str>,
+    /// The transport.
+    pub protocol: Protocol,
+    /// Where the endpoints listen.
+    pub port: u16,
+}
+
+/// Parses an EndpointSlice. Ports and endpoints that make no sense are left out and reported: the others can serve.
+pub fn endpoint_slice(object: &discovery::EndpointSlice) -> Parsed<SliceObject> {
+    let metadata = &object.metadata;
+    let label = |name| metadata.labels.as_ref().and_then(|l| l.get(name));
+    let namespace = metadata.namespace.as_deref().unwrap_or("default");
+    let mut problems = Vec::new();
+    let mut slice = SliceObject {
+        namespace: namespace.into(),
+        name: metadata.name.as_deref().unwrap_or_default().into(),
+        service: None,
+        ports: Vec::new(),
+        endpoints: Vec::new(),
+    };
+    let v6 = match object.address_type.as_str() {
+        "IPv4" => Some(false),
+        "IPv6" => Some(true),
+        "FQDN" => None,
+        other => {
+            problems.push(FieldProblem::new(
+                "addressType",
+                format!("`{other}` is none of IPv4, IPv6 and FQDN; the slice is not used"),
+            ));
+            None
+        }
+    };
+    let service = label(SERVICE_NAME).filter(|name| !name.is_empty());
+    if let (Some(v6), Some(service), None) = (v6, service, label(HEADLESS)) {
+        slice.service = Some(ServiceName::new(namespace, service));
+        slice.ports = ports(object, &mut problems);
+        slice.endpoints = endpoints(object, v6, &mut problems);
+    }
+    Parsed { object: slice, problems }
+}
+
+fn ports(object: &discovery::EndpointSlice, problems: &mut Vec<FieldProblem>) -> Vec<SlicePort> {
+    let mut ports = Vec::new();
+    for (i, port) in object.ports.iter().flatten().enumerate() {
+        // No number means "all ports", which a Service's port cannot be mapped to.
+        let Some(number) = port.port else {
+            continue;
+        };
+        let parsed = port_number(number, || format!("ports[{i}].port")).and_then(|number| {
+            let protocol = protocol(port.protocol.as_deref(), || format!("ports[{i}].protocol"))?;
+            Ok(SlicePort { name: port.name.as_deref().unwrap_or_default().into(), protocol, port: number })
+        });
+        match parsed {
+            Ok(port) => ports.push(port),
+            Err(problem) => problems.push(FieldProblem::new(problem.field, problem.message + "; left out")),
+        }
+    }
+    ports
+}
+
+fn endpoints(object: &discovery::EndpointSlice, v6: bool, problems: &mut Vec<FieldProblem>) -> Vec<Endpoint> {
+    let mut endpoints = Vec::with_capacity(object.endpoints.len());
+    for (i, endpoint) in object.endpoints.iter().enumerate() {
+        // Only the first address has a meaning (discovery/v1, Endpoint.addresses).
+        let Some(text) = endpoint.addresses.first() else {
+            continue;
+        };
+        let family = |ip: IpAddr| {
+            let family = if v6 { "IPv6" } else { "IPv4" };
+            let message = format!("{ip} is not of the slice's address type, {family}");
+            (ip.is_ipv6() == v6).then_some(ip).ok_or(message)
+        };
+        match host(text).and_then(family) {
+            Ok(ip) => endpoints.push(parse(endpoint, ip)),
+            Err(message) => problems
+                .push(FieldProblem::new(format!("endpoints[{i}].addresses[0]"), message + "; left out")),
+        }
+    }
+    endpoints.shrink_to_fit();
+    endpoints
+}
+
+fn parse(endpoint: &discovery::Endpoint, ip: IpAddr) -> Endpoint {
+    let conditions = endpoint.conditions.as_ref();
+    let ready = conditions.and_then(|c| c.ready).unwrap_or(true);
+    let hints = endpoint.hints.as_ref();
+    let text = |text: &Option<String>| {
+        let text = text.as_deref().filter(|text| !text.is_empty());
+        text.map(Box::from)
+    };
+    Endpoint {
+        address: SocketAddr::new(ip, 0),
+        ready,
+        serving: conditions.and_then(|c| c.serving).unwrap_or(ready),
+        terminating: conditions.and_then(|c| c.terminating).unwrap_or(false),
+        node: text(&endpoint.node_name),
+        zone: text(&endpoint.zone),
+        hint_zones: hints
+            .and_then(|hints| hints.for_zones.as_ref())
+            .map(|zones| zones.iter().map(|zone| zone.name.as_str().into()).collect())
+            .unwrap_or_default(),
+        hint_nodes: hints
+            .and_then(|hints| hints.for_nodes.as_ref())
+            .map(|nodes| nodes.iter().map(|node| node.name.as_str().into()).collect())
+            .unwrap_or_default(),
+        pod: endpoint
+            .target_ref
+            .as_ref()
+            .filter(|target| target.kind.as_deref() == Some("Pod"))
+            .and_then(|target| text(&target.name)),
+        weight: 1,
+    }
+}
