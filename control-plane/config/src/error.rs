@@ -82,34 +82,20 @@ fn render(path: &std::path::Path, problems: &[Problem]) -> String {
         let _ = write!(text, "{}:{line}:{column}: {problem}", path.display());
         let at = usize::try_from(*column).unwrap_or(1).saturating_sub(1);
         let from = at.saturating_sub(AROUND);
-        let shown: String = problem
-            .excerpt
-            .chars()
-            .skip(from)
-            .take(2 * AROUND)
-            .collect();
-        let _ = write!(
-            text,
-            "\n {line:>5} | {shown}\n       | {:>1$}",
-            '^',
-            at - from + 1
-        );
+        let shown: String = problem.excerpt.chars().skip(from).take(2 * AROUND).collect();
+        let _ = write!(text, "\n {line:>5} | {shown}\n       | {:>1$}", '^', at - from + 1);
     }
     text
 }
 
 /// "did you mean …", where one of `known` is close to `given`.
-pub(crate) fn did_you_mean<'a>(
-    given: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let folded = given.to_lowercase().replace('-', "_");
     let close = |candidate: &str| {
         let distance = strsim::osa_distance(&folded, candidate);
         // A third of it wrong is still the same word; a prefix of at least three letters is an abbreviation.
         let same = distance <= (candidate.len() / 3).max(1);
-        let short =
-            folded.len() >= 3 && (candidate.starts_with(&folded) || folded.starts_with(candidate));
+        let short = folded.len() >= 3 && (candidate.starts_with(&folded) || folded.starts_with(candidate));
         (same || short).then_some(distance)
     };
     known
@@ -130,10 +116,7 @@ mod tests {
         assert_eq!(hint("devcie").unwrap(), "did you mean `device`?");
         assert_eq!(hint("nam").unwrap(), "did you mean `name`?");
         assert_eq!(hint("dev").unwrap(), "did you mean `device`?");
-        assert_eq!(
-            hint("node-port-adresses").unwrap(),
-            "did you mean `node_port_addresses`?"
-        );
+        assert_eq!(hint("node-port-adresses").unwrap(), "did you mean `node_port_addresses`?");
         assert_eq!(hint("colour"), None);
         assert_eq!(hint(""), None);
     }

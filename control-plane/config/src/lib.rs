@@ -11,7 +11,5 @@ pub mod error;
 mod load;
 mod raw;
 
-pub use config::{
-    Config, Dataplane, HugePages, Idle, Log, LogFormat, LogLevel, Port, Queues, Route, Source,
-};
+pub use config::{Config, Dataplane, HugePages, Idle, Log, LogFormat, LogLevel, Port, Queues, Route, Source};
 pub use error::{ConfigError, Problem};

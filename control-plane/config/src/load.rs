@@ -18,20 +18,12 @@ impl Config {
     /// # Errors
     /// Whatever is wrong, with line, column and key; the program is to end with `EX_USAGE` before it opens anything.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
         let mut text = String::new();
         let file = File::open(path).map_err(read)?;
-        file.take(MAX_FILE + 1)
-            .read_to_string(&mut text)
-            .map_err(read)?;
+        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(read)?;
         if text.len() as u64 > MAX_FILE {
-            return Err(ConfigError::TooLarge {
-                path: path.to_owned(),
-                limit: MAX_FILE,
-            });
+            return Err(ConfigError::TooLarge { path: path.to_owned(), limit: MAX_FILE });
         }
         Self::parse(&text, path)
     }
@@ -41,23 +33,15 @@ impl Config {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let checked = deserialize(text)
-            .map_err(|problem| vec![problem])
-            .and_then(|file| check::file(&file, path));
+        let checked =
+            deserialize(text).map_err(|problem| vec![problem]).and_then(|file| check::file(&file, path));
         checked.map_err(|mut problems| {
             problems.sort_by_key(|p| (p.line, p.column));
             for problem in &mut problems {
                 let index = usize::try_from(problem.line.saturating_sub(1)).unwrap_or(usize::MAX);
-                problem.excerpt = text
-                    .lines()
-                    .nth(index)
-                    .unwrap_or_default()
-                    .replace('\t', " ");
+                problem.excerpt = text.lines().nth(index).unwrap_or_default().replace('\t', " ");
             }
-            ConfigError::Invalid {
-                path: path.to_owned(),
-                problems,
-            }
+            ConfigError::Invalid { path: path.to_owned(), problems }
         })
     }
 }
@@ -97,10 +81,7 @@ fn problem(key: &str, error: &Error) -> Problem {
         line: place.line(),
         column: place.column(),
         // `value` is where a scalar is kept together with its place, and `?` and `.` stand for no key.
-        key: key
-            .replace(".value", "")
-            .trim_matches(['?', '.'])
-            .to_owned(),
+        key: key.replace(".value", "").trim_matches(['?', '.']).to_owned(),
         message,
         suggestion,
         excerpt: String::new(),
@@ -109,9 +90,7 @@ fn problem(key: &str, error: &Error) -> Problem {
 
 fn words(error: &Error) -> (String, Option<String>) {
     match error {
-        Error::SerdeUnknownField {
-            field, expected, ..
-        } => {
+        Error::SerdeUnknownField { field, expected, .. } => {
             let hint = did_you_mean(field, expected.iter().copied())
                 .unwrap_or_else(|| format!("the keys here are {}", expected.join(", ")));
             (format!("unknown key `{field}`"), Some(hint))
@@ -121,10 +100,9 @@ fn words(error: &Error) -> (String, Option<String>) {
             let key = key.as_deref().unwrap_or("?");
             (format!("the key `{key}` stands here twice"), None)
         }
-        Error::MultipleDocuments { .. } => (
-            "a second document begins; the configuration is a single one".to_owned(),
-            None,
-        ),
+        Error::MultipleDocuments { .. } => {
+            ("a second document begins; the configuration is a single one".to_owned(), None)
+        }
         Error::Eof { .. } => ("the file is empty or ends too early".to_owned(), None),
         other => {
             // The place is given by us.

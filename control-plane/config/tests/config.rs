@@ -24,9 +24,7 @@ source:
 "#;
 
 fn example(name: &str) -> Config {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../configs")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name);
     Config::load(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -97,15 +95,9 @@ fn defaults_are_those_of_the_documentation() {
     let config = parse(GOOD).unwrap();
     assert_eq!(&*config.node, "edge-1");
     assert_eq!(config.feed_socket(), Path::new("/run/sluice/feed.sock"));
-    assert_eq!(
-        config.admin_socket("control"),
-        Path::new("/run/sluice/control.sock")
-    );
+    assert_eq!(config.admin_socket("control"), Path::new("/run/sluice/control.sock"));
     assert_eq!(config.state_dir, config.runtime_dir);
-    assert_eq!(
-        config.source,
-        Source::Manifests("/etc/sluice/manifests/".into())
-    );
+    assert_eq!(config.source, Source::Manifests("/etc/sluice/manifests/".into()));
     assert_eq!(config.dataplane.memory_mib, 256);
     assert_eq!(config.dataplane.huge_pages, HugePages::Auto);
     assert_eq!(config.dataplane.flows, 1_048_576);
@@ -139,10 +131,7 @@ fn values_that_differ_from_the_defaults_arrive() {
     assert_eq!(config.runtime_dir, Path::new("/etc/sluice/run"));
     assert_eq!(config.log.level, LogLevel::Debug);
     assert_eq!(config.group, Some(7));
-    assert_eq!(
-        config.settings.snat_addresses,
-        SnatAddresses::List(vec!["192.0.2.7".parse().unwrap()])
-    );
+    assert_eq!(config.settings.snat_addresses, SnatAddresses::List(vec!["192.0.2.7".parse().unwrap()]));
     assert_eq!(config.settings.snat_ports.count(), 1000);
     assert_eq!(&*config.load_balancer_class, "example.com/other");
     assert!(!config.external_ips);
@@ -163,10 +152,7 @@ fn an_error_names_file_line_column_key_and_what_was_meant() {
     let text = with("      device: net_tap0", "      devcie: net_tap0");
     let error = parse(&text).unwrap_err().to_string();
     assert!(error.starts_with("/etc/sluice/sluice.yaml:6:7: dataplane.ports[0].devcie: unknown key `devcie`; did you mean `device`?"), "{error}");
-    assert!(
-        error.contains("     6 |       devcie: net_tap0\n       |       ^"),
-        "{error}"
-    );
+    assert!(error.contains("     6 |       devcie: net_tap0\n       |       ^"), "{error}");
 }
 
 /// A change to the good file, and the line, key and words of what is said.
@@ -176,66 +162,18 @@ const CASES: &[Case] = &[
     ("node: edge-1\n", "", 0, "", "`node` is missing"),
     ("node: edge-1", "node: edge 1", 1, "node", "a name has"),
     ("node: edge-1", "node: [a]", 1, "node", "expected string"),
-    (
-        "node: edge-1",
-        "node: a\nnode: b",
-        2,
-        "",
-        "stands here twice",
-    ),
-    (
-        "node: edge-1",
-        "node: a\ngroup: x",
-        2,
-        "group",
-        "invalid u32",
-    ),
-    (
-        "node: edge-1",
-        "node: a\nservice: {}",
-        2,
-        "service",
-        "did you mean `services`?",
-    ),
+    ("node: edge-1", "node: a\nnode: b", 2, "", "stands here twice"),
+    ("node: edge-1", "node: a\ngroup: x", 2, "group", "invalid u32"),
+    ("node: edge-1", "node: a\nservice: {}", 2, "service", "did you mean `services`?"),
     ("[1, 2]", "[]", 3, "dataplane.lcores", "at least one CPU"),
-    (
-        "[1, 2]",
-        "[1, 1]",
-        3,
-        "dataplane.lcores[1]",
-        "CPU 1 stands here twice",
-    ),
+    ("[1, 2]", "[1, 1]", 3, "dataplane.lcores[1]", "CPU 1 stands here twice"),
     ("[1, 2]", "[500]", 3, "dataplane.lcores[0]", "beyond 127"),
     ("[1, 2]", "[-1]", 3, "dataplane.lcores[0]", "invalid u32"),
     ("[1, 2]", "[1, 2", 4, "", ""),
-    (
-        "  ports:",
-        "  memory: 256\n  ports:",
-        4,
-        "dataplane.memory",
-        "did you mean 256MiB?",
-    ),
-    (
-        "  ports:",
-        "  memory: 2GB\n  ports:",
-        4,
-        "dataplane.memory",
-        "did you mean 2GiB?",
-    ),
-    (
-        "  ports:",
-        "  memory: 1MiB\n  ports:",
-        4,
-        "dataplane.memory",
-        "not within 32MiB",
-    ),
-    (
-        "  ports:",
-        "  memory: 99999999999999GiB\n  ports:",
-        4,
-        "dataplane.memory",
-        "not within",
-    ),
+    ("  ports:", "  memory: 256\n  ports:", 4, "dataplane.memory", "did you mean 256MiB?"),
+    ("  ports:", "  memory: 2GB\n  ports:", 4, "dataplane.memory", "did you mean 2GiB?"),
+    ("  ports:", "  memory: 1MiB\n  ports:", 4, "dataplane.memory", "not within 32MiB"),
+    ("  ports:", "  memory: 99999999999999GiB\n  ports:", 4, "dataplane.memory", "not within"),
     (
         "  ports:",
         "  huge_pages: alway\n  ports:",
@@ -243,62 +181,14 @@ const CASES: &[Case] = &[
         "dataplane.huge_pages",
         "not one of auto, required, never",
     ),
-    (
-        "  ports:",
-        "  huge_pages: requird\n  ports:",
-        4,
-        "dataplane.huge_pages",
-        "did you mean `required`?",
-    ),
-    (
-        "  ports:",
-        "  flows: 1\n  ports:",
-        4,
-        "dataplane.flows",
-        "not within 64 to 268435456",
-    ),
-    (
-        "  ports:",
-        "  flows: many\n  ports:",
-        4,
-        "dataplane.flows",
-        "invalid u64",
-    ),
-    (
-        "name: uplink",
-        "name: an-uplink-port",
-        5,
-        "dataplane.ports[0].name",
-        "1 to 12",
-    ),
-    (
-        "name: uplink",
-        "name: up/link",
-        5,
-        "dataplane.ports[0].name",
-        "1 to 12",
-    ),
-    (
-        "name: uplink",
-        "name: cluster",
-        8,
-        "dataplane.ports[1].name",
-        "line 5 has a port `cluster` already",
-    ),
-    (
-        "device: net_tap0",
-        "device: eth0",
-        6,
-        "dataplane.ports[0].device",
-        "net_af_packet0,iface=eth0",
-    ),
-    (
-        "device: net_tap0",
-        "device: 'net_tap0, iface=x'",
-        6,
-        "dataplane.ports[0].device",
-        "no spaces",
-    ),
+    ("  ports:", "  huge_pages: requird\n  ports:", 4, "dataplane.huge_pages", "did you mean `required`?"),
+    ("  ports:", "  flows: 1\n  ports:", 4, "dataplane.flows", "not within 64 to 268435456"),
+    ("  ports:", "  flows: many\n  ports:", 4, "dataplane.flows", "invalid u64"),
+    ("name: uplink", "name: an-uplink-port", 5, "dataplane.ports[0].name", "1 to 12"),
+    ("name: uplink", "name: up/link", 5, "dataplane.ports[0].name", "1 to 12"),
+    ("name: uplink", "name: cluster", 8, "dataplane.ports[1].name", "line 5 has a port `cluster` already"),
+    ("device: net_tap0", "device: eth0", 6, "dataplane.ports[0].device", "net_af_packet0,iface=eth0"),
+    ("device: net_tap0", "device: 'net_tap0, iface=x'", 6, "dataplane.ports[0].device", "no spaces"),
     (
         "device: net_tap0",
         "device: \"net_tap0,\\u0007\"",
@@ -306,13 +196,7 @@ const CASES: &[Case] = &[
         "dataplane.ports[0].device",
         "control characters",
     ),
-    (
-        "device: net_tap0",
-        "device: 0000:03:00.9",
-        6,
-        "dataplane.ports[0].device",
-        "neither a PCI address",
-    ),
+    ("device: net_tap0", "device: 0000:03:00.9", 6, "dataplane.ports[0].device", "neither a PCI address"),
     (
         "device: net_tap1",
         "device: net_tap0,iface=x",
@@ -334,41 +218,11 @@ const CASES: &[Case] = &[
         "dataplane.ports[0].queues",
         "from 1 to 1024",
     ),
-    (
-        "device: net_tap0",
-        "device: net_tap0\n      mtu: 1000",
-        7,
-        "dataplane.ports[0].mtu",
-        "not within 1280",
-    ),
-    (
-        "192.0.2.1/24",
-        "192.0.2.1",
-        7,
-        "dataplane.ports[0].addresses[0]",
-        "such as 192.0.2.1/24",
-    ),
-    (
-        "192.0.2.1/24",
-        "192.0.2.0/24",
-        7,
-        "dataplane.ports[0].addresses[0]",
-        "not the address of a host",
-    ),
-    (
-        "192.0.2.1/24",
-        "224.0.0.1/24",
-        7,
-        "dataplane.ports[0].addresses[0]",
-        "not the address of a host",
-    ),
-    (
-        "192.0.2.1/24",
-        "192.0.2.1/33",
-        7,
-        "dataplane.ports[0].addresses[0]",
-        "not an address with a prefix",
-    ),
+    ("device: net_tap0", "device: net_tap0\n      mtu: 1000", 7, "dataplane.ports[0].mtu", "not within 1280"),
+    ("192.0.2.1/24", "192.0.2.1", 7, "dataplane.ports[0].addresses[0]", "such as 192.0.2.1/24"),
+    ("192.0.2.1/24", "192.0.2.0/24", 7, "dataplane.ports[0].addresses[0]", "not the address of a host"),
+    ("192.0.2.1/24", "224.0.0.1/24", 7, "dataplane.ports[0].addresses[0]", "not the address of a host"),
+    ("192.0.2.1/24", "192.0.2.1/33", 7, "dataplane.ports[0].addresses[0]", "not an address with a prefix"),
     (
         "198.51.100.10/24",
         "192.0.2.1/24",
@@ -376,41 +230,11 @@ const CASES: &[Case] = &[
         "dataplane.ports[1].addresses[0]",
         "line 7 has 192.0.2.1 already",
     ),
-    (
-        "to: 10.244.0.0/16",
-        "to: 10.244.1.0/16",
-        12,
-        "dataplane.routes[0].to",
-        "did you mean 10.244.0.0/16?",
-    ),
-    (
-        "to: 10.244.0.0/16",
-        "to: 10.244.0.0",
-        12,
-        "dataplane.routes[0].to",
-        "did you mean 10.244.0.0/32?",
-    ),
-    (
-        "via: 198.51.100.1",
-        "via: 203.0.113.1",
-        12,
-        "dataplane.routes[0].via",
-        "on no port's subnet",
-    ),
-    (
-        "via: 198.51.100.1",
-        "via: 198.51.100.10",
-        12,
-        "dataplane.routes[0].via",
-        "port cluster's own address",
-    ),
-    (
-        "via: 198.51.100.1",
-        "via: 2001:db8:1::2",
-        12,
-        "dataplane.routes[0].via",
-        "not of the family",
-    ),
+    ("to: 10.244.0.0/16", "to: 10.244.1.0/16", 12, "dataplane.routes[0].to", "did you mean 10.244.0.0/16?"),
+    ("to: 10.244.0.0/16", "to: 10.244.0.0", 12, "dataplane.routes[0].to", "did you mean 10.244.0.0/32?"),
+    ("via: 198.51.100.1", "via: 203.0.113.1", 12, "dataplane.routes[0].via", "on no port's subnet"),
+    ("via: 198.51.100.1", "via: 198.51.100.10", 12, "dataplane.routes[0].via", "port cluster's own address"),
+    ("via: 198.51.100.1", "via: 2001:db8:1::2", 12, "dataplane.routes[0].via", "not of the family"),
     (
         "via: 198.51.100.1",
         "via: 198.51.100.1/24",
@@ -425,20 +249,8 @@ const CASES: &[Case] = &[
         "dataplane.routes[0].port",
         "did you mean `cluster`?",
     ),
-    (
-        "  manifests: manifests/",
-        "  {}",
-        14,
-        "source",
-        "`manifests` is missing",
-    ),
-    (
-        "  manifests: manifests/",
-        "  manifest: manifests/",
-        14,
-        "source.manifest",
-        "did you mean `manifests`?",
-    ),
+    ("  manifests: manifests/", "  {}", 14, "source", "`manifests` is missing"),
+    ("  manifests: manifests/", "  manifest: manifests/", 14, "source.manifest", "did you mean `manifests`?"),
     (
         "source:",
         "services: { node_port_addresses: [192.0.2.1/24] }\nsource:",
@@ -488,27 +300,9 @@ const CASES: &[Case] = &[
         "services.load_balancer_class",
         "not a class",
     ),
-    (
-        "source:",
-        "services: { timeouts: { udp: 0 } }\nsource:",
-        13,
-        "services.timeouts.udp",
-        "not within 1",
-    ),
-    (
-        "source:",
-        "services: { mss_clamp: 20 }\nsource:",
-        13,
-        "services.mss_clamp",
-        "not within 88",
-    ),
-    (
-        "source:",
-        "log: { level: verbose }\nsource:",
-        13,
-        "log.level",
-        "not one of error",
-    ),
+    ("source:", "services: { timeouts: { udp: 0 } }\nsource:", 13, "services.timeouts.udp", "not within 1"),
+    ("source:", "services: { mss_clamp: 20 }\nsource:", 13, "services.mss_clamp", "not within 88"),
+    ("source:", "log: { level: verbose }\nsource:", 13, "log.level", "not one of error"),
     ("manifests/", "manifests/\n---\nx: 1", 16, "", "second document"),
     ("dataplane:", "dataplane:\n\tx: 1", 3, "", "tab"),
 ];
@@ -540,14 +334,8 @@ fn all_mistakes_of_a_file_are_told_at_once_and_in_order() {
 #[test]
 fn a_bomb_is_defused() {
     let mut text = String::from("a: &a [x, x, x, x, x, x, x, x, x, x]\n");
-    for (from, to) in ["ab", "bc", "cd", "de", "ef", "fg", "gh", "hi"]
-        .iter()
-        .map(|pair| pair.split_at(1))
-    {
-        text += &format!(
-            "{to}: &{to} [{}]\n",
-            vec![format!("*{from}"); 10].join(", ")
-        );
+    for (from, to) in ["ab", "bc", "cd", "de", "ef", "fg", "gh", "hi"].iter().map(|pair| pair.split_at(1)) {
+        text += &format!("{to}: &{to} [{}]\n", vec![format!("*{from}"); 10].join(", "));
     }
     let start = std::time::Instant::now();
     let bomb = with("node: edge-1", "node: *i");
@@ -566,10 +354,7 @@ fn files_that_are_absent_or_too_large_are_named() {
     assert!(matches!(error, ConfigError::Read { .. }));
     assert!(error.to_string().contains("none.yaml"));
     std::fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
-    assert!(matches!(
-        Config::load(&path),
-        Err(ConfigError::TooLarge { .. })
-    ));
+    assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
     std::fs::write(&path, [0xff, 0xfe, 0xff]).unwrap();
     assert!(Config::load(&path).is_err());
 }

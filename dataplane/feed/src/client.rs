@@ -58,21 +58,12 @@ const MISSED: u32 = 5;
 
 impl Client {
     /// Connects to `path` as `name`, to be sent what of `kinds` is newer than what `mirror` holds.
-    pub fn connect(
-        path: &Path,
-        name: &str,
-        kinds: Kinds,
-        mirror: &mut Mirror,
-    ) -> Result<Self, ClientError> {
+    pub fn connect(path: &Path, name: &str, kinds: Kinds, mirror: &mut Mirror) -> Result<Self, ClientError> {
         mirror.abandon();
         let mut socket = UnixStream::connect(path)?;
         socket.set_read_timeout(Some(HANDSHAKE))?;
         socket.set_write_timeout(Some(HANDSHAKE))?;
-        let hello = Hello {
-            name: name.into(),
-            kinds,
-            have: mirror.have(),
-        };
+        let hello = Hello { name: name.into(), kinds, have: mirror.have() };
         let body = encode_first(&hello).map_err(ClientError::Encode)?;
         write_frame_at_once(&mut socket, &body)?;
         let mut reader = FrameReader::new(socket, MAX_FRAME);
@@ -134,10 +125,7 @@ impl Client {
 
     /// Tells the server that `generation` of this connection's run is in effect.
     pub fn ack(&mut self, generation: Generation) -> Result<(), ClientError> {
-        self.say(FromSubscriber::Ack(Have {
-            run: self.run,
-            generation,
-        }))
+        self.say(FromSubscriber::Ack(Have { run: self.run, generation }))
     }
 
     /// The run of the control process at the other end.

@@ -47,12 +47,7 @@ pub struct FrameReader<R> {
 impl<R: Read> FrameReader<R> {
     /// A reader of frames of at most `limit` bytes each, length field not counted.
     pub fn new(inner: R, limit: usize) -> Self {
-        Self {
-            inner: BufReader::with_capacity(STEP, inner),
-            buffer: Vec::new(),
-            limit,
-            complete: false,
-        }
+        Self { inner: BufReader::with_capacity(STEP, inner), buffer: Vec::new(), limit, complete: false }
     }
 
     /// The next frame's body, `None` where the stream ended between frames.
@@ -72,10 +67,7 @@ impl<R: Read> FrameReader<R> {
             None => return Ok(None),
         };
         if length > self.limit {
-            return Err(FrameError::Oversized {
-                length,
-                limit: self.limit,
-            });
+            return Err(FrameError::Oversized { length, limit: self.limit });
         }
         if !self.fill(4 + length)? {
             return Ok(None);
@@ -99,20 +91,14 @@ impl<R: Read> FrameReader<R> {
                 Some(free) => self.inner.read(free),
                 None => Ok(0),
             };
-            self.buffer
-                .truncate(start + read.as_ref().copied().unwrap_or(0));
+            self.buffer.truncate(start + read.as_ref().copied().unwrap_or(0));
             match read {
                 Ok(0) if start == 0 => return Ok(false),
                 Ok(0) => return Err(FrameError::Torn { received: start }),
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // A socket's read timeout is WouldBlock on Linux; others say TimedOut.
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) =>
-                {
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     return Err(FrameError::Idle);
                 }
                 Err(e) => return Err(FrameError::Io(e)),
@@ -165,10 +151,7 @@ mod tests {
     fn a_frame_survives_timeouts_at_every_byte() {
         let mut whole = Vec::new();
         write_frame(&mut whole, b"sluice").unwrap();
-        let pieces = whole
-            .iter()
-            .flat_map(|b| [Some(vec![*b]), None])
-            .collect::<Vec<_>>();
+        let pieces = whole.iter().flat_map(|b| [Some(vec![*b]), None]).collect::<Vec<_>>();
         let mut reader = FrameReader::new(Pieces(pieces), 16);
         let mut idle = 0;
         let body = loop {
@@ -186,10 +169,7 @@ mod tests {
     #[test]
     fn a_torn_frame_is_an_error_and_an_empty_one_is_not() {
         let mut reader = FrameReader::new(&[3, 0, 0, 0, 1][..], 16);
-        assert!(matches!(
-            reader.read(),
-            Err(FrameError::Torn { received: 5 })
-        ));
+        assert!(matches!(reader.read(), Err(FrameError::Torn { received: 5 })));
         let mut reader = FrameReader::new(&[0, 0, 0, 0][..], 16);
         assert_eq!(reader.read().unwrap().unwrap(), b"");
         assert!(reader.read().unwrap().is_none());
@@ -202,10 +182,7 @@ mod tests {
         // Within the limit, but nothing follows: only one step is held.
         let length = (MAX_FRAME as u32).to_le_bytes();
         let mut reader = FrameReader::new(&length[..], MAX_FRAME);
-        assert!(matches!(
-            reader.read(),
-            Err(FrameError::Torn { received: 4 })
-        ));
+        assert!(matches!(reader.read(), Err(FrameError::Torn { received: 4 })));
         assert!(reader.buffer.capacity() <= 2 * STEP);
     }
 }

@@ -84,15 +84,9 @@ pub(crate) enum Welcome {
 /// What the server sends after the handshake; `C` is a reference where a change is only to be encoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum FromServer<C = Change> {
-    Begin {
-        generation: Generation,
-        full: bool,
-        changes: u32,
-    },
+    Begin { generation: Generation, full: bool, changes: u32 },
     Change(C),
-    Commit {
-        generation: Generation,
-    },
+    Commit { generation: Generation },
     Ping,
 }
 
@@ -132,11 +126,7 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, postcard::Err
 
 pub(crate) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
     let (message, rest) = postcard::take_from_bytes(body).map_err(DecodeError::Malformed)?;
-    if rest.is_empty() {
-        Ok(message)
-    } else {
-        Err(DecodeError::Trailing(rest.len()))
-    }
+    if rest.is_empty() { Ok(message) } else { Err(DecodeError::Trailing(rest.len())) }
 }
 
 pub(crate) fn encode_first<T: Serialize>(message: &T) -> Result<Vec<u8>, postcard::Error> {
@@ -159,11 +149,7 @@ pub(crate) fn decode_first<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, 
 ///
 /// `from_server` chooses the side whose messages these are.
 pub fn decode_stream(bytes: &[u8], from_server: bool) -> (usize, Option<DecodeError>) {
-    let limit = if from_server {
-        MAX_FRAME
-    } else {
-        MAX_SUBSCRIBER_FRAME
-    };
+    let limit = if from_server { MAX_FRAME } else { MAX_SUBSCRIBER_FRAME };
     let mut reader = FrameReader::new(bytes, limit);
     let mut mirror = crate::Mirror::default();
     let mut messages = 0;
@@ -207,21 +193,12 @@ mod tests {
 
     fn stream() -> Vec<u8> {
         let mut bytes = Vec::new();
-        let welcome = Welcome::Accepted {
-            run: 1,
-            heartbeat_ms: 1000,
-        };
+        let welcome = Welcome::Accepted { run: 1, heartbeat_ms: 1000 };
         write_frame(&mut bytes, &encode_first(&welcome).unwrap()).unwrap();
         for message in [
-            FromServer::Begin {
-                generation: Generation(1),
-                full: true,
-                changes: 1,
-            },
+            FromServer::Begin { generation: Generation(1), full: true, changes: 1 },
             FromServer::Change(Change::Settings(Default::default())),
-            FromServer::Commit {
-                generation: Generation(1),
-            },
+            FromServer::Commit { generation: Generation(1) },
             FromServer::Ping,
         ] {
             write_frame(&mut bytes, &encode(&message).unwrap()).unwrap();
@@ -238,26 +215,16 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let hello = Hello {
-            name: "dataplane".into(),
-            kinds: Kinds::SERVICES,
-            have: None,
-        };
+        let hello = Hello { name: "dataplane".into(), kinds: Kinds::SERVICES, have: None };
         let mut body = encode_first(&hello).unwrap();
         assert_eq!(decode_first::<Hello>(&body).unwrap(), hello);
         body[8] = 7;
         let error = decode_first::<Hello>(&body).unwrap_err();
         assert!(matches!(error, DecodeError::Version(7)));
-        assert!(matches!(
-            decode_first::<Hello>(b"GET / HTTP/1.1\r\n"),
-            Err(DecodeError::Magic)
-        ));
+        assert!(matches!(decode_first::<Hello>(b"GET / HTTP/1.1\r\n"), Err(DecodeError::Magic)));
         let mut body = encode(&FromSubscriber::Pong).unwrap();
         body.push(0);
-        assert!(matches!(
-            decode::<FromSubscriber>(&body),
-            Err(DecodeError::Trailing(1))
-        ));
+        assert!(matches!(decode::<FromSubscriber>(&body), Err(DecodeError::Trailing(1))));
     }
 
     proptest! {

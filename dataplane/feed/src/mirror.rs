@@ -114,11 +114,7 @@ impl Mirror {
         run: u64,
     ) -> Result<Option<Transaction>, TransactionError> {
         match message {
-            FromServer::Begin {
-                generation,
-                full,
-                changes,
-            } => {
+            FromServer::Begin { generation, full, changes } => {
                 if self.staged.is_some() {
                     return Err(TransactionError::Nested);
                 }
@@ -169,15 +165,8 @@ impl Mirror {
                 changes.push(change);
             }
         }
-        self.have = Some(Have {
-            run,
-            generation: staged.generation,
-        });
-        Transaction {
-            run,
-            generation: staged.generation,
-            changes,
-        }
+        self.have = Some(Have { run, generation: staged.generation });
+        Transaction { run, generation: staged.generation, changes }
     }
 }
 
@@ -198,10 +187,7 @@ impl Staged {
     fn add(&mut self, change: Change, fingerprint: u64) -> Result<(), TransactionError> {
         self.received += 1;
         if self.received > self.announced {
-            return Err(TransactionError::Count {
-                announced: self.announced,
-                received: self.received,
-            });
+            return Err(TransactionError::Count { announced: self.announced, received: self.received });
         }
         match &change {
             Change::Settings(settings) => {
@@ -228,16 +214,10 @@ impl Staged {
 
     fn check(&self, committed: Generation) -> Result<(), TransactionError> {
         if committed != self.generation {
-            return Err(TransactionError::Generation {
-                begun: self.generation.0,
-                committed: committed.0,
-            });
+            return Err(TransactionError::Generation { begun: self.generation.0, committed: committed.0 });
         }
         if self.received != self.announced {
-            return Err(TransactionError::Count {
-                announced: self.announced,
-                received: self.received,
-            });
+            return Err(TransactionError::Count { announced: self.announced, received: self.received });
         }
         Ok(())
     }

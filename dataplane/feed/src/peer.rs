@@ -52,11 +52,7 @@ mod tests {
         let me = Peer::of(&socket).unwrap();
         assert_eq!(me.pid, std::process::id() as i32);
         assert!(me.is_allowed(None));
-        let stranger = Peer {
-            pid: 1,
-            uid: me.uid + 1000,
-            gid: 4242,
-        };
+        let stranger = Peer { pid: 1, uid: me.uid + 1000, gid: 4242 };
         assert!(!stranger.is_allowed(None));
         assert!(!stranger.is_allowed(Some(7)));
         assert!(stranger.is_allowed(Some(4242)));

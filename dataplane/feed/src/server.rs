@@ -137,10 +137,7 @@ pub struct Server {
 impl Server {
     /// Listens on `path`. A socket left behind by a process that is no more is replaced; one that answers is not.
     pub fn bind(path: &Path, options: ServerOptions) -> Result<Self, BindError> {
-        let failed = |source| BindError {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| BindError { path: path.to_owned(), source };
         remove_stale(path).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         // Who may come in is decided by the peer's credentials; the mode only has to let the group reach us.
@@ -208,11 +205,7 @@ impl Server {
     pub fn wait_acked(&self, generation: Generation, timeout: Duration) -> bool {
         let inner = self.shared.lock();
         let waiting = |inner: &mut Inner| inner.subscribers.values().any(|s| s.acked < generation);
-        match self
-            .shared
-            .changed
-            .wait_timeout_while(inner, timeout, waiting)
-        {
+        match self.shared.changed.wait_timeout_while(inner, timeout, waiting) {
             Ok((_, outcome)) => !outcome.timed_out(),
             Err(_) => false,
         }
@@ -244,10 +237,7 @@ impl Drop for Server {
 
 fn remove_stale(path: &Path) -> io::Result<()> {
     match UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another process serves it",
-        )),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process serves it")),
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
@@ -299,14 +289,12 @@ fn admit(shared: &Arc<Shared>, socket: UnixStream) {
         return;
     }
     let own = Arc::clone(shared);
-    let spawned = std::thread::Builder::new()
-        .name(format!("feed-{id}"))
-        .spawn(move || {
-            if let Err(error) = session::serve(&own, id, peer, &socket) {
-                tracing::info!(%peer, %error, "feed subscriber disconnected");
-            }
-            own.disconnect(id);
-        });
+    let spawned = std::thread::Builder::new().name(format!("feed-{id}")).spawn(move || {
+        if let Err(error) = session::serve(&own, id, peer, &socket) {
+            tracing::info!(%peer, %error, "feed subscriber disconnected");
+        }
+        own.disconnect(id);
+    });
     if let Err(error) = spawned {
         tracing::error!(%error, "no thread for a feed subscriber");
         shared.disconnect(id);

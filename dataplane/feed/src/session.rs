@@ -9,8 +9,8 @@ use sluice_model::{Change, Generation};
 
 use crate::frame::{write_frame, write_frame_at_once};
 use crate::message::{
-    DecodeError, FromServer, FromSubscriber, Hello, MAX_NAME, MAX_SUBSCRIBER_FRAME, Refusal,
-    Welcome, decode, decode_first, encode, encode_first,
+    DecodeError, FromServer, FromSubscriber, Hello, MAX_NAME, MAX_SUBSCRIBER_FRAME, Refusal, Welcome, decode,
+    decode_first, encode, encode_first,
 };
 use crate::peer::Peer;
 use crate::server::{ServerOptions, Shared, SubscriberStatus};
@@ -62,9 +62,7 @@ pub(crate) fn serve(
     let current = inner.state.generation();
     let run = inner.state.run();
     // A state of a run that is no more is of no use, nor is one from the future.
-    let mut have = hello
-        .have
-        .filter(|have| have.run == run && have.generation <= current);
+    let mut have = hello.have.filter(|have| have.run == run && have.generation <= current);
     let held = have.map_or(Generation(0), |have| have.generation);
     inner.subscribers.insert(
         id,
@@ -82,13 +80,11 @@ pub(crate) fn serve(
     socket.set_read_timeout(Some(options.dead_after))?;
     let acknowledgements = {
         let shared = Arc::clone(shared);
-        std::thread::Builder::new()
-            .name(format!("feed-{id}-ack"))
-            .spawn(move || {
-                let outcome = acknowledge(&shared, id, &mut reader);
-                shared.disconnect(id);
-                outcome
-            })?
+        std::thread::Builder::new().name(format!("feed-{id}-ack")).spawn(move || {
+            let outcome = acknowledge(&shared, id, &mut reader);
+            shared.disconnect(id);
+            outcome
+        })?
     };
     let written = write(shared, id, &mut have, hello.kinds, socket);
     // Ends the reader too, whose reason is the better one where it ended first.
@@ -136,10 +132,7 @@ fn write(
             Wake::Heartbeat => write_frame(&mut writer, &ping)?,
             Wake::Batch(batch, run) => {
                 send(&mut writer, &batch)?;
-                *have = Some(Have {
-                    run,
-                    generation: batch.generation,
-                });
+                *have = Some(Have { run, generation: batch.generation });
             }
         }
         writer.flush()?;
@@ -152,12 +145,7 @@ enum Wake {
     Gone,
 }
 
-fn wait(
-    shared: &Shared,
-    id: u64,
-    have: Option<Have>,
-    kinds: crate::Kinds,
-) -> Result<Wake, SessionError> {
+fn wait(shared: &Shared, id: u64, have: Option<Have>, kinds: crate::Kinds) -> Result<Wake, SessionError> {
     let due = Instant::now() + shared.options.heartbeat;
     let mut inner = shared.lock();
     loop {
@@ -165,10 +153,7 @@ fn wait(
             return Ok(Wake::Gone);
         }
         let run = inner.state.run();
-        let current = Have {
-            run,
-            generation: inner.state.generation(),
-        };
+        let current = Have { run, generation: inner.state.generation() };
         // Before the first publication there is nothing to say, least of all that there is nothing.
         if current.generation.0 > 0 && have != Some(current) {
             let batch = inner.state.batch(have, kinds)?;
@@ -190,11 +175,7 @@ fn wait(
 }
 
 fn send(writer: &mut impl Write, batch: &Batch) -> Result<(), SessionError> {
-    let Batch {
-        generation,
-        full,
-        changes,
-    } = batch;
+    let Batch { generation, full, changes } = batch;
     let begin = FromServer::<&Change>::Begin {
         generation: *generation,
         full: *full,
@@ -204,19 +185,13 @@ fn send(writer: &mut impl Write, batch: &Batch) -> Result<(), SessionError> {
     for change in changes {
         write_frame(writer, change)?;
     }
-    let commit = FromServer::<&Change>::Commit {
-        generation: *generation,
-    };
+    let commit = FromServer::<&Change>::Commit { generation: *generation };
     write_frame(writer, &encode(&commit)?)?;
     Ok(())
 }
 
 /// Reads what the subscriber says until it leaves.
-fn acknowledge(
-    shared: &Shared,
-    id: u64,
-    reader: &mut FrameReader<UnixStream>,
-) -> Result<(), SessionError> {
+fn acknowledge(shared: &Shared, id: u64, reader: &mut FrameReader<UnixStream>) -> Result<(), SessionError> {
     loop {
         let body = match reader.read() {
             Ok(Some(body)) => body,

@@ -109,9 +109,7 @@ impl State {
     /// What a subscriber that holds `have` needs to come to the current generation.
     pub(crate) fn batch(&self, have: Option<Have>, kinds: Kinds) -> Result<Batch, postcard::Error> {
         let base = have.filter(|have| {
-            have.run == self.run
-                && have.generation >= self.floor
-                && have.generation <= self.generation
+            have.run == self.run && have.generation >= self.floor && have.generation <= self.generation
         });
         let changes = match base {
             Some(have) => self.delta(have.generation, kinds)?,
@@ -122,11 +120,7 @@ impl State {
                 .map(|(_, frame)| Arc::clone(frame))
                 .collect(),
         };
-        Ok(Batch {
-            generation: self.generation,
-            full: base.is_none(),
-            changes,
-        })
+        Ok(Batch { generation: self.generation, full: base.is_none(), changes })
     }
 
     fn delta(&self, since: Generation, kinds: Kinds) -> Result<Vec<Arc<[u8]>>, postcard::Error> {
@@ -163,10 +157,7 @@ fn encode_change(change: &Change) -> Result<Encoded, PublishError> {
     };
     let frame = encode(&FromServer::Change(change)).map_err(PublishError::Encode)?;
     if frame.len() > MAX_FRAME {
-        return Err(PublishError::TooLarge {
-            service: what,
-            bytes: frame.len(),
-        });
+        return Err(PublishError::TooLarge { service: what, bytes: frame.len() });
     }
     Ok((key, Some(frame.into())))
 }

@@ -28,10 +28,7 @@ fn gone(name: &str) -> Change {
 }
 
 fn sent(state: &State, since: u64) -> (bool, Vec<Change>) {
-    let have = Have {
-        run: 1,
-        generation: Generation(since),
-    };
+    let have = Have { run: 1, generation: Generation(since) };
     let batch = state.batch(Some(have), ALL.and(Kinds::SERVICES)).unwrap();
     let changes = batch.changes.iter().map(|frame| {
         let FromServer::Change(change) = decode::<FromServer>(frame).unwrap() else {
@@ -87,10 +84,7 @@ fn another_run_or_a_generation_from_the_future_is_sent_everything() {
     let mut state = State::new(1, 10);
     state.apply(&[service("a", 1)]).unwrap();
     assert!(sent(&state, 2).0);
-    let other = Have {
-        run: 2,
-        generation: Generation(1),
-    };
+    let other = Have { run: 2, generation: Generation(1) };
     assert!(state.batch(Some(other), ALL).unwrap().full);
 }
 
@@ -101,10 +95,7 @@ fn kinds_are_kept_apart() {
     state.apply(&[service("a", 1), settings]).unwrap();
     assert_eq!(state.batch(None, Kinds::SETTINGS).unwrap().changes.len(), 1);
     assert_eq!(state.batch(None, Kinds::SERVICES).unwrap().changes.len(), 1);
-    assert_eq!(
-        state.batch(None, Kinds::default()).unwrap().changes.len(),
-        0
-    );
+    assert_eq!(state.batch(None, Kinds::default()).unwrap().changes.len(), 0);
 }
 
 #[test]
@@ -112,9 +103,7 @@ fn an_object_beyond_the_frame_limit_is_refused_by_name_and_nothing_changes() {
     let mut state = State::new(1, 10);
     let mut big = bare("big", 1);
     big.cluster_ips = vec![std::net::Ipv6Addr::LOCALHOST.into(); 1 << 20];
-    let error = state
-        .apply(&[service("a", 1), Change::Service(big)])
-        .unwrap_err();
+    let error = state.apply(&[service("a", 1), Change::Service(big)]).unwrap_err();
     assert!(error.to_string().contains("default/big"), "{error}");
     assert_eq!(state.generation(), Generation(0));
     assert!(state.objects.is_empty());

@@ -63,9 +63,7 @@ impl Subscriber {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
             let Some(client) = &mut self.client else {
-                let pause = self
-                    .retry_at
-                    .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+                let pause = self.retry_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
                 if pause > left {
                     std::thread::sleep(left);
                     return None;

@@ -7,12 +7,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sluice_feed::{
-    Client, ClientError, Kinds, MAX_FRAME, Mirror, Refusal, Server, ServerOptions, Subscriber,
-    Transaction,
+    Client, ClientError, Kinds, MAX_FRAME, Mirror, Refusal, Server, ServerOptions, Subscriber, Transaction,
 };
-use sluice_model::{
-    Change, Endpoint, Generation, Protocol, Service, ServiceName, ServicePort, Settings,
-};
+use sluice_model::{Change, Endpoint, Generation, Protocol, Service, ServiceName, ServicePort, Settings};
 
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -75,10 +72,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("feed.sock");
-        Self {
-            _folder: folder,
-            path,
-        }
+        Self { _folder: folder, path }
     }
 
     fn server(&self) -> Server {
@@ -115,24 +109,12 @@ fn nothing_is_sent_before_the_first_publication_then_everything_then_deltas() {
     assert_eq!(subscriber.next(Duration::from_millis(100)), None);
     assert!(subscriber.is_connected());
 
-    let settings = Settings {
-        node: "edge-1".into(),
-        ..Settings::default()
-    };
-    server
-        .publish(&[
-            Change::Settings(settings.clone()),
-            made("b", 1),
-            made("a", 1),
-        ])
-        .unwrap();
+    let settings = Settings { node: "edge-1".into(), ..Settings::default() };
+    server.publish(&[Change::Settings(settings.clone()), made("b", 1), made("a", 1)]).unwrap();
     let first = next(&mut subscriber);
     assert_eq!(first.generation, Generation(1));
     assert_eq!(first.run, server.run());
-    assert_eq!(
-        first.changes,
-        [Change::Settings(settings), made("a", 1), made("b", 1)]
-    );
+    assert_eq!(first.changes, [Change::Settings(settings), made("a", 1), made("b", 1)]);
 
     server.publish(&[made("a", 2), gone("b")]).unwrap();
     let second = next(&mut subscriber);
@@ -169,10 +151,7 @@ fn a_reconnecting_subscriber_is_sent_a_delta() {
     let transaction = client.next(&mut mirror, WAIT).unwrap().unwrap();
     assert_eq!(transaction.changes, [made("b", 3)]);
     until("full state instead of a delta", || {
-        server
-            .subscribers()
-            .last()
-            .is_some_and(|s| s.full_states == 0)
+        server.subscribers().last().is_some_and(|s| s.full_states == 0)
     });
 }
 
@@ -180,9 +159,7 @@ fn a_reconnecting_subscriber_is_sent_a_delta() {
 fn a_restarted_server_disturbs_nothing_that_did_not_change() {
     let bench = Bench::new();
     let server = bench.server();
-    server
-        .publish(&[made("same", 4), made("changes", 1), made("goes", 1)])
-        .unwrap();
+    server.publish(&[made("same", 4), made("changes", 1), made("goes", 1)]).unwrap();
     let mut subscriber = bench.subscriber();
     let first = next(&mut subscriber);
     drop(server);
@@ -192,20 +169,13 @@ fn a_restarted_server_disturbs_nothing_that_did_not_change() {
     assert_eq!(subscriber.mirror().len(), 3);
 
     let server = bench.server();
-    server
-        .publish(&[made("same", 4), made("changes", 2), made("new", 1)])
-        .unwrap();
+    server.publish(&[made("same", 4), made("changes", 2), made("new", 1)]).unwrap();
     let second = next(&mut subscriber);
     assert_ne!(first.run, second.run);
-    assert_eq!(
-        second.changes,
-        [gone("goes"), made("changes", 2), made("new", 1)]
-    );
+    assert_eq!(second.changes, [gone("goes"), made("changes", 2), made("new", 1)]);
     drop(server);
     let server = bench.server();
-    server
-        .publish(&[made("same", 4), made("changes", 2), made("new", 1)])
-        .unwrap();
+    server.publish(&[made("same", 4), made("changes", 2), made("new", 1)]).unwrap();
     let third = next(&mut subscriber);
     assert_eq!(third.changes, [], "nothing changed");
     assert_eq!(third.run, server.run());
@@ -253,10 +223,8 @@ fn a_subscriber_that_stops_reading_is_disconnected_and_comes_back() {
 fn a_silent_server_is_noticed() {
     // A server that answers the hello and then hangs, as a stopped process would.
     let bench = Bench::new();
-    let server = bench.server_with(ServerOptions {
-        heartbeat: Duration::from_millis(20),
-        ..ServerOptions::default()
-    });
+    let server =
+        bench.server_with(ServerOptions { heartbeat: Duration::from_millis(20), ..ServerOptions::default() });
     let mut mirror = Mirror::default();
     let mut recorded = UnixStream::connect(&bench.path).unwrap();
     recorded.write_all(&hello()).unwrap();
@@ -327,10 +295,8 @@ fn answer(bench: &Bench, bytes: &[u8], close: bool) -> Vec<u8> {
 #[test]
 fn garbage_torn_and_oversized_frames_end_the_connection_only() {
     let bench = Bench::new();
-    let server = bench.server_with(ServerOptions {
-        handshake: Duration::from_millis(300),
-        ..ServerOptions::default()
-    });
+    let server = bench
+        .server_with(ServerOptions { handshake: Duration::from_millis(300), ..ServerOptions::default() });
     let good = hello();
     assert_eq!(answer(&bench, b"GET / HTTP/1.1\r\n\r\n", false), b"");
     assert_eq!(answer(&bench, &[0; 100], false), b"");
@@ -370,27 +336,18 @@ fn another_version_is_refused_in_words() {
         socket.write_all(&body).unwrap();
     });
     let error = Client::connect(&listener_path, "t", all(), &mut Mirror::default()).unwrap_err();
-    assert!(
-        matches!(error, ClientError::Refused(Refusal::Version)),
-        "{error}"
-    );
+    assert!(matches!(error, ClientError::Refused(Refusal::Version)), "{error}");
     old.join().unwrap();
 }
 
 #[test]
 fn too_many_subscribers_are_told_so() {
     let bench = Bench::new();
-    let _server = bench.server_with(ServerOptions {
-        max_subscribers: 1,
-        ..ServerOptions::default()
-    });
+    let _server = bench.server_with(ServerOptions { max_subscribers: 1, ..ServerOptions::default() });
     let mut mirror = Mirror::default();
     let _first = Client::connect(&bench.path, "1", all(), &mut mirror).unwrap();
     let error = Client::connect(&bench.path, "2", all(), &mut Mirror::default()).unwrap_err();
-    assert!(
-        matches!(error, ClientError::Refused(Refusal::Full)),
-        "{error}"
-    );
+    assert!(matches!(error, ClientError::Refused(Refusal::Full)), "{error}");
 }
 
 #[test]
@@ -415,10 +372,7 @@ fn a_subscriber_is_given_only_the_kinds_it_asked_for() {
     assert_eq!(next(&mut subscriber).changes, [settings]);
     server.publish(&[made("a", 2)]).unwrap();
     let second = next(&mut subscriber);
-    assert_eq!(
-        (second.generation, second.changes.len()),
-        (Generation(2), 0)
-    );
+    assert_eq!((second.generation, second.changes.len()), (Generation(2), 0));
 }
 
 #[test]

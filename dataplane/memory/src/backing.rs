@@ -27,12 +27,8 @@ impl Backing {
             Self::Directory(directory) => {
                 let mut components = Path::new(name).components();
                 match (components.next(), components.next()) {
-                    (Some(Component::Normal(only)), None) => {
-                        Storage::file(&directory.join(only), len)
-                    }
-                    _ => Err(StorageError::BadName {
-                        name: name.to_owned(),
-                    }),
+                    (Some(Component::Normal(only)), None) => Storage::file(&directory.join(only), len),
+                    _ => Err(StorageError::BadName { name: name.to_owned() }),
                 }
             }
         }
@@ -52,14 +48,8 @@ mod tests {
         entries[9] = [1, 2, 3, 4];
         addresses[4] = 1 << 127;
         drop((entries, addresses));
-        assert_eq!(
-            backing.allocate::<[u32; 4]>("flows-0", 10).unwrap()[9],
-            [1, 2, 3, 4]
-        );
-        assert_eq!(
-            backing.allocate::<u128>("addresses-0", 5).unwrap()[4],
-            1 << 127
-        );
+        assert_eq!(backing.allocate::<[u32; 4]>("flows-0", 10).unwrap()[9], [1, 2, 3, 4]);
+        assert_eq!(backing.allocate::<u128>("addresses-0", 5).unwrap()[4], 1 << 127);
     }
 
     #[test]
@@ -68,18 +58,12 @@ mod tests {
         let backing = Backing::Directory(directory.path().to_owned());
         for name in ["", ".", "..", "../x", "/etc/x", "a/b"] {
             let refused = backing.allocate::<u8>(name, 1);
-            assert!(
-                matches!(refused, Err(StorageError::BadName { .. })),
-                "{name:?}"
-            );
+            assert!(matches!(refused, Err(StorageError::BadName { .. })), "{name:?}");
         }
     }
 
     #[test]
     fn anonymous_needs_no_name() {
-        assert_eq!(
-            Backing::default().allocate::<u16>("", 3).unwrap()[..],
-            [0, 0, 0]
-        );
+        assert_eq!(Backing::default().allocate::<u16>("", 3).unwrap()[..], [0, 0, 0]);
     }
 }

@@ -32,36 +32,25 @@ impl LockedFile {
 }
 
 /// Opens or creates `path`, locks it and gives it at least `bytes` bytes. Also gives the length to map.
-pub(crate) fn open_sized(
-    path: &Path,
-    bytes: usize,
-) -> Result<(LockedFile, Origin, usize), StorageError> {
-    let fail = |action, errno: Errno| StorageError::File {
-        path: path.to_owned(),
-        action,
-        source: errno.into(),
-    };
+pub(crate) fn open_sized(path: &Path, bytes: usize) -> Result<(LockedFile, Origin, usize), StorageError> {
+    let fail =
+        |action, errno: Errno| StorageError::File { path: path.to_owned(), action, source: errno.into() };
 
     // NONBLOCK so that a FIFO or device put there does not hang the open; it means nothing for regular files.
-    let flags =
-        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let private = Mode::RUSR | Mode::WUSR;
     let fd = fs::open(path, flags, private).map_err(|errno| fail("open", errno))?;
 
     let status = fs::fstat(&fd).map_err(|errno| fail("examine", errno))?;
     let regular = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
     if !regular || status.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(StorageError::Foreign {
-            path: path.to_owned(),
-        });
+        return Err(StorageError::Foreign { path: path.to_owned() });
     }
 
     match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
-            return Err(StorageError::InUse {
-                path: path.to_owned(),
-            });
+            return Err(StorageError::InUse { path: path.to_owned() });
         }
         Err(errno) => return Err(fail("lock", errno)),
     }
@@ -70,11 +59,7 @@ pub(crate) fn open_sized(
     // Looked at again: the previous holder may have sized the file between the first look and the lock.
     let status = fs::fstat(&fd).map_err(|errno| fail("examine", errno))?;
     let system = fs::fstatfs(&fd).map_err(|errno| fail("examine", errno))?;
-    let page = if system.f_type as i64 == HUGETLBFS {
-        system.f_bsize as usize
-    } else {
-        1
-    };
+    let page = if system.f_type as i64 == HUGETLBFS { system.f_bsize as usize } else { 1 };
     let mapped = bytes.next_multiple_of(page.max(1));
 
     let found = u64::try_from(status.st_size).unwrap_or(0);
@@ -91,14 +76,7 @@ pub(crate) fn open_sized(
     }
     check_space(&fd, path, wanted)?;
     fs::ftruncate(&fd, wanted).map_err(|errno| fail("size", errno))?;
-    Ok((
-        LockedFile {
-            fd,
-            path: path.to_owned(),
-        },
-        origin,
-        mapped,
-    ))
+    Ok((LockedFile { fd, path: path.to_owned() }, origin, mapped))
 }
 
 /// Refuses a file whose holes the file system could not fill now.
@@ -108,19 +86,13 @@ fn check_space(fd: &OwnedFd, path: &Path, wanted: u64) -> Result<(), StorageErro
         action: "examine the file system of",
         source: io::Error::from(errno),
     };
-    let allocated = u64::try_from(fs::fstat(fd).map_err(fail)?.st_blocks)
-        .unwrap_or(0)
-        .saturating_mul(512);
+    let allocated = u64::try_from(fs::fstat(fd).map_err(fail)?.st_blocks).unwrap_or(0).saturating_mul(512);
     let system = fs::fstatvfs(fd).map_err(fail)?;
     let free = system.f_bavail.saturating_mul(system.f_frsize);
     let needed = wanted.saturating_sub(allocated);
     // A hugetlbfs or tmpfs without a size limit reports no blocks at all.
     if system.f_blocks != 0 && needed > free {
-        return Err(StorageError::NoSpace {
-            path: path.to_owned(),
-            needed,
-            free,
-        });
+        return Err(StorageError::NoSpace { path: path.to_owned(), needed, free });
     }
     Ok(())
 }

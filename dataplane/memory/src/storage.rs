@@ -135,13 +135,8 @@ impl<T: Pod> Storage<T> {
         let (lock, origin, mapped) = file::open_sized(path, bytes)?;
         // SAFETY: the file is ours alone by ownership, mode and lock (see the module's doc for the limits of that), it
         // has at least `mapped` bytes, and `lock` keeps it open and locked for longer than the mapping.
-        let map =
-            unsafe { MmapOptions::new().len(mapped).map_mut(lock.fd()) }.map_err(|source| {
-                StorageError::Map {
-                    bytes: mapped,
-                    source,
-                }
-            })?;
+        let map = unsafe { MmapOptions::new().len(mapped).map_mut(lock.fd()) }
+            .map_err(|source| StorageError::Map { bytes: mapped, source })?;
         Ok(Self::over(map, len, origin, Some(lock)))
     }
 
@@ -159,13 +154,7 @@ impl<T: Pod> Storage<T> {
         const { assert!(align_of::<T>() <= PAGE, "more aligned than a page") };
         // Advice only: without it the table works, with more TLB misses. File systems without huge pages refuse it.
         let _ = map.advise(Advice::HugePage);
-        Self {
-            map,
-            len,
-            origin,
-            lock,
-            element: PhantomData,
-        }
+        Self { map, len, origin, lock, element: PhantomData }
     }
 }
 

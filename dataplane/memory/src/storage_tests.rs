@@ -35,23 +35,12 @@ fn a_reopened_file_has_what_was_written() {
     assert_eq!(table.origin(), Origin::Fresh);
     assert_eq!(table.path(), Some(path.as_path()));
     assert!(table.iter().all(|entry| entry.stamp == 0));
-    table[999] = Entry {
-        key: [1, 2, 3, 4],
-        stamp: 5,
-        rest: [6; 7],
-    };
+    table[999] = Entry { key: [1, 2, 3, 4], stamp: 5, rest: [6; 7] };
     drop(table);
 
     let table = Storage::<Entry>::file(&path, 1000).unwrap();
     assert_eq!(table.origin(), Origin::Reopened);
-    assert_eq!(
-        table[999],
-        Entry {
-            key: [1, 2, 3, 4],
-            stamp: 5,
-            rest: [6; 7]
-        }
-    );
+    assert_eq!(table[999], Entry { key: [1, 2, 3, 4], stamp: 5, rest: [6; 7] });
     let metadata = std::fs::metadata(&path).unwrap();
     assert_eq!(metadata.mode() & 0o777, 0o600);
     assert_eq!(metadata.len(), 64_000);
@@ -62,15 +51,9 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flows");
     let first = Storage::<u64>::file(&path, 8).unwrap();
-    assert!(matches!(
-        Storage::<u64>::file(&path, 8),
-        Err(StorageError::InUse { .. })
-    ));
+    assert!(matches!(Storage::<u64>::file(&path, 8), Err(StorageError::InUse { .. })));
     // Nor may it resize the file under the first.
-    assert!(matches!(
-        Storage::<u64>::file(&path, 4),
-        Err(StorageError::InUse { .. })
-    ));
+    assert!(matches!(Storage::<u64>::file(&path, 4), Err(StorageError::InUse { .. })));
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 64);
     drop(first);
     Storage::<u64>::file(&path, 8).unwrap();
@@ -84,26 +67,13 @@ fn a_truncated_or_extended_file_starts_over() {
         let mut table = Storage::<u64>::file(&path, 8).unwrap();
         table.fill(u64::MAX);
         drop(table);
-        OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(length)
-            .unwrap();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
         let table = Storage::<u64>::file(&path, 8).unwrap();
         assert_eq!(table.origin(), Origin::Replaced(length));
         assert_eq!(table[..], [0; 8]);
     }
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(0)
-        .unwrap();
-    assert_eq!(
-        Storage::<u64>::file(&path, 8).unwrap().origin(),
-        Origin::Fresh
-    );
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    assert_eq!(Storage::<u64>::file(&path, 8).unwrap().origin(), Origin::Fresh);
 }
 
 #[test]
@@ -112,10 +82,7 @@ fn another_table_size_starts_over() {
     let path = directory.path().join("flows");
     Storage::<u64>::file(&path, 8).unwrap().fill(7);
     let table = Storage::<u64>::file(&path, 9).unwrap();
-    assert_eq!(
-        (table.origin(), &table[..]),
-        (Origin::Replaced(64), &[0; 9][..])
-    );
+    assert_eq!((table.origin(), &table[..]), (Origin::Replaced(64), &[0; 9][..]));
 }
 
 #[test]
@@ -125,16 +92,10 @@ fn links_directories_and_fifos_are_refused() {
     std::fs::write(&target, b"precious").unwrap();
     let link = directory.path().join("link");
     symlink(&target, &link).unwrap();
-    assert!(matches!(
-        Storage::<u64>::file(&link, 8),
-        Err(StorageError::File { action: "open", .. })
-    ));
+    assert!(matches!(Storage::<u64>::file(&link, 8), Err(StorageError::File { action: "open", .. })));
     assert_eq!(std::fs::read(&target).unwrap(), b"precious");
 
-    assert!(matches!(
-        Storage::<u64>::file(directory.path(), 8),
-        Err(StorageError::File { .. })
-    ));
+    assert!(matches!(Storage::<u64>::file(directory.path(), 8), Err(StorageError::File { .. })));
 
     let fifo = directory.path().join("fifo");
     rustix::fs::mknodat(
@@ -145,10 +106,7 @@ fn links_directories_and_fifos_are_refused() {
         0,
     )
     .unwrap();
-    assert!(matches!(
-        Storage::<u64>::file(&fifo, 8),
-        Err(StorageError::Foreign { .. })
-    ));
+    assert!(matches!(Storage::<u64>::file(&fifo, 8), Err(StorageError::Foreign { .. })));
 }
 
 #[test]
@@ -156,31 +114,16 @@ fn a_table_the_file_system_cannot_hold_is_refused_when_it_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flows");
     let refused = Storage::<[u64; 128]>::file(&path, 1 << 40);
-    assert!(
-        matches!(refused, Err(StorageError::NoSpace { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StorageError::NoSpace { .. })), "{refused:?}");
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
 }
 
 #[test]
 fn impossible_lengths_are_errors() {
-    assert!(matches!(
-        Storage::<u64>::anonymous(0),
-        Err(StorageError::Length { .. })
-    ));
-    assert!(matches!(
-        Storage::<u64>::anonymous(usize::MAX),
-        Err(StorageError::Length { .. })
-    ));
-    assert!(matches!(
-        Storage::<u64>::anonymous(1 << 56),
-        Err(StorageError::Map { .. })
-    ));
-    assert!(matches!(
-        Storage::<[u8; 0]>::anonymous(5),
-        Err(StorageError::Length { .. })
-    ));
+    assert!(matches!(Storage::<u64>::anonymous(0), Err(StorageError::Length { .. })));
+    assert!(matches!(Storage::<u64>::anonymous(usize::MAX), Err(StorageError::Length { .. })));
+    assert!(matches!(Storage::<u64>::anonymous(1 << 56), Err(StorageError::Map { .. })));
+    assert!(matches!(Storage::<[u8; 0]>::anonymous(5), Err(StorageError::Length { .. })));
 }
 
 #[test]

@@ -41,13 +41,7 @@ impl Arp {
         let (sender, target) = rest.split_at(10);
         let (sender_mac, sender_ip) = station(sender)?;
         let (target_mac, target_ip) = station(target)?;
-        Some(Self {
-            operation: u16::from_be_bytes([o0, o1]),
-            sender_mac,
-            sender_ip,
-            target_mac,
-            target_ip,
-        })
+        Some(Self { operation: u16::from_be_bytes([o0, o1]), sender_mac, sender_ip, target_mac, target_ip })
     }
 
     /// The packet's bytes.
@@ -73,13 +67,7 @@ impl Arp {
 
     /// Asks who has `target`.
     pub fn request(sender_mac: MacAddr, sender_ip: Ipv4Addr, target_ip: Ipv4Addr) -> Self {
-        Self {
-            operation: REQUEST,
-            sender_mac,
-            sender_ip,
-            target_mac: MacAddr::ZERO,
-            target_ip,
-        }
+        Self { operation: REQUEST, sender_mac, sender_ip, target_mac: MacAddr::ZERO, target_ip }
     }
 
     /// Tells the link that `ip` is at `mac`: a request for itself (RFC 5227 section 2.3), to be broadcast.
@@ -118,9 +106,6 @@ mod tests {
         let arp = Arp::announcement(MacAddr([2; 6]), Ipv4Addr::new(192, 0, 2, 9));
         assert_eq!((arp.sender_ip, arp.operation), (arp.target_ip, REQUEST));
         let parsed = crate::parse(&arp.to_frame(MacAddr::BROADCAST)).unwrap();
-        assert_eq!(
-            (parsed.kind, parsed.src, parsed.sport),
-            (crate::Kind::Arp, 0xc000_0209, REQUEST)
-        );
+        assert_eq!((parsed.kind, parsed.src, parsed.sport), (crate::Kind::Arp, 0xc000_0209, REQUEST));
     }
 }

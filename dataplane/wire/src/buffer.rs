@@ -49,11 +49,7 @@ impl TestBuf {
     pub fn new(frame: &[u8]) -> Self {
         let mut room = vec![0; TEST_HEADROOM + TEST_ROOM.max(frame.len())];
         room[TEST_HEADROOM..TEST_HEADROOM + frame.len()].copy_from_slice(frame);
-        Self {
-            room,
-            start: TEST_HEADROOM,
-            end: TEST_HEADROOM + frame.len(),
-        }
+        Self { room, start: TEST_HEADROOM, end: TEST_HEADROOM + frame.len() }
     }
 }
 

@@ -116,23 +116,13 @@ impl Packet {
     /// Carries an SCTP packet, its chunks being the payload.
     pub fn sctp(mut self, sport: u16, dport: u16, tag: u32) -> Self {
         self.proto = ip::SCTP;
-        self.header = [
-            &sport.to_be_bytes()[..],
-            &dport.to_be_bytes(),
-            &tag.to_be_bytes(),
-            &[0; 4],
-        ]
-        .concat();
+        self.header = [&sport.to_be_bytes()[..], &dport.to_be_bytes(), &tag.to_be_bytes(), &[0; 4]].concat();
         self
     }
 
     /// Carries an ICMP or ICMPv6 message, as the family has it; `rest` are bytes 4 to 7.
     pub fn icmp(mut self, kind: u8, code: u8, rest: [u8; 4]) -> Self {
-        self.proto = if self.src.is_ipv4() {
-            ip::ICMP
-        } else {
-            ip::ICMPV6
-        };
+        self.proto = if self.src.is_ipv4() { ip::ICMP } else { ip::ICMPV6 };
         self.header = [&[kind, code, 0, 0][..], &rest].concat();
         self
     }
@@ -199,8 +189,7 @@ impl Packet {
     /// IPv4 options, padded to words with "end"; at most 40 bytes.
     pub fn options(mut self, options: &[u8]) -> Self {
         self.options = options.to_vec();
-        self.options
-            .resize(options.len().next_multiple_of(4).min(40), 0);
+        self.options.resize(options.len().next_multiple_of(4).min(40), 0);
         self
     }
 
@@ -246,11 +235,7 @@ impl Packet {
     /// The extension headers, and what the IP header calls the first of them.
     fn chain(&self) -> (u8, Vec<u8>) {
         let mut chain = Vec::new();
-        let kinds = self
-            .extensions
-            .iter()
-            .map(|(kind, _)| *kind)
-            .chain([self.proto]);
+        let kinds = self.extensions.iter().map(|(kind, _)| *kind).chain([self.proto]);
         for ((kind, body), next) in self.extensions.iter().zip(kinds.clone().skip(1)) {
             let start = chain.len();
             chain.extend([next, 0]);
@@ -275,19 +260,11 @@ impl Packet {
         match (self.src, self.dst) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
                 let len = self.options.len() + payload.len();
-                let mut header = ipv4::header(
-                    src.to_bits(),
-                    dst.to_bits(),
-                    protocol,
-                    self.tos,
-                    self.ttl,
-                    len,
-                )
-                .to_vec();
+                let mut header =
+                    ipv4::header(src.to_bits(), dst.to_bits(), protocol, self.tos, self.ttl, len).to_vec();
                 header[0] += (self.options.len() / 4) as u8;
                 header[4..6].copy_from_slice(&(self.id as u16).to_be_bytes());
-                let flags = if self.dont_fragment { 0x4000 } else { 0 }
-                    | if fragment.1 { 0x2000 } else { 0 };
+                let flags = if self.dont_fragment { 0x4000 } else { 0 } | if fragment.1 { 0x2000 } else { 0 };
                 header[6..8].copy_from_slice(&(flags | fragment.0).to_be_bytes());
                 header.extend(&self.options);
                 let checksum = crate::checksum::ipv4_header_checksum(&header);
@@ -295,14 +272,8 @@ impl Packet {
                 [&header[..], payload].concat()
             }
             (IpAddr::V6(src), IpAddr::V6(dst)) => {
-                let header = ipv6::header(
-                    src.to_bits(),
-                    dst.to_bits(),
-                    protocol,
-                    self.tos,
-                    self.ttl,
-                    payload.len(),
-                );
+                let header =
+                    ipv6::header(src.to_bits(), dst.to_bits(), protocol, self.tos, self.ttl, payload.len());
                 [&header[..], payload].concat()
             }
             // `new` does not let families differ.
@@ -315,11 +286,7 @@ impl Packet {
         for (ethertype, control) in &self.tags {
             frame.extend([ethertype.to_be_bytes(), control.to_be_bytes()].as_flattened());
         }
-        let kind = if self.src.is_ipv4() {
-            ethertype::IPV4
-        } else {
-            ethertype::IPV6
-        };
+        let kind = if self.src.is_ipv4() { ethertype::IPV4 } else { ethertype::IPV6 };
         frame.extend(kind.to_be_bytes());
         frame.extend(packet);
         frame

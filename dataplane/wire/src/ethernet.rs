@@ -73,11 +73,7 @@ impl FromStr for MacAddr {
             }
             *octet = u8::from_str_radix(part, 16).map_err(|_| InvalidMacAddr)?;
         }
-        if parts.next().is_some() {
-            Err(InvalidMacAddr)
-        } else {
-            Ok(Self(octets))
-        }
+        if parts.next().is_some() { Err(InvalidMacAddr) } else { Ok(Self(octets)) }
     }
 }
 

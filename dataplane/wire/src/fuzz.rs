@@ -17,42 +17,25 @@ pub fn fuzz_packet(data: &[u8]) {
     let mut frame = data.to_vec();
     if let Some(quote) = Quote::find(&frame, &parsed) {
         assert!(quote.rewrite(&mut frame, &parsed, (quote.dst, 1), (quote.src, 2)));
-        assert!(
-            Quote::find(&frame, &parsed).is_some_and(|again| (again.sport, again.dport) == (1, 2))
-        );
+        assert!(Quote::find(&frame, &parsed).is_some_and(|again| (again.sport, again.dport) == (1, 2)));
         let right = transport::checksum_ok(data, &parsed);
-        assert_eq!(
-            transport::checksum_ok(&frame, &parsed),
-            right,
-            "a checksum keeps right, or wrong"
-        );
+        assert_eq!(transport::checksum_ok(&frame, &parsed), right, "a checksum keeps right, or wrong");
     }
     tcp::clamp_mss(parsed.l4_bytes_mut(&mut frame), 1200);
 
     let mac = MacAddr([2, 0, 0, 0, 0, 1]);
-    let errors = [
-        Unreachable::Port,
-        Unreachable::TooBig { mtu: 1400 },
-        Unreachable::TimeExceeded,
-    ];
+    let errors = [Unreachable::Port, Unreachable::TooBig { mtu: 1400 }, Unreachable::TimeExceeded];
     answered(data, |buf| reply::tcp_reset(buf, &parsed).is_ok());
-    answered(data, |buf| {
-        reply::neighbor_advertisement(buf, &parsed, mac).is_ok()
-    });
+    answered(data, |buf| reply::neighbor_advertisement(buf, &parsed, mac).is_ok());
     answered(data, |buf| reply::arp_reply(buf, mac).is_ok());
     for error in errors {
-        answered(data, |buf| {
-            reply::icmp_unreachable(buf, &parsed, error, None).is_ok()
-        });
+        answered(data, |buf| reply::icmp_unreachable(buf, &parsed, error, None).is_ok());
     }
     let mut buf = TestBuf::new(data);
     if reply::echo_reply(&mut buf, &parsed).is_ok() {
         let answer = checked(&buf);
         // An echo keeps the asker's checksum error.
-        assert_eq!(
-            transport::checksum_ok(buf.data(), &answer),
-            transport::checksum_ok(data, &parsed)
-        );
+        assert_eq!(transport::checksum_ok(buf.data(), &answer), transport::checksum_ok(data, &parsed));
     }
 }
 
@@ -69,16 +52,7 @@ fn answered(data: &[u8], answer: impl FnOnce(&mut TestBuf) -> bool) {
 /// The answer, which parses, and as something that is sent.
 fn checked(buf: &TestBuf) -> Parsed {
     let parsed = parse(buf.data());
-    assert!(
-        matches!(
-            parsed,
-            Ok(Parsed {
-                kind: Kind::V4 | Kind::V6 | Kind::Arp,
-                ..
-            })
-        ),
-        "{parsed:?}"
-    );
+    assert!(matches!(parsed, Ok(Parsed { kind: Kind::V4 | Kind::V6 | Kind::Arp, .. })), "{parsed:?}");
     parsed.unwrap_or_default()
 }
 

@@ -36,8 +36,5 @@ pub mod unreachable {
 /// Whether messages of this type quote a packet, and so may not be answered by an error (RFC 1812 section 4.3.2.7).
 #[inline]
 pub const fn is_error(kind: u8) -> bool {
-    matches!(
-        kind,
-        UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM
-    )
+    matches!(kind, UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM)
 }

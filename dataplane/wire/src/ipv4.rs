@@ -23,10 +23,7 @@ impl<'p> Ipv4<'p> {
         if header[0] >> 4 != 4 {
             return None;
         }
-        Some(Self {
-            header,
-            options: rest.get(..options)?,
-        })
+        Some(Self { header, options: rest.get(..options)? })
     }
 
     /// Source address.
@@ -206,23 +203,9 @@ mod tests {
     fn fields() {
         let packet = header(0x0102_0304, 0x0506_0708, 6, 0xb8, 9, 100);
         let view = Ipv4::new(&packet).unwrap();
-        assert_eq!(
-            (view.src(), view.dst()),
-            (Ipv4Addr::new(1, 2, 3, 4), Ipv4Addr::new(5, 6, 7, 8))
-        );
-        assert_eq!(
-            (
-                view.total_len(),
-                view.header_len(),
-                view.ttl(),
-                view.protocol()
-            ),
-            (120, 20, 9, 6)
-        );
-        assert_eq!(
-            (view.tos(), view.id(), view.fragment_offset()),
-            (0xb8, 0, 0)
-        );
+        assert_eq!((view.src(), view.dst()), (Ipv4Addr::new(1, 2, 3, 4), Ipv4Addr::new(5, 6, 7, 8)));
+        assert_eq!((view.total_len(), view.header_len(), view.ttl(), view.protocol()), (120, 20, 9, 6));
+        assert_eq!((view.tos(), view.id(), view.fragment_offset()), (0xb8, 0, 0));
         assert!(view.dont_fragment() && !view.more_fragments() && view.options().is_empty());
         assert_eq!(view.checksum(), checksum::ipv4_header_checksum(&packet));
     }

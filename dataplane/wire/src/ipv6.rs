@@ -18,10 +18,7 @@ impl<'p> Ipv6<'p> {
     /// The header that `packet` starts with; `None` where it is cut short or is not IPv6. The payload length is not
     /// held against the packet's, so this also reads the quotes in ICMPv6 errors.
     pub fn new(packet: &'p [u8]) -> Option<Self> {
-        packet
-            .first_chunk()
-            .filter(|header| header[0] >> 4 == 6)
-            .map(Self)
+        packet.first_chunk().filter(|header| header[0] >> 4 == 6).map(Self)
     }
 
     /// Source address.
@@ -112,14 +109,7 @@ impl<'p> Ipv6Mut<'p> {
 }
 
 /// A fixed header.
-pub fn header(
-    src: u128,
-    dst: u128,
-    next: u8,
-    class: u8,
-    hop_limit: u8,
-    payload: usize,
-) -> [u8; HEADER] {
+pub fn header(src: u128, dst: u128, next: u8, class: u8, hop_limit: u8, payload: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..2].copy_from_slice(&(0x6000 | (u16::from(class) << 4)).to_be_bytes());
     header[4..6].copy_from_slice(&u16::try_from(payload).unwrap_or(u16::MAX).to_be_bytes());
@@ -149,11 +139,7 @@ pub struct UpperLayer {
 /// Walks the extension headers at the start of `chain`, the first being of type `next`. `None` where the chain is cut
 /// short or longer than eight headers: quotes in ICMPv6 errors are cut anywhere.
 pub fn upper_layer(chain: &[u8], next: u8) -> Option<UpperLayer> {
-    let mut at = UpperLayer {
-        protocol: next,
-        offset: 0,
-        later_fragment: false,
-    };
+    let mut at = UpperLayer { protocol: next, offset: 0, later_fragment: false };
     for _ in 0..=crate::parse::MAX_EXTENSIONS {
         if !crate::parse::is_extension(at.protocol) {
             return Some(at);
@@ -164,13 +150,8 @@ pub fn upper_layer(chain: &[u8], next: u8) -> Option<UpperLayer> {
             ip::AUTHENTICATION => (usize::from(start[1]) + 2) * 4,
             _ => (usize::from(start[1]) + 1) * 8,
         };
-        let later =
-            at.protocol == ip::FRAGMENT && u16::from_be_bytes([start[2], start[3]]) >> 3 != 0;
-        at = UpperLayer {
-            protocol: start[0],
-            offset: at.offset + len,
-            later_fragment: later,
-        };
+        let later = at.protocol == ip::FRAGMENT && u16::from_be_bytes([start[2], start[3]]) >> 3 != 0;
+        at = UpperLayer { protocol: start[0], offset: at.offset + len, later_fragment: later };
         if later {
             return Some(at);
         }
@@ -191,12 +172,7 @@ mod tests {
         let view = Ipv6::new(&packet).unwrap();
         assert_eq!((u128::from(view.src()), u128::from(view.dst())), (SRC, DST));
         assert_eq!(
-            (
-                view.payload_len(),
-                view.next_header(),
-                view.hop_limit(),
-                view.traffic_class()
-            ),
+            (view.payload_len(), view.next_header(), view.hop_limit(), view.traffic_class()),
             (100, 17, 9, 0xb8)
         );
         let mut view = Ipv6Mut::new(&mut packet).unwrap();
@@ -221,46 +197,15 @@ mod tests {
     #[test]
     fn chains_are_walked() {
         let hop_by_hop = [ip::AUTHENTICATION, 0, 1, 4, 0, 0, 0, 0];
-        let authentication = [
-            ip::FRAGMENT,
-            4,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1,
-            0,
-            0,
-            0,
-            1,
-            1,
-            2,
-            3,
-            4,
-            5,
-            6,
-            7,
-            8,
-            9,
-            10,
-            11,
-            12,
-        ];
+        let authentication =
+            [ip::FRAGMENT, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
         let fragment = [ip::TCP, 0, 0, 1, 0, 0, 0, 9];
         let chain = [&hop_by_hop[..], &authentication, &fragment].concat();
-        let found = UpperLayer {
-            protocol: ip::TCP,
-            offset: 40,
-            later_fragment: false,
-        };
+        let found = UpperLayer { protocol: ip::TCP, offset: 40, later_fragment: false };
         assert_eq!(upper_layer(&chain, ip::HOP_BY_HOP), Some(found));
         assert_eq!(upper_layer(&chain[..33], ip::HOP_BY_HOP), None);
         assert_eq!(
-            upper_layer(
-                &[ip::DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0].repeat(9),
-                ip::DESTINATION_OPTIONS
-            ),
+            upper_layer(&[ip::DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0].repeat(9), ip::DESTINATION_OPTIONS),
             None
         );
         let later = [ip::UDP, 0, 0, 0xb9, 0, 0, 0, 9];

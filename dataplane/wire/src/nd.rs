@@ -48,11 +48,7 @@ pub fn solicitation(frame: &[u8], parsed: &Parsed) -> Option<Solicitation> {
     if target >> 120 == 0xff || detection {
         return None;
     }
-    Some(Solicitation {
-        src,
-        target,
-        src_mac,
-    })
+    Some(Solicitation { src, target, src_mac })
 }
 
 /// The last link address option of type `wanted`; the outer `None` where an option is empty or runs past the end.
@@ -81,50 +77,22 @@ pub fn advertisement(mac: MacAddr, target: u128, dst: u128, solicited: bool) -> 
     const SOLICITED: u8 = 0x40;
     const OVERRIDE: u8 = 0x20;
     let flags = ROUTER | OVERRIDE | if solicited { SOLICITED } else { 0 };
-    message(
-        icmpv6::NEIGHBOR_ADVERTISEMENT,
-        flags,
-        target,
-        dst,
-        target,
-        TARGET_LINK_ADDRESS,
-        mac,
-    )
+    message(icmpv6::NEIGHBOR_ADVERTISEMENT, flags, target, dst, target, TARGET_LINK_ADDRESS, mac)
 }
 
 /// A frame that tells the link that `target` is at `mac`, unasked (RFC 4861 section 7.2.6).
 pub fn announcement(mac: MacAddr, target: u128) -> [u8; 86] {
-    frame(
-        mac,
-        ALL_NODES,
-        &advertisement(mac, target, ALL_NODES, false),
-    )
+    frame(mac, ALL_NODES, &advertisement(mac, target, ALL_NODES, false))
 }
 
 /// A frame that asks who has `target`.
 pub fn solicitation_frame(mac: MacAddr, src: u128, target: u128) -> [u8; 86] {
     let dst = ipv6::solicited_node(target);
-    let packet = message(
-        icmpv6::NEIGHBOR_SOLICITATION,
-        0,
-        src,
-        dst,
-        target,
-        SOURCE_LINK_ADDRESS,
-        mac,
-    );
+    let packet = message(icmpv6::NEIGHBOR_SOLICITATION, 0, src, dst, target, SOURCE_LINK_ADDRESS, mac);
     frame(mac, dst, &packet)
 }
 
-fn message(
-    kind: u8,
-    flags: u8,
-    src: u128,
-    dst: u128,
-    target: u128,
-    option: u8,
-    mac: MacAddr,
-) -> [u8; 72] {
+fn message(kind: u8, flags: u8, src: u128, dst: u128, target: u128, option: u8, mac: MacAddr) -> [u8; 72] {
     let mut packet = [0; 72];
     packet[..40].copy_from_slice(&ipv6::header(src, dst, ip::ICMPV6, 0, HOP_LIMIT, 32));
     packet[40] = kind;
@@ -148,9 +116,7 @@ fn frame(src: MacAddr, group: u128, packet: &[u8; 72]) -> [u8; 86] {
 /// A neighbour advertisement's target, flags and link address, for tests of what was sent.
 pub fn read_advertisement(packet: &[u8]) -> Option<(u128, u8, Option<MacAddr>)> {
     let ipv6 = Ipv6::new(packet)?;
-    let (fixed, options) = packet
-        .get(ipv6::HEADER..)?
-        .split_first_chunk::<NEIGHBOR>()?;
+    let (fixed, options) = packet.get(ipv6::HEADER..)?.split_first_chunk::<NEIGHBOR>()?;
     let [kind, 0, _, _, flags, _, _, _, target @ ..] = *fixed else {
         return None;
     };

@@ -154,19 +154,9 @@ fn arp(packet: &[u8], l3: usize, flags: Flags, vlan: u16) -> Result<Parsed, Pars
 pub fn fuzz_parse(data: &[u8]) {
     use crate::protocol::ip;
     if let Ok(parsed) = parse(data) {
-        let (l3, l4, end) = (
-            usize::from(parsed.l3),
-            usize::from(parsed.l4),
-            usize::from(parsed.end),
-        );
-        assert!(
-            l3 <= l4 && l4 <= end && end <= data.len(),
-            "{parsed:?} of {} bytes",
-            data.len()
-        );
-        if matches!(parsed.kind, Kind::V4 | Kind::V6)
-            && !parsed.flags.contains(Flags::FRAGMENT_LATER)
-        {
+        let (l3, l4, end) = (usize::from(parsed.l3), usize::from(parsed.l4), usize::from(parsed.end));
+        assert!(l3 <= l4 && l4 <= end && end <= data.len(), "{parsed:?} of {} bytes", data.len());
+        if matches!(parsed.kind, Kind::V4 | Kind::V6) && !parsed.flags.contains(Flags::FRAGMENT_LATER) {
             let fixed = match (parsed.kind, parsed.proto) {
                 (Kind::V4, ip::ICMPV6) | (Kind::V6, ip::ICMP) => 0,
                 (_, proto) => l4::fixed_header(proto),

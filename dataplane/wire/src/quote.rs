@@ -56,13 +56,7 @@ impl Quote {
                 if header.fragment_offset() != 0 {
                     return None;
                 }
-                (
-                    IpAddr::V4(header.src()),
-                    IpAddr::V4(header.dst()),
-                    header.protocol(),
-                    offset,
-                    l4_len,
-                )
+                (IpAddr::V4(header.src()), IpAddr::V4(header.dst()), header.protocol(), offset, l4_len)
             }
             _ => {
                 let header = Ipv6::new(quote)?;
@@ -72,13 +66,7 @@ impl Quote {
                     return None;
                 }
                 let offset = ipv6::HEADER + upper.offset;
-                (
-                    IpAddr::V6(header.src()),
-                    IpAddr::V6(header.dst()),
-                    upper.protocol,
-                    offset,
-                    l4_len,
-                )
+                (IpAddr::V6(header.src()), IpAddr::V6(header.dst()), upper.protocol, offset, l4_len)
             }
         };
         let [a, b, c, d, ..] = *quote.get(offset..)?.first_chunk::<8>()?;
@@ -103,13 +91,7 @@ impl Quote {
     /// False, and nothing changed, where the addresses are of another family or `frame` is not the one this was
     /// found in.
     #[must_use]
-    pub fn rewrite(
-        &self,
-        frame: &mut [u8],
-        parsed: &Parsed,
-        src: (IpAddr, u16),
-        dst: (IpAddr, u16),
-    ) -> bool {
+    pub fn rewrite(&self, frame: &mut [u8], parsed: &Parsed, src: (IpAddr, u16), dst: (IpAddr, u16)) -> bool {
         let Some(error) = frame.get_mut(usize::from(parsed.l4)..usize::from(parsed.end)) else {
             return false;
         };
@@ -150,16 +132,10 @@ impl Quote {
     }
 
     fn rewrite_ports(&self, quote: &mut [u8], sport: u16, dport: u16, addresses: Delta) {
-        let transport = quote
-            .get_mut(usize::from(self.l4 - self.l3)..)
-            .unwrap_or_default();
+        let transport = quote.get_mut(usize::from(self.l4 - self.l3)..).unwrap_or_default();
         let whole = match self.proto {
-            ip::TCP => TcpMut::new(transport)
-                .map(|mut tcp| tcp.set_ports(sport, dport, addresses))
-                .is_some(),
-            ip::UDP => UdpMut::new(transport)
-                .map(|mut udp| udp.set_ports(sport, dport, addresses))
-                .is_some(),
+            ip::TCP => TcpMut::new(transport).map(|mut tcp| tcp.set_ports(sport, dport, addresses)).is_some(),
+            ip::UDP => UdpMut::new(transport).map(|mut udp| udp.set_ports(sport, dport, addresses)).is_some(),
             _ => sctp::set_ports(transport, sport, dport, self.l4_len),
         };
         // Cut in front of the checksum's end: there is none to keep right, and a part of one is left as it is.

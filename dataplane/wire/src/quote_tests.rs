@@ -86,27 +86,14 @@ fn what_is_no_quote_with_ports_is_not_found() {
     let packet = Packet::v4([192, 0, 2, 7], [10, 0, 0, 1]);
     let segment = packet.clone().tcp(1, 2, tcp::ACK);
 
-    assert!(
-        find(&error(&segment.packet(), host, 28)).is_some(),
-        "eight bytes of TCP suffice"
-    );
+    assert!(find(&error(&segment.packet(), host, 28)).is_some(), "eight bytes of TCP suffice");
     assert!(find(&error(&segment.packet(), host, 27)).is_none());
-    assert!(
-        find(&error(
-            &packet.clone().icmp(8, 0, [0; 4]).packet(),
-            host,
-            100
-        ))
-        .is_none()
-    );
+    assert!(find(&error(&packet.clone().icmp(8, 0, [0; 4]).packet(), host, 100)).is_none());
     assert!(find(&segment.frame()).is_none());
     let later = segment.fragment(3, false, &[0; 32]);
     assert!(find(&error(&later[14..], host, 100)).is_none());
     let v6 = Packet::v6(7_u128 << 100, 8_u128 << 100).udp(1, 2);
-    assert!(
-        find(&error(&v6.packet(), host, 100)).is_none(),
-        "the other family"
-    );
+    assert!(find(&error(&v6.packet(), host, 100)).is_none(), "the other family");
     let echo = packet.icmp(8, 0, [0; 4]).payload(segment.packet());
     assert!(find(&echo.frame()).is_none());
 }

@@ -73,24 +73,14 @@ impl Ends {
         }
         let (ends, unicast) = match parsed.kind {
             // The parser has seen to the source. The destination becomes one, and has to be as good.
-            Kind::V4 => (
-                Self::V4(parsed.src, parsed.dst),
-                !parse::v4_is_martian(parsed.dst),
-            ),
+            Kind::V4 => (Self::V4(parsed.src, parsed.dst), !parse::v4_is_martian(parsed.dst)),
             Kind::V6 => {
                 let (src, dst) = v6_addrs(frame, parsed);
-                (
-                    Self::V6(src, dst),
-                    src != 0 && !parse::v6_is_martian(dst, ip::NO_NEXT),
-                )
+                (Self::V6(src, dst), src != 0 && !parse::v6_is_martian(dst, ip::NO_NEXT))
             }
             Kind::Arp | Kind::Other => return Err(NoReply::WrongKind),
         };
-        if unicast {
-            Ok(ends)
-        } else {
-            Err(NoReply::NotUnicast)
-        }
+        if unicast { Ok(ends) } else { Err(NoReply::NotUnicast) }
     }
 }
 

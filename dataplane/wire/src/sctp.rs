@@ -55,12 +55,7 @@ pub fn set_ports(packet: &mut [u8], sport: u16, dport: u16, len: u16) -> bool {
     };
     let [a, b, c, d, _, _, _, _, w, x, y, z] = *header;
     let ports = ((u32::from(sport) << 16) | u32::from(dport)).to_be_bytes();
-    let crc = crc32c::update(
-        u32::from_le_bytes([w, x, y, z]),
-        [a, b, c, d],
-        ports,
-        behind,
-    );
+    let crc = crc32c::update(u32::from_le_bytes([w, x, y, z]), [a, b, c, d], ports, behind);
     header[..4].copy_from_slice(&ports);
     header[8..].copy_from_slice(&crc.to_le_bytes());
     true

@@ -53,10 +53,7 @@ impl<'p> Tcp<'p> {
     pub fn new(segment: &'p [u8]) -> Option<Self> {
         let (header, rest) = segment.split_first_chunk::<HEADER>()?;
         let options = (usize::from(header[12] >> 4) * 4).checked_sub(HEADER)?;
-        Some(Self {
-            header,
-            options: rest.get(..options)?,
-        })
+        Some(Self { header, options: rest.get(..options)? })
     }
 
     /// Source port.
@@ -71,22 +68,12 @@ impl<'p> Tcp<'p> {
 
     /// Sequence number.
     pub const fn seq(&self) -> u32 {
-        u32::from_be_bytes([
-            self.header[4],
-            self.header[5],
-            self.header[6],
-            self.header[7],
-        ])
+        u32::from_be_bytes([self.header[4], self.header[5], self.header[6], self.header[7]])
     }
 
     /// Acknowledgement number.
     pub const fn ack(&self) -> u32 {
-        u32::from_be_bytes([
-            self.header[8],
-            self.header[9],
-            self.header[10],
-            self.header[11],
-        ])
+        u32::from_be_bytes([self.header[8], self.header[9], self.header[10], self.header[11]])
     }
 
     /// The flag byte, CWR to FIN.
@@ -117,10 +104,7 @@ impl<'p> Tcp<'p> {
     /// The maximum segment size the sender announces.
     pub fn mss(&self) -> Option<u16> {
         let at = mss_offset(self.options)?;
-        self.options
-            .get(at..)?
-            .first_chunk()
-            .map(|value| u16::from_be_bytes(*value))
+        self.options.get(at..)?.first_chunk().map(|value| u16::from_be_bytes(*value))
     }
 }
 
@@ -161,16 +145,10 @@ pub fn clamp_mss(segment: &mut [u8], most: u16) -> bool {
         return false;
     };
     // A value at an odd offset lies across two words of the sum, its bytes exchanged.
-    let delta = if at % 2 == 0 {
-        Delta::u16(old, most)
-    } else {
-        Delta::u16(old.swap_bytes(), most.swap_bytes())
-    };
+    let delta =
+        if at % 2 == 0 { Delta::u16(old, most) } else { Delta::u16(old.swap_bytes(), most.swap_bytes()) };
     let fixed = delta.apply(tcp.checksum());
-    if let Some(value) = segment
-        .get_mut(HEADER + at..)
-        .and_then(|rest| rest.first_chunk_mut())
-    {
+    if let Some(value) = segment.get_mut(HEADER + at..).and_then(|rest| rest.first_chunk_mut()) {
         *value = most.to_be_bytes();
     }
     if let Some(header) = segment.first_chunk_mut::<HEADER>() {
@@ -302,10 +280,7 @@ mod tests {
     #[test]
     fn mss_is_found_behind_other_options() {
         assert_eq!(mss_offset(&[2, 4, 5, 0xb4]), Some(2));
-        assert_eq!(
-            mss_offset(&[1, 3, 3, 7, 1, 2, 4, 5, 0xb4, 0, 0, 0]),
-            Some(7)
-        );
+        assert_eq!(mss_offset(&[1, 3, 3, 7, 1, 2, 4, 5, 0xb4, 0, 0, 0]), Some(7));
         for without in [
             &[][..],
             &[0, 2, 4, 5, 0xb4],

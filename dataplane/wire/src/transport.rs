@@ -27,9 +27,7 @@ pub fn checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
     let stored = l4.get(expected.at..).unwrap_or_default();
     match expected.bytes {
         // Both ones' complement zeroes verify, whichever the sender stored.
-        Stored::Sum([0xff, 0xff] | [0, 0]) => {
-            stored.starts_with(&[0; 2]) || stored.starts_with(&[0xff; 2])
-        }
+        Stored::Sum([0xff, 0xff] | [0, 0]) => stored.starts_with(&[0; 2]) || stored.starts_with(&[0xff; 2]),
         Stored::Sum(bytes) => stored.starts_with(&bytes),
         Stored::Crc(bytes) => stored.starts_with(&bytes),
     }
@@ -58,10 +56,7 @@ pub fn set_checksum_between(src: IpAddr, dst: IpAddr, proto: u8, l4: &mut [u8]) 
 
 fn addresses(frame: &[u8], parsed: &Parsed) -> Option<(IpAddr, IpAddr)> {
     match parsed.kind {
-        Kind::V4 => Some((
-            Ipv4Addr::from(parsed.src).into(),
-            Ipv4Addr::from(parsed.dst).into(),
-        )),
+        Kind::V4 => Some((Ipv4Addr::from(parsed.src).into(), Ipv4Addr::from(parsed.dst).into())),
         Kind::V6 => {
             let (src, dst) = v6_addrs(frame, parsed);
             Some((Ipv6Addr::from(src).into(), Ipv6Addr::from(dst).into()))
@@ -89,10 +84,7 @@ impl Expected {
             ip::ICMP if src.is_ipv4() => (2, l4),
             ip::ICMPV6 if src.is_ipv6() => (2, l4),
             ip::SCTP => {
-                return Some(Self {
-                    at: 8,
-                    bytes: Stored::Crc(crc32c::sctp(l4).to_le_bytes()),
-                });
+                return Some(Self { at: 8, bytes: Stored::Crc(crc32c::sctp(l4).to_le_bytes()) });
             }
             _ => return None,
         };
@@ -110,14 +102,7 @@ impl Expected {
         // The stored checksum is taken out of the sum again: it counts as zero.
         let stored = checksum::sum(covered.get(at..at + 2)?);
         let sum = pseudo + checksum::sum(covered) + (!stored & 0xffff);
-        let checksum = if proto == ip::UDP {
-            checksum::finish_udp(sum)
-        } else {
-            checksum::finish(sum)
-        };
-        Some(Self {
-            at,
-            bytes: Stored::Sum(checksum.to_be_bytes()),
-        })
+        let checksum = if proto == ip::UDP { checksum::finish_udp(sum) } else { checksum::finish(sum) };
+        Some(Self { at, bytes: Stored::Sum(checksum.to_be_bytes()) })
     }
 }

@@ -24,28 +24,14 @@ pub(super) fn check(raw: &raw::Dataplane, out: &mut Report) -> Dataplane {
     let ports = ports(&raw.ports, out);
     Dataplane {
         lcores: lcores(&raw.lcores, out),
-        memory_mib: raw
-            .memory
-            .as_ref()
-            .and_then(|text| memory(text, "dataplane.memory", out))
-            .unwrap_or(256),
+        memory_mib: raw.memory.as_ref().and_then(|text| memory(text, "dataplane.memory", out)).unwrap_or(256),
         huge_pages: choice(
             raw.huge_pages.as_ref(),
             "dataplane.huge_pages",
-            &[
-                ("auto", HugePages::Auto),
-                ("required", HugePages::Required),
-                ("never", HugePages::Never),
-            ],
+            &[("auto", HugePages::Auto), ("required", HugePages::Required), ("never", HugePages::Never)],
             out,
         ),
-        flows: number(
-            raw.flows.as_ref(),
-            "dataplane.flows",
-            64..=1 << 28,
-            1 << 20,
-            out,
-        ) as u32,
+        flows: number(raw.flows.as_ref(), "dataplane.flows", 64..=1 << 28, 1 << 20, out) as u32,
         idle: choice(
             raw.idle.as_ref(),
             "dataplane.idle",
@@ -60,11 +46,7 @@ pub(super) fn check(raw: &raw::Dataplane, out: &mut Report) -> Dataplane {
 
 fn lcores(raw: &Spanned<Vec<Spanned<u32>>>, out: &mut Report) -> Vec<u32> {
     if raw.value.is_empty() {
-        out.add(
-            raw.referenced,
-            "dataplane.lcores",
-            "at least one CPU must poll",
-        );
+        out.add(raw.referenced, "dataplane.lcores", "at least one CPU must poll");
     }
     let mut lcores = Vec::new();
     for (i, cpu) in raw.value.iter().enumerate() {
@@ -73,11 +55,7 @@ fn lcores(raw: &Spanned<Vec<Spanned<u32>>>, out: &mut Report) -> Vec<u32> {
             let message = format!("CPU {} is beyond {MAX_CPU}, DPDK's last", cpu.value);
             out.add(cpu.referenced, &key, message);
         } else if lcores.contains(&cpu.value) {
-            out.add(
-                cpu.referenced,
-                &key,
-                format!("CPU {} stands here twice", cpu.value),
-            );
+            out.add(cpu.referenced, &key, format!("CPU {} stands here twice", cpu.value));
         } else {
             lcores.push(cpu.value);
         }
@@ -136,13 +114,7 @@ impl Seen {
         // RFC 8200, section 5; RFC 791.
         let v6 = addresses.iter().any(|net| net.addr().is_ipv6());
         let least = if v6 { 1280 } else { 68 };
-        let mtu = number(
-            raw.mtu.as_ref(),
-            &format!("{at}.mtu"),
-            least..=9216,
-            MTU,
-            out,
-        );
+        let mtu = number(raw.mtu.as_ref(), &format!("{at}.mtu"), least..=9216, MTU, out);
         Port {
             name: raw.name.value.clone(),
             device: raw.device.value.clone(),
@@ -156,20 +128,17 @@ impl Seen {
         let device = text.value.as_str();
         let name = device.split(',').next().unwrap_or_default();
         if device.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            out.add(
-                text.referenced,
-                key,
-                "a device has no spaces or control characters",
-            );
+            out.add(text.referenced, key, "a device has no spaces or control characters");
         } else if !is_pci(name) && !is_virtual(name) {
             let linux = (1..=15).contains(&name.len()) && !name.contains(['/', ':', '.']);
             out.hint(
                 text.referenced,
                 key,
-                format!("`{name}` is neither a PCI address (0000:03:00.0) nor a DPDK virtual device (net_tap0)"),
-                linux.then(|| {
-                    format!("for a Linux interface of that name write net_af_packet0,iface={name}")
-                }),
+                format!(
+                    "`{name}` is neither a PCI address (0000:03:00.0) nor a DPDK virtual device (net_tap0)"
+                ),
+                linux
+                    .then(|| format!("for a Linux interface of that name write net_af_packet0,iface={name}")),
             );
         }
         if let Some(first) = self.devices.insert(name.to_owned(), text.referenced.line()) {
@@ -181,13 +150,9 @@ impl Seen {
 
 fn wrong_name(name: &str) -> Option<String> {
     let valid = (1..=MAX_NAME).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     (!valid).then(|| {
-        format!(
-            "the kernel interface is called sl-{name}: 1 to {MAX_NAME} letters, digits, '-', '_' or '.'"
-        )
+        format!("the kernel interface is called sl-{name}: 1 to {MAX_NAME} letters, digits, '-', '_' or '.'")
     })
 }
 
@@ -213,11 +178,7 @@ fn is_virtual(name: &str) -> bool {
     let driver = ["net_", "eth_", "virtio_user"]
         .iter()
         .any(|prefix| name.starts_with(prefix) && name.len() > prefix.len());
-    driver
-        && name.len() < 64
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    driver && name.len() < 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 fn queues(text: Option<&Text>, key: &str, out: &mut Report) -> Queues {
@@ -230,10 +191,7 @@ fn queues(text: Option<&Text>, key: &str, out: &mut Report) -> Queues {
     match text.value.parse() {
         Ok(count @ 1..=1024) => Queues::Count(count),
         _ => {
-            let message = format!(
-                "`{}` is neither auto nor a number from 1 to 1024",
-                text.value
-            );
+            let message = format!("`{}` is neither auto nor a number from 1 to 1024", text.value);
             out.add(text.referenced, key, message);
             Queues::Auto
         }
@@ -262,11 +220,7 @@ fn routes(raw: &[Spanned<raw::Route>], ports: &[Port], out: &mut Report) -> Vec<
             continue;
         }
         if let Some(port) = egress(via, hop, port.as_ref(), ports, &at, out) {
-            routes.push(Route {
-                to: net,
-                via: hop,
-                port,
-            });
+            routes.push(Route { to: net, via: hop, port });
         }
     }
     routes
@@ -282,10 +236,7 @@ fn egress(
     out: &mut Report,
 ) -> Option<usize> {
     let key = format!("{at}.via");
-    if let Some(owner) = ports
-        .iter()
-        .find(|p| p.addresses.iter().any(|net| net.addr() == hop))
-    {
+    if let Some(owner) = ports.iter().find(|p| p.addresses.iter().any(|net| net.addr() == hop)) {
         let message = format!("{hop} is port {}'s own address", owner.name);
         out.add(via.referenced, &key, message);
         return None;
@@ -302,9 +253,7 @@ fn egress(
         }
         return found;
     }
-    let found = ports
-        .iter()
-        .position(|p| p.addresses.iter().any(|net| net.contains(&hop)));
+    let found = ports.iter().position(|p| p.addresses.iter().any(|net| net.contains(&hop)));
     if found.is_none() {
         out.hint(
             via.referenced,

@@ -54,19 +54,14 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         node: node.clone(),
         is_node: false,
         zone: file.zone.as_ref().map(|zone| name(zone, "zone", out)),
-        local_nodes: local_nodes
-            .map(|(i, node)| name(node, &format!("local_nodes[{i}]"), out))
-            .collect(),
+        local_nodes: local_nodes.map(|(i, node)| name(node, &format!("local_nodes[{i}]"), out)).collect(),
         ..services::settings(&file.services, out)
     };
     let runtime_dir = match &file.runtime_dir {
         Some(dir) => folder(dir, "runtime_dir", path, out),
         None => PathBuf::from("/run/sluice"),
     };
-    let state_dir = file
-        .state_dir
-        .as_ref()
-        .map(|dir| folder(dir, "state_dir", path, out));
+    let state_dir = file.state_dir.as_ref().map(|dir| folder(dir, "state_dir", path, out));
     let config = Config {
         path: path.to_owned(),
         node,
@@ -80,26 +75,15 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         load_balancer_class: services::class(&file.services, out),
         external_ips: file.services.external_ips.unwrap_or(true),
     };
-    if report.problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(report.problems)
-    }
+    if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
 
 /// A name of a node or a zone.
 fn name(text: &Text, key: &str, out: &mut Report) -> Box<str> {
     let valid = (1..=253).contains(&text.value.len())
-        && text
-            .value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+        && text.value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
     if !valid {
-        out.add(
-            text.referenced,
-            key,
-            "a name has 1 to 253 letters, digits, '-', '.' or '_'",
-        );
+        out.add(text.referenced, key, "a name has 1 to 253 letters, digits, '-', '.' or '_'");
     }
     text.value.as_str().into()
 }
@@ -186,11 +170,7 @@ pub(super) fn number(
     match given {
         Some(given) if !range.contains(&given.value) => {
             let (least, most) = range.into_inner();
-            out.add(
-                given.referenced,
-                key,
-                format!("{} is not within {least} to {most}", given.value),
-            );
+            out.add(given.referenced, key, format!("{} is not within {least} to {most}", given.value));
             default
         }
         Some(given) => given.value,

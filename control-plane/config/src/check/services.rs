@@ -13,12 +13,7 @@ const CLASS: &str = "sluice.dev/gateway";
 
 pub(super) fn settings(raw: &raw::Services, out: &mut Report) -> Settings {
     Settings {
-        node_port_addresses: distinct(
-            &raw.node_port_addresses,
-            "services.node_port_addresses",
-            address,
-            out,
-        ),
+        node_port_addresses: distinct(&raw.node_port_addresses, "services.node_port_addresses", address, out),
         cluster_cidrs: networks(&raw.cluster_cidrs, "services.cluster_cidrs", out),
         service_cidrs: networks(&raw.service_cidrs, "services.service_cidrs", out),
         snat_addresses: snat(raw.snat.addresses.as_ref(), out),
@@ -45,9 +40,7 @@ pub(super) fn class(raw: &raw::Services, out: &mut Report) -> Box<str> {
     };
     let part = |part: &str, most: usize| {
         (1..=most).contains(&part.len())
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
     let valid = match text.value.split_once('/') {
         Some((prefix, name)) => part(prefix, 253) && part(name, 63),
@@ -122,26 +115,10 @@ fn timeouts(raw: &raw::Timeouts, out: &mut Report) -> Timeouts {
         number(given, &key, 1..=YEAR, default.into(), out) as u32
     };
     Timeouts {
-        tcp_handshake: seconds(
-            raw.tcp_handshake.as_ref(),
-            "tcp_handshake",
-            defaults.tcp_handshake,
-        ),
-        tcp_established: seconds(
-            raw.tcp_established.as_ref(),
-            "tcp_established",
-            defaults.tcp_established,
-        ),
-        tcp_closing: seconds(
-            raw.tcp_closing.as_ref(),
-            "tcp_closing",
-            defaults.tcp_closing,
-        ),
-        udp_one_way: seconds(
-            raw.udp_one_way.as_ref(),
-            "udp_one_way",
-            defaults.udp_one_way,
-        ),
+        tcp_handshake: seconds(raw.tcp_handshake.as_ref(), "tcp_handshake", defaults.tcp_handshake),
+        tcp_established: seconds(raw.tcp_established.as_ref(), "tcp_established", defaults.tcp_established),
+        tcp_closing: seconds(raw.tcp_closing.as_ref(), "tcp_closing", defaults.tcp_closing),
+        udp_one_way: seconds(raw.udp_one_way.as_ref(), "udp_one_way", defaults.udp_one_way),
         udp: seconds(raw.udp.as_ref(), "udp", defaults.udp),
         sctp: seconds(raw.sctp.as_ref(), "sctp", defaults.sctp),
     }

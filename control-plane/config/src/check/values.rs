@@ -23,11 +23,7 @@ pub(super) fn address(text: &Text, key: &str, out: &mut Report) -> Option<IpAddr
         }
     };
     if !is_host(ip) {
-        out.add(
-            text.referenced,
-            key,
-            format!("{ip} is not the address of a host"),
-        );
+        out.add(text.referenced, key, format!("{ip} is not the address of a host"));
         return None;
     }
     Some(ip)
@@ -48,9 +44,7 @@ pub(super) fn interface_address(text: &Text, key: &str, out: &mut Report) -> Opt
         }
     };
     let edge = match net {
-        IpNet::V4(v4) if v4.prefix_len() < 31 => {
-            v4.addr() == v4.network() || v4.addr() == v4.broadcast()
-        }
+        IpNet::V4(v4) if v4.prefix_len() < 31 => v4.addr() == v4.network() || v4.addr() == v4.broadcast(),
         _ => false,
     };
     if edge || !is_host(net.addr()) || net.prefix_len() == 0 {
@@ -100,9 +94,7 @@ pub(super) fn memory(text: &Text, key: &str, out: &mut Report) -> Option<u32> {
             "g" | "gb" | "gi" | "gib" => Some("GiB"),
             _ => None,
         };
-        let hint = meant
-            .filter(|_| !number.is_empty())
-            .map(|unit| format!("did you mean {number}{unit}?"));
+        let hint = meant.filter(|_| !number.is_empty()).map(|unit| format!("did you mean {number}{unit}?"));
         let message = format!("`{value}` is not a size such as 256MiB or 2GiB");
         out.hint(text.referenced, key, message, hint);
         return None;
@@ -125,10 +117,7 @@ pub(super) fn port_range(text: &Text, key: &str, out: &mut Report) -> Option<Por
         PortRange::new(first, last)
     });
     if range.is_none() {
-        let message = format!(
-            "`{}` is not a range of ports such as 1024-65535",
-            text.value
-        );
+        let message = format!("`{}` is not a range of ports such as 1024-65535", text.value);
         out.add(text.referenced, key, message);
     }
     range

@@ -33,7 +33,7 @@ pub struct Index {
 
 impl std::fmt::Debug for Bucket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&self.flows).finish()
+        f.debug_list().entries(self.flows).finish()
     }
 }
 

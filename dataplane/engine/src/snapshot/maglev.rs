@@ -88,7 +88,7 @@ fn prime_at_least(n: u32) -> u32 {
 }
 
 fn is_prime(n: u32) -> bool {
-    (3..).step_by(2).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    (3..).step_by(2).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
 }
 
 #[cfg(test)]

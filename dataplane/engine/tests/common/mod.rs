@@ -1,5 +1,5 @@
 //! A gateway in memory: two ports, a few Services, packets in and packets out.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

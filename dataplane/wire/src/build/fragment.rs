@@ -15,9 +15,7 @@ impl Packet {
         }
         let last = (transport.len() - 1) / size;
         let pieces = transport.chunks(size).enumerate();
-        pieces
-            .map(|(at, piece)| self.fragment((at * size / 8) as u16, at < last, piece))
-            .collect()
+        pieces.map(|(at, piece)| self.fragment((at * size / 8) as u16, at < last, piece)).collect()
     }
 
     /// The frame of one fragment, at `offset` in units of eight bytes, with any payload: for fragments that no sender

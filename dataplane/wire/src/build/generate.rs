@@ -71,23 +71,14 @@ pub(crate) fn packets_with_ports() -> impl Strategy<Value = Made> {
 
 /// The transports are TCP, UDP, SCTP, ICMP by number.
 fn packets_of(transports: Range<usize>) -> impl Strategy<Value = Made> {
-    let transport = (
-        transports,
-        any::<u16>(),
-        any::<u16>(),
-        any::<u8>(),
-        prop::collection::vec(any::<u8>(), 0..=40),
-    );
+    let transport =
+        (transports, any::<u16>(), any::<u16>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..=40));
     let extras = (
         prop::collection::vec(0..4096_u16, 0..=2),
         prop::collection::vec(any::<u8>(), 0..=9),
         prop::collection::vec(
             (
-                prop::sample::select(vec![
-                    ip::DESTINATION_OPTIONS,
-                    ip::AUTHENTICATION,
-                    ip::MOBILITY,
-                ]),
+                prop::sample::select(vec![ip::DESTINATION_OPTIONS, ip::AUTHENTICATION, ip::MOBILITY]),
                 6..30_usize,
             ),
             0..=7,
@@ -95,103 +86,69 @@ fn packets_of(transports: Range<usize>) -> impl Strategy<Value = Made> {
         any::<bool>(),
         any::<bool>(),
     );
-    (
-        ends(),
-        transport,
-        prop::collection::vec(any::<u8>(), 0..600),
-        extras,
-        2..=255_u8,
+    (ends(), transport, prop::collection::vec(any::<u8>(), 0..600), extras, 2..=255_u8).prop_map(
+        |(
+            (src, dst),
+            (which, sport, dport, flags, tcp_options),
+            payload,
+            (tags, options, mut chain, hop_by_hop, no_checksum),
+            ttl,
+        )| {
+            let packet = Packet::new(src, dst).ttl(ttl);
+            let v4 = src.is_ipv4();
+            let (mut packet, proto, sport, dport, header) = match which {
+                0 => {
+                    let header = 20 + tcp_options.len().next_multiple_of(4);
+                    (
+                        packet.tcp_segment(sport, dport, flags, (7, 9), &tcp_options),
+                        ip::TCP,
+                        sport,
+                        dport,
+                        header,
+                    )
+                }
+                1 => (packet.udp(sport, dport), ip::UDP, sport, dport, 8),
+                2 => (packet.sctp(sport, dport, 99), ip::SCTP, sport, dport, 12),
+                _ => {
+                    let (kind, proto) = if v4 { (8, ip::ICMP) } else { (128, ip::ICMPV6) };
+                    let [a, b] = dport.to_be_bytes();
+                    (packet.icmp(kind, 0, [a, b, 0, 1]), proto, u16::from(kind) << 8, dport, 8)
+                }
+            };
+            packet = packet.payload(&payload[..]);
+            for id in &tags {
+                packet = packet.vlan(*id);
+            }
+            // No-operations and router alerts: options that do not route.
+            let options: Vec<u8> =
+                options.iter().flat_map(|o| if o & 1 == 0 { vec![1] } else { vec![0x94, 4, 0, 0] }).collect();
+            if v4 {
+                packet = packet.options(&options);
+                if no_checksum && proto == ip::UDP {
+                    packet = packet.no_checksum();
+                }
+            } else {
+                if hop_by_hop {
+                    chain.insert(0, (ip::HOP_BY_HOP, 6));
+                }
+                for (kind, len) in &chain {
+                    // AH needs its whole fixed part; the others start with padding options.
+                    packet = packet
+                        .extension(*kind, &vec![0; if *kind == ip::AUTHENTICATION { len + 4 } else { *len }]);
+                }
+            }
+            Made {
+                packet,
+                src,
+                dst,
+                proto,
+                sport,
+                dport,
+                tags,
+                options: if v4 { options.len().next_multiple_of(4).min(40) } else { 0 },
+                extensions: if v4 { 0 } else { chain.len() },
+                transport_len: header + payload.len(),
+            }
+        },
     )
-        .prop_map(
-            |(
-                (src, dst),
-                (which, sport, dport, flags, tcp_options),
-                payload,
-                (tags, options, mut chain, hop_by_hop, no_checksum),
-                ttl,
-            )| {
-                let packet = Packet::new(src, dst).ttl(ttl);
-                let v4 = src.is_ipv4();
-                let (mut packet, proto, sport, dport, header) = match which {
-                    0 => {
-                        let header = 20 + tcp_options.len().next_multiple_of(4);
-                        (
-                            packet.tcp_segment(sport, dport, flags, (7, 9), &tcp_options),
-                            ip::TCP,
-                            sport,
-                            dport,
-                            header,
-                        )
-                    }
-                    1 => (packet.udp(sport, dport), ip::UDP, sport, dport, 8),
-                    2 => (packet.sctp(sport, dport, 99), ip::SCTP, sport, dport, 12),
-                    _ => {
-                        let (kind, proto) = if v4 { (8, ip::ICMP) } else { (128, ip::ICMPV6) };
-                        let [a, b] = dport.to_be_bytes();
-                        (
-                            packet.icmp(kind, 0, [a, b, 0, 1]),
-                            proto,
-                            u16::from(kind) << 8,
-                            dport,
-                            8,
-                        )
-                    }
-                };
-                packet = packet.payload(&payload[..]);
-                for id in &tags {
-                    packet = packet.vlan(*id);
-                }
-                // No-operations and router alerts: options that do not route.
-                let options: Vec<u8> = options
-                    .iter()
-                    .flat_map(|o| {
-                        if o & 1 == 0 {
-                            vec![1]
-                        } else {
-                            vec![0x94, 4, 0, 0]
-                        }
-                    })
-                    .collect();
-                if v4 {
-                    packet = packet.options(&options);
-                    if no_checksum && proto == ip::UDP {
-                        packet = packet.no_checksum();
-                    }
-                } else {
-                    if hop_by_hop {
-                        chain.insert(0, (ip::HOP_BY_HOP, 6));
-                    }
-                    for (kind, len) in &chain {
-                        // AH needs its whole fixed part; the others start with padding options.
-                        packet = packet.extension(
-                            *kind,
-                            &vec![
-                                0;
-                                if *kind == ip::AUTHENTICATION {
-                                    len + 4
-                                } else {
-                                    *len
-                                }
-                            ],
-                        );
-                    }
-                }
-                Made {
-                    packet,
-                    src,
-                    dst,
-                    proto,
-                    sport,
-                    dport,
-                    tags,
-                    options: if v4 {
-                        options.len().next_multiple_of(4).min(40)
-                    } else {
-                        0
-                    },
-                    extensions: if v4 { 0 } else { chain.len() },
-                    transport_len: header + payload.len(),
-                }
-            },
-        )
 }

@@ -56,10 +56,7 @@ pub fn sctp(packet: &[u8]) -> u32 {
 /// A CRC is linear: the change of the CRC is the CRC of the change, moved by the bytes behind. So an SCTP packet's
 /// ports are rewritten in constant time, and a CRC that was wrong stays wrong.
 pub fn update(stored: u32, old: [u8; 4], new: [u8; 4], behind: u16) -> u32 {
-    let change = extend(
-        0,
-        &(u32::from_le_bytes(old) ^ u32::from_le_bytes(new)).to_le_bytes(),
-    );
+    let change = extend(0, &(u32::from_le_bytes(old) ^ u32::from_le_bytes(new)).to_le_bytes());
     let [pages, bytes] = behind.to_be_bytes();
     let moved = multiply(SHIFT_BYTES[usize::from(bytes)], change);
     stored ^ multiply(SHIFT_PAGES[usize::from(pages)], moved)

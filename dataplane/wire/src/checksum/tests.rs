@@ -6,10 +6,7 @@ use super::*;
 fn reference_sum(bytes: &[u8]) -> u16 {
     let mut total = 0_u64;
     for pair in bytes.chunks(2) {
-        total += u64::from(u16::from_be_bytes([
-            pair[0],
-            pair.get(1).copied().unwrap_or(0),
-        ]));
+        total += u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]));
     }
     while total > 0xffff {
         total = (total & 0xffff) + (total >> 16);
@@ -22,11 +19,7 @@ fn reference_crc(bytes: &[u8]) -> u32 {
     for byte in bytes {
         register ^= u32::from(*byte);
         for _ in 0..8 {
-            register = if register & 1 == 1 {
-                (register >> 1) ^ 0x82f6_3b78
-            } else {
-                register >> 1
-            };
+            register = if register & 1 == 1 { (register >> 1) ^ 0x82f6_3b78 } else { register >> 1 };
         }
     }
     !register
@@ -34,10 +27,7 @@ fn reference_crc(bytes: &[u8]) -> u32 {
 
 #[test]
 fn the_example_of_rfc_1071() {
-    assert_eq!(
-        sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
-        0xddf2
-    );
+    assert_eq!(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), 0xddf2);
 }
 
 #[test]
@@ -58,11 +48,7 @@ fn udp_zero_rules() {
     assert_eq!(finish_udp(0xffff), 0xffff);
     assert_eq!(finish(0xffff), 0);
     assert_eq!(Delta::u16(1, 2).apply_udp(0), 0, "no checksum stays none");
-    assert_eq!(
-        Delta::u16(0x5555, 0x3285).apply_udp(0xdd2f),
-        0xffff,
-        "never becomes none"
-    );
+    assert_eq!(Delta::u16(0x5555, 0x3285).apply_udp(0xdd2f), 0xffff, "never becomes none");
 }
 
 #[test]
@@ -186,8 +172,5 @@ fn crc_update_spans_the_largest_packet() {
     let mut bytes = vec![0xa5; 65535];
     let stored = crc32c::crc32c(&bytes);
     bytes[..4].copy_from_slice(&[1, 2, 3, 4]);
-    assert_eq!(
-        crc32c::update(stored, [0xa5; 4], [1, 2, 3, 4], 65531),
-        crc32c::crc32c(&bytes)
-    );
+    assert_eq!(crc32c::update(stored, [0xa5; 4], [1, 2, 3, 4], 65531), crc32c::crc32c(&bytes));
 }

@@ -29,10 +29,7 @@ pub(super) fn plain(frame: &[u8], head: &[u8; 54]) -> Option<Parsed> {
     let (good, tcp_flags) = match proto {
         ip::TCP => {
             let header_len = usize::from(tcp_or_udp[12] >> 4) * 4;
-            (
-                header_len >= 20 && PLAIN_V4 + header_len <= end,
-                tcp_or_udp[13],
-            )
+            (header_len >= 20 && PLAIN_V4 + header_len <= end, tcp_or_udp[13])
         }
         ip::UDP => {
             let len = usize::from(u16::from_be_bytes([tcp_or_udp[4], tcp_or_udp[5]]));
@@ -85,9 +82,7 @@ pub(super) fn parse(
     if total < header_len {
         return Err(ParseError::Ipv4TotalLength);
     }
-    let Some((whole_header, payload)) = packet
-        .get(..total)
-        .and_then(|p| p.split_at_checked(header_len))
+    let Some((whole_header, payload)) = packet.get(..total).and_then(|p| p.split_at_checked(header_len))
     else {
         return Err(ParseError::Ipv4Truncated);
     };
@@ -139,11 +134,7 @@ pub(crate) const fn is_martian(src: u32) -> bool {
 
 #[inline(always)]
 const fn dont_fragment(field: u16) -> Flags {
-    if field & DONT_FRAGMENT != 0 {
-        Flags::DONT_FRAGMENT
-    } else {
-        Flags::NONE
-    }
+    if field & DONT_FRAGMENT != 0 { Flags::DONT_FRAGMENT } else { Flags::NONE }
 }
 
 /// Options must fit, and must not route: a header has at most 40 bytes of them, so the loop is bounded.
@@ -158,9 +149,7 @@ fn check_options(mut options: &[u8]) -> Result<(), ParseError> {
             NO_OPERATION => rest,
             LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => return Err(ParseError::Ipv4SourceRoute),
             _ => match rest.first() {
-                Some(len @ 2..) => options
-                    .get(usize::from(*len)..)
-                    .ok_or(ParseError::Ipv4Options)?,
+                Some(len @ 2..) => options.get(usize::from(*len)..).ok_or(ParseError::Ipv4Options)?,
                 _ => return Err(ParseError::Ipv4Options),
             },
         };

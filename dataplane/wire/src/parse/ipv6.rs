@@ -15,10 +15,7 @@ pub(super) fn parse(
     vlan: u16,
     to: &mut Parsed,
 ) -> Result<(), ParseError> {
-    let Some((header, payload)) = frame
-        .get(l3..)
-        .and_then(|packet| packet.split_first_chunk::<40>())
-    else {
+    let Some((header, payload)) = frame.get(l3..).and_then(|packet| packet.split_first_chunk::<40>()) else {
         return Err(ParseError::Ipv6Truncated);
     };
     if header[0] >> 4 != 6 {
@@ -53,14 +50,8 @@ pub(super) fn parse(
     }
     let (addresses, _) = header[8..].as_chunks::<16>();
     // Duplicate address detection and listener reports are sent from the unspecified address (RFC 4861 section 4.3).
-    let martian = addresses
-        .first()
-        .is_some_and(|src| is_martian(u128::from_be_bytes(*src), to.proto));
-    if martian {
-        Err(ParseError::MartianSource)
-    } else {
-        Ok(())
-    }
+    let martian = addresses.first().is_some_and(|src| is_martian(u128::from_be_bytes(*src), to.proto));
+    if martian { Err(ParseError::MartianSource) } else { Ok(()) }
 }
 
 /// Whether no single host can be the sender: multicast, loopback, IPv4-mapped, or unspecified in anything but ICMPv6.

@@ -128,8 +128,7 @@ impl Parsed {
     /// Whether the packet is a fragment, first or later.
     #[inline(always)]
     pub const fn is_fragment(&self) -> bool {
-        self.flags
-            .intersects(Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER))
+        self.flags.intersects(Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER))
     }
 
     /// ICMP's or ICMPv6's type.
@@ -148,25 +147,19 @@ impl Parsed {
     /// parsed one.
     #[inline]
     pub fn l3_header<'f>(&self, frame: &'f [u8]) -> &'f [u8] {
-        frame
-            .get(usize::from(self.l3)..usize::from(self.l4))
-            .unwrap_or_default()
+        frame.get(usize::from(self.l3)..usize::from(self.l4)).unwrap_or_default()
     }
 
     /// The transport header and its payload, without padding. Empty for a frame that is not the parsed one.
     #[inline]
     pub fn l4_bytes<'f>(&self, frame: &'f [u8]) -> &'f [u8] {
-        frame
-            .get(usize::from(self.l4)..usize::from(self.end))
-            .unwrap_or_default()
+        frame.get(usize::from(self.l4)..usize::from(self.end)).unwrap_or_default()
     }
 
     /// As [`Parsed::l4_bytes`], writable.
     #[inline]
     pub fn l4_bytes_mut<'f>(&self, frame: &'f mut [u8]) -> &'f mut [u8] {
-        frame
-            .get_mut(usize::from(self.l4)..usize::from(self.end))
-            .unwrap_or_default()
+        frame.get_mut(usize::from(self.l4)..usize::from(self.end)).unwrap_or_default()
     }
 }
 
@@ -177,17 +170,11 @@ pub fn v6_addrs(frame: &[u8], parsed: &Parsed) -> (u128, u128) {
     match frame.get(at..).and_then(|rest| rest.first_chunk::<32>()) {
         Some(both) => {
             let (addresses, _) = both.as_chunks::<16>();
-            (
-                u128::from_be_bytes(addresses[0]),
-                u128::from_be_bytes(addresses[1]),
-            )
+            (u128::from_be_bytes(addresses[0]), u128::from_be_bytes(addresses[1]))
         }
         None => (0, 0),
     }
 }
 
 const _: () = assert!(size_of::<Parsed>() <= 32, "a cache line holds two");
-const _: () = assert!(
-    size_of::<Result<Parsed, super::ParseError>>() == size_of::<Parsed>(),
-    "no extra tag"
-);
+const _: () = assert!(size_of::<Result<Parsed, super::ParseError>>() == size_of::<Parsed>(), "no extra tag");

@@ -85,26 +85,20 @@ fn with(packet: &Packet, changes: &[(usize, u8)]) -> Vec<u8> {
 #[test]
 fn every_refusal_has_its_name() {
     use ParseError::*;
-    let tcp = Packet::v4(A, B)
-        .tcp(4000, 80, tcp::SYN)
-        .payload(vec![0; 20]);
+    let tcp = Packet::v4(A, B).tcp(4000, 80, tcp::SYN).payload(vec![0; 20]);
     let udp = Packet::v4(A, B).udp(4000, 53).payload(vec![0; 20]);
     let tcp6 = Packet::v6(A6, B6).tcp(4000, 80, tcp::SYN);
     let udp6 = Packet::v6(A6, B6).udp(4000, 53);
     let cut = |packet: &Packet, len: usize| packet.frame()[..len].to_vec();
     let options = |bytes: &[u8]| udp.clone().options(bytes).frame();
-    let fragment =
-        |packet: &Packet, offset, more, len: usize| packet.fragment(offset, more, &vec![0; len]);
+    let fragment = |packet: &Packet, offset, more, len: usize| packet.fragment(offset, more, &vec![0; len]);
     let mut unchecked = udp.frame();
     unchecked[14 + 10] ^= 1;
     let arp = crate::arp::Arp::request(MacAddr([2; 6]), A.into(), B.into());
     let mut strange_arp = arp.to_frame(MacAddr::BROADCAST);
     strange_arp[18] = 8;
-    let chain = |len: usize| {
-        (0..len).fold(udp6.clone(), |p, _| {
-            p.extension(ip::DESTINATION_OPTIONS, &[0; 6])
-        })
-    };
+    let chain =
+        |len: usize| (0..len).fold(udp6.clone(), |p, _| p.extension(ip::DESTINATION_OPTIONS, &[0; 6]));
     let first = [&[0x0f, 0xa0, 0, 53, 0, 16, 0, 0][..], &[0; 8]].concat();
 
     let cases: Vec<(ParseError, Vec<u8>)> = vec![
@@ -112,14 +106,8 @@ fn every_refusal_has_its_name() {
         (EthernetTruncated, cut(&tcp, 13)),
         (EthernetTruncated, cut(&tcp.clone().vlan(1), 17)),
         (FrameTooLong, vec![0; 65_536]),
-        (
-            VlanStackTooDeep,
-            tcp.clone().vlan(1).vlan(2).vlan(3).frame(),
-        ),
-        (
-            ArpTruncated,
-            arp.to_frame(MacAddr::BROADCAST)[..41].to_vec(),
-        ),
+        (VlanStackTooDeep, tcp.clone().vlan(1).vlan(2).vlan(3).frame()),
+        (ArpTruncated, arp.to_frame(MacAddr::BROADCAST)[..41].to_vec()),
         (ArpUnknown, strange_arp.to_vec()),
         (Ipv4Truncated, cut(&udp, 33)),
         (Ipv4Truncated, cut(&tcp, 60)),
@@ -136,25 +124,11 @@ fn every_refusal_has_its_name() {
         (Ipv6Truncated, cut(&udp6, 53)),
         (Ipv6Truncated, cut(&udp6, 61)),
         (Ipv6Version, with(&tcp6, &[(14, 0x45)])),
-        (
-            Ipv6ExtensionTruncated,
-            with(&udp6, &[(14 + 6, ip::DESTINATION_OPTIONS), (54 + 1, 3)]),
-        ),
+        (Ipv6ExtensionTruncated, with(&udp6, &[(14 + 6, ip::DESTINATION_OPTIONS), (54 + 1, 3)])),
         (Ipv6ExtensionChain, chain(9).frame()),
-        (
-            Ipv6ExtensionOrder,
-            chain(1).extension(ip::HOP_BY_HOP, &[0; 6]).frame(),
-        ),
-        (
-            Ipv6ExtensionOrder,
-            fragment(&udp6.clone().extension(ip::FRAGMENT, &[0; 6]), 0, true, 8),
-        ),
-        (
-            Ipv6RoutingType0,
-            udp6.clone()
-                .extension(ip::ROUTING, &[0, 1, 0, 0, 0, 0])
-                .frame(),
-        ),
+        (Ipv6ExtensionOrder, chain(1).extension(ip::HOP_BY_HOP, &[0; 6]).frame()),
+        (Ipv6ExtensionOrder, fragment(&udp6.clone().extension(ip::FRAGMENT, &[0; 6]), 0, true, 8)),
+        (Ipv6RoutingType0, udp6.clone().extension(ip::ROUTING, &[0, 1, 0, 0, 0, 0]).frame()),
         (BadFragment, fragment(&udp, 0, true, 17)),
         (BadFragment, fragment(&udp6, 0, true, 17)),
         (BadFragment, fragment(&udp, 4, false, 0)),
@@ -162,100 +136,48 @@ fn every_refusal_has_its_name() {
         (BadFragment, fragment(&udp6, 8190, false, 100)),
         (TinyFragment, fragment(&tcp, 0, true, 8)),
         (TinyFragment, fragment(&tcp6, 0, true, 16)),
-        (
-            TinyFragment,
-            fragment(&Packet::v4(A, B).sctp(1, 2, 3), 0, true, 8),
-        ),
+        (TinyFragment, fragment(&Packet::v4(A, B).sctp(1, 2, 3), 0, true, 8)),
         (OverlappingFragment, fragment(&udp, 1, false, 8)),
         (OverlappingFragment, fragment(&tcp, 2, false, 8)),
         (OverlappingFragment, fragment(&tcp6, 1, true, 8)),
-        (
-            L4Truncated,
-            Packet::v4(A, B).raw(ip::TCP).payload(vec![0; 19]).frame(),
-        ),
-        (
-            L4Truncated,
-            Packet::v4(A, B).raw(ip::UDP).payload(vec![0; 7]).frame(),
-        ),
-        (
-            L4Truncated,
-            Packet::v4(A, B).raw(ip::SCTP).payload(vec![0; 11]).frame(),
-        ),
-        (
-            L4Truncated,
-            Packet::v4(A, B).raw(ip::ICMP).payload(vec![0; 7]).frame(),
-        ),
-        (
-            L4Truncated,
-            Packet::v6(A6, B6)
-                .raw(ip::ICMPV6)
-                .payload(vec![0; 3])
-                .frame(),
-        ),
-        (
-            L4Truncated,
-            Packet::v6(A6, B6)
-                .raw(ip::ICMPV6)
-                .payload(vec![128, 0, 0, 0])
-                .frame(),
-        ),
+        (L4Truncated, Packet::v4(A, B).raw(ip::TCP).payload(vec![0; 19]).frame()),
+        (L4Truncated, Packet::v4(A, B).raw(ip::UDP).payload(vec![0; 7]).frame()),
+        (L4Truncated, Packet::v4(A, B).raw(ip::SCTP).payload(vec![0; 11]).frame()),
+        (L4Truncated, Packet::v4(A, B).raw(ip::ICMP).payload(vec![0; 7]).frame()),
+        (L4Truncated, Packet::v6(A6, B6).raw(ip::ICMPV6).payload(vec![0; 3]).frame()),
+        (L4Truncated, Packet::v6(A6, B6).raw(ip::ICMPV6).payload(vec![128, 0, 0, 0]).frame()),
         (TcpDataOffset, with(&tcp, &[(34 + 12, 0x40)])),
         (TcpDataOffset, with(&tcp, &[(34 + 12, 0xf0)])),
         (TcpDataOffset, with(&tcp6, &[(54 + 12, 0x60)])),
         (UdpLength, with(&udp, &[(34 + 5, 7)])),
         (UdpLength, with(&udp, &[(34 + 5, 29)])),
         (UdpLength, with(&udp6, &[(54 + 4, 1)])),
-        (
-            MartianSource,
-            Packet::v4([0, 0, 0, 0], B).udp(68, 67).frame(),
-        ),
-        (
-            MartianSource,
-            Packet::v4([127, 0, 0, 1], B).udp(68, 67).frame(),
-        ),
-        (
-            MartianSource,
-            Packet::v4([239, 1, 2, 3], B).tcp(1, 2, tcp::SYN).frame(),
-        ),
+        (MartianSource, Packet::v4([0, 0, 0, 0], B).udp(68, 67).frame()),
+        (MartianSource, Packet::v4([127, 0, 0, 1], B).udp(68, 67).frame()),
+        (MartianSource, Packet::v4([239, 1, 2, 3], B).tcp(1, 2, tcp::SYN).frame()),
         (MartianSource, Packet::v4([255; 4], B).udp(68, 67).frame()),
         (MartianSource, Packet::v6(0_u128, B6).udp(1, 2).frame()),
         (MartianSource, Packet::v6(1_u128, B6).udp(1, 2).frame()),
-        (
-            MartianSource,
-            Packet::v6(0xffff_0a00_0001_u128, B6).udp(1, 2).frame(),
-        ),
-        (
-            MartianSource,
-            Packet::v6(0xff02_u128 << 112 | 1, B6)
-                .icmp(128, 0, [0; 4])
-                .frame(),
-        ),
+        (MartianSource, Packet::v6(0xffff_0a00_0001_u128, B6).udp(1, 2).frame()),
+        (MartianSource, Packet::v6(0xff02_u128 << 112 | 1, B6).icmp(128, 0, [0; 4]).frame()),
     ];
     for (expected, frame) in &cases {
         assert_eq!(parse(frame), Err(*expected), "{frame:02x?}");
         fuzz_parse(frame);
     }
     for error in ParseError::ALL {
-        assert!(
-            cases.iter().any(|(expected, _)| *expected == error),
-            "{error} is never given"
-        );
+        assert!(cases.iter().any(|(expected, _)| *expected == error), "{error} is never given");
     }
     // The other side of the limits.
     let good = [
         chain(8).frame(),
         tcp.clone().vlan(1).vlan(2).frame(),
-        udp6.clone()
-            .extension(ip::ROUTING, &[4, 0, 0, 0, 0, 0])
-            .frame(),
+        udp6.clone().extension(ip::ROUTING, &[4, 0, 0, 0, 0, 0]).frame(),
         options(&[7, 4, 0, 0]),
         udp.fragment(0, true, &first),
         fragment(&udp, 2, false, 1),
         fragment(&udp, 8189, false, 15),
-        Packet::v6(0_u128, crate::ipv6::solicited_node(B6))
-            .icmp(135, 0, [0; 4])
-            .payload(vec![0; 16])
-            .frame(),
+        Packet::v6(0_u128, crate::ipv6::solicited_node(B6)).icmp(135, 0, [0; 4]).payload(vec![0; 16]).frame(),
         Packet::v4([240, 1, 2, 3], B).tcp(1, 2, tcp::SYN).frame(),
     ];
     for frame in good {
@@ -273,24 +195,9 @@ fn errors_are_numbered_in_order() {
 #[test]
 fn layer_two_groups_are_noted() {
     let packet = Packet::v4(A, [255; 4]).udp(68, 67);
-    let broadcast = parse(
-        &packet
-            .clone()
-            .macs(MacAddr::BROADCAST, MacAddr([2; 6]))
-            .frame(),
-    )
-    .unwrap();
-    assert!(
-        broadcast
-            .flags
-            .contains(Flags::BROADCAST | Flags::MULTICAST_L2)
-    );
-    let group = parse(
-        &packet
-            .macs(MacAddr([1, 0, 0x5e, 0, 0, 1]), MacAddr([2; 6]))
-            .frame(),
-    )
-    .unwrap();
+    let broadcast = parse(&packet.clone().macs(MacAddr::BROADCAST, MacAddr([2; 6])).frame()).unwrap();
+    assert!(broadcast.flags.contains(Flags::BROADCAST | Flags::MULTICAST_L2));
+    let group = parse(&packet.macs(MacAddr([1, 0, 0x5e, 0, 0, 1]), MacAddr([2; 6])).frame()).unwrap();
     assert!(group.flags.contains(Flags::MULTICAST_L2) && !group.flags.contains(Flags::BROADCAST));
 }
 
@@ -299,61 +206,30 @@ fn other_ethertypes_are_for_the_kernel() {
     let mut frame = vec![0; 60];
     frame[12..14].copy_from_slice(&[0x88, 0xcc]);
     let lldp = parse(&frame).unwrap();
-    assert_eq!(
-        (lldp.kind, lldp.dport, lldp.l3, lldp.end),
-        (Kind::Other, 0x88cc, 14, 60)
-    );
+    assert_eq!((lldp.kind, lldp.dport, lldp.l3, lldp.end), (Kind::Other, 0x88cc, 14, 60));
 }
 
 #[test]
 fn a_priority_tag_is_a_tag_without_a_vlan() {
-    let parsed = parse(
-        &Packet::v4(A, B)
-            .udp(1, 2)
-            .tag(ethertype::VLAN, 0xe000)
-            .frame(),
-    )
-    .unwrap();
+    let parsed = parse(&Packet::v4(A, B).udp(1, 2).tag(ethertype::VLAN, 0xe000).frame()).unwrap();
     assert_eq!((parsed.vlan, parsed.l3), (0, 18));
     assert!(parsed.flags.contains(Flags::VLAN));
-    let double = parse(
-        &Packet::v4(A, B)
-            .udp(1, 2)
-            .tag(ethertype::QINQ, 100)
-            .vlan(7)
-            .frame(),
-    )
-    .unwrap();
+    let double = parse(&Packet::v4(A, B).udp(1, 2).tag(ethertype::QINQ, 100).vlan(7).frame()).unwrap();
     assert_eq!((double.vlan, double.l3), (100, 22));
 }
 
 #[test]
 fn icmp_fields_lie_in_the_ports() {
-    let unreachable = parse(
-        &Packet::v4(A, B)
-            .icmp(3, 4, [0, 0, 5, 0xdc])
-            .payload(vec![0; 28])
-            .frame(),
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            unreachable.icmp_type(),
-            unreachable.icmp_code(),
-            unreachable.dport
-        ),
-        (3, 4, 0)
-    );
+    let unreachable =
+        parse(&Packet::v4(A, B).icmp(3, 4, [0, 0, 5, 0xdc]).payload(vec![0; 28]).frame()).unwrap();
+    assert_eq!((unreachable.icmp_type(), unreachable.icmp_code(), unreachable.dport), (3, 4, 0));
     let echo = parse(&Packet::v6(A6, B6).icmp(128, 0, [0x12, 0x34, 0, 1]).frame()).unwrap();
     assert_eq!((echo.icmp_type(), echo.dport), (128, 0x1234));
 }
 
 #[test]
 fn an_atomic_fragment_is_no_fragment() {
-    let frame = Packet::v6(A6, B6)
-        .udp(1, 2)
-        .extension(ip::FRAGMENT, &[0, 0, 0, 0, 0, 9])
-        .frame();
+    let frame = Packet::v6(A6, B6).udp(1, 2).extension(ip::FRAGMENT, &[0, 0, 0, 0, 0, 9]).frame();
     let parsed = parse(&frame).unwrap();
     assert!(!parsed.is_fragment() && parsed.flags.contains(Flags::V6_EXT));
     assert_eq!((parsed.frag_id, parsed.sport, parsed.dport), (9, 1, 2));

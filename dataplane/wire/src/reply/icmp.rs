@@ -57,11 +57,7 @@ impl Unreachable {
             Self::Net => v6::NO_ROUTE,
             Self::AdminProhibited => v6::ADMINISTRATIVELY_PROHIBITED,
             Self::TooBig { mtu } => {
-                return (
-                    icmpv6::PACKET_TOO_BIG,
-                    0,
-                    mtu.max(ipv6::MIN_MTU as u32).to_be_bytes(),
-                );
+                return (icmpv6::PACKET_TOO_BIG, 0, mtu.max(ipv6::MIN_MTU as u32).to_be_bytes());
             }
             Self::TimeExceeded => return (icmpv6::TIME_EXCEEDED, 0, [0; 4]),
         };
@@ -112,13 +108,7 @@ pub fn icmp_unreachable<B: PacketBuf>(
             let quoted = make_room(buf, parsed, ipv6::HEADER + icmpv6::HEADER, ipv6::MIN_MTU)?;
             let len = icmpv6::HEADER + quoted;
             let header = ipv6::header(from, src, ip::ICMPV6, TOS, TTL, len);
-            finish(
-                buf,
-                parsed,
-                &header,
-                message,
-                checksum::pseudo_v6(from, src, ip::ICMPV6, len as u32),
-            )
+            finish(buf, parsed, &header, message, checksum::pseudo_v6(from, src, ip::ICMPV6, len as u32))
         }
         _ => Err(NoReply::WrongFamily),
     }
@@ -164,12 +154,8 @@ fn finish<B: PacketBuf>(
     let frame = buf.data_mut();
     swap_macs(frame);
     let packet = frame.get_mut(usize::from(parsed.l3)..).unwrap_or_default();
-    let (ip_header, rest) = packet
-        .split_at_mut_checked(header.len())
-        .ok_or(NoReply::NoRoom)?;
-    let (icmp_header, quote) = rest
-        .split_first_chunk_mut::<{ icmp::HEADER }>()
-        .ok_or(NoReply::NoRoom)?;
+    let (ip_header, rest) = packet.split_at_mut_checked(header.len()).ok_or(NoReply::NoRoom)?;
+    let (icmp_header, quote) = rest.split_first_chunk_mut::<{ icmp::HEADER }>().ok_or(NoReply::NoRoom)?;
     ip_header.copy_from_slice(header);
     let sum = pseudo + checksum::sum(&message) + checksum::sum(quote);
     message[2..4].copy_from_slice(&checksum::finish(sum).to_be_bytes());

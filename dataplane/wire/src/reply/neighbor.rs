@@ -20,9 +20,7 @@ pub fn arp_reply<B: PacketBuf>(buf: &mut B, our_mac: MacAddr) -> Result<(), NoRe
         return Err(NoReply::WrongKind);
     }
     let packet = frame.get(l3..).unwrap_or_default();
-    let request = Arp::read(packet)
-        .filter(|arp| arp.operation == arp::REQUEST)
-        .ok_or(NoReply::WrongKind)?;
+    let request = Arp::read(packet).filter(|arp| arp.operation == arp::REQUEST).ok_or(NoReply::WrongKind)?;
     // The frame's own source may differ from it, as with VRRP; the answer goes to the one in the packet.
     if !request.sender_mac.is_unicast() {
         return Err(NoReply::Invalid);
@@ -38,11 +36,7 @@ pub fn arp_reply<B: PacketBuf>(buf: &mut B, our_mac: MacAddr) -> Result<(), NoRe
         target_mac: request.sender_mac,
         target_ip: request.sender_ip,
     };
-    let parsed = Parsed {
-        l3: l3 as u8,
-        kind: Kind::Arp,
-        ..Parsed::default()
-    };
+    let parsed = Parsed { l3: l3 as u8, kind: Kind::Arp, ..Parsed::default() };
     send_back(buf, &parsed, &reply.to_bytes())?;
     set_macs(buf.data_mut(), request.sender_mac, our_mac);
     Ok(())
@@ -62,20 +56,13 @@ pub fn neighbor_advertisement<B: PacketBuf>(
     let asked = nd::solicitation(frame, parsed).ok_or(NoReply::Invalid)?;
     let sender = Ethernet::new(frame).map_or(MacAddr::ZERO, |header| header.src());
     let (dst, mac) = match asked.src {
-        0 => (
-            nd::ALL_NODES,
-            MacAddr::for_ipv6_multicast(nd::ALL_NODES.into()),
-        ),
+        0 => (nd::ALL_NODES, MacAddr::for_ipv6_multicast(nd::ALL_NODES.into())),
         src => (src, asked.src_mac.unwrap_or(sender)),
     };
     if asked.src != 0 && !mac.is_unicast() {
         return Err(NoReply::Invalid);
     }
-    send_back(
-        buf,
-        parsed,
-        &nd::advertisement(our_mac, asked.target, dst, asked.src != 0),
-    )?;
+    send_back(buf, parsed, &nd::advertisement(our_mac, asked.target, dst, asked.src != 0))?;
     set_macs(buf.data_mut(), mac, our_mac);
     Ok(())
 }

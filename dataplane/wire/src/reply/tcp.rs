@@ -36,11 +36,7 @@ pub fn tcp_reset<B: PacketBuf>(buf: &mut B, parsed: &Parsed) -> Result<(), NoRep
         }
         let data = (segment.len() - tcp.header_len()) as u32;
         let controls = u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);
-        (
-            0,
-            tcp.seq().wrapping_add(data).wrapping_add(controls),
-            RST | ACK,
-        )
+        (0, tcp.seq().wrapping_add(data).wrapping_add(controls), RST | ACK)
     };
     let mut reset = [0; HEADER];
     reset[..2].copy_from_slice(&tcp.dport().to_be_bytes());
@@ -55,14 +51,7 @@ pub fn tcp_reset<B: PacketBuf>(buf: &mut B, parsed: &Parsed) -> Result<(), NoRep
             let (from, to) = (Ipv4Addr::from(dst).into(), Ipv4Addr::from(src).into());
             transport::set_checksum_between(from, to, ip::TCP, &mut reset);
             let mut packet = [0; ipv4::HEADER + HEADER];
-            packet[..ipv4::HEADER].copy_from_slice(&ipv4::header(
-                dst,
-                src,
-                ip::TCP,
-                0,
-                TTL,
-                HEADER,
-            ));
+            packet[..ipv4::HEADER].copy_from_slice(&ipv4::header(dst, src, ip::TCP, 0, TTL, HEADER));
             packet[ipv4::HEADER..].copy_from_slice(&reset);
             send_back(buf, parsed, &packet)
         }
@@ -70,14 +59,7 @@ pub fn tcp_reset<B: PacketBuf>(buf: &mut B, parsed: &Parsed) -> Result<(), NoRep
             let (from, to) = (Ipv6Addr::from(dst).into(), Ipv6Addr::from(src).into());
             transport::set_checksum_between(from, to, ip::TCP, &mut reset);
             let mut packet = [0; ipv6::HEADER + HEADER];
-            packet[..ipv6::HEADER].copy_from_slice(&ipv6::header(
-                dst,
-                src,
-                ip::TCP,
-                0,
-                TTL,
-                HEADER,
-            ));
+            packet[..ipv6::HEADER].copy_from_slice(&ipv6::header(dst, src, ip::TCP, 0, TTL, HEADER));
             packet[ipv6::HEADER..].copy_from_slice(&reset);
             send_back(buf, parsed, &packet)
         }

@@ -21,10 +21,7 @@ const OURS: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x77]);
 
 fn ends(frame: &[u8], parsed: &Parsed) -> (IpAddr, IpAddr) {
     match parsed.kind {
-        Kind::V4 => (
-            parsed.src.to_be_bytes().into(),
-            parsed.dst.to_be_bytes().into(),
-        ),
+        Kind::V4 => (parsed.src.to_be_bytes().into(), parsed.dst.to_be_bytes().into()),
         _ => {
             let (src, dst) = v6_addrs(frame, parsed);
             (Ipv6Addr::from(src).into(), Ipv6Addr::from(dst).into())
@@ -176,30 +173,17 @@ fn groups_and_errors_get_no_answer() {
         let frame = packet.frame();
         let parsed = parse(&frame).unwrap();
         let mut buf = TestBuf::new(&frame);
-        assert_eq!(
-            icmp_unreachable(&mut buf, &parsed, Unreachable::Port, None),
-            Err(because),
-            "{packet:?}"
-        );
+        assert_eq!(icmp_unreachable(&mut buf, &parsed, Unreachable::Port, None), Err(because), "{packet:?}");
         assert_eq!(buf.data(), frame);
     };
     let udp = Packet::v4(A, B).udp(1, 2);
-    refused(
-        udp.clone().macs(MacAddr::BROADCAST, SRC_MAC),
-        NoReply::NotUnicast,
-    );
+    refused(udp.clone().macs(MacAddr::BROADCAST, SRC_MAC), NoReply::NotUnicast);
     refused(Packet::v4(A, [239, 1, 1, 1]).udp(1, 2), NoReply::NotUnicast);
     refused(Packet::v4(A, [255; 4]).udp(1, 2), NoReply::NotUnicast);
     refused(Packet::v6(A6, nd::ALL_NODES).udp(1, 2), NoReply::NotUnicast);
-    refused(
-        Packet::v6(0_u128, B6).icmp(v6_types::ECHO, 0, [0; 4]),
-        NoReply::NotUnicast,
-    );
+    refused(Packet::v6(0_u128, B6).icmp(v6_types::ECHO, 0, [0; 4]), NoReply::NotUnicast);
     for kind in [3, 4, 5, 11, 12] {
-        refused(
-            Packet::v4(A, B).icmp(kind, 0, [0; 4]).payload(udp.packet()),
-            NoReply::IsError,
-        );
+        refused(Packet::v4(A, B).icmp(kind, 0, [0; 4]).payload(udp.packet()), NoReply::IsError);
     }
     for kind in [1, 2, 3, 4, 100, 127, v6_types::REDIRECT] {
         refused(Packet::v6(A6, B6).icmp(kind, 0, [0; 4]), NoReply::IsError);
@@ -210,12 +194,7 @@ fn groups_and_errors_get_no_answer() {
     assert_eq!(got, Err(NoReply::Fragment));
     let frame = udp.frame();
     let v6 = Some(Ipv6Addr::LOCALHOST.into());
-    let got = icmp_unreachable(
-        &mut TestBuf::new(&frame),
-        &parse(&frame).unwrap(),
-        Unreachable::Port,
-        v6,
-    );
+    let got = icmp_unreachable(&mut TestBuf::new(&frame), &parse(&frame).unwrap(), Unreachable::Port, v6);
     assert_eq!(got, Err(NoReply::WrongFamily));
 }
 
@@ -224,13 +203,7 @@ fn mtus_stay_within_what_the_field_and_the_family_allow() {
     let mtu = |packet: Packet, mtu| {
         let frame = packet.frame();
         let mut buf = TestBuf::new(&frame);
-        icmp_unreachable(
-            &mut buf,
-            &parse(&frame).unwrap(),
-            Unreachable::TooBig { mtu },
-            None,
-        )
-        .unwrap();
+        icmp_unreachable(&mut buf, &parse(&frame).unwrap(), Unreachable::TooBig { mtu }, None).unwrap();
         let answer = parse(buf.data()).unwrap();
         u32::from_be_bytes(answer.l4_bytes(buf.data())[4..8].try_into().unwrap())
     };
@@ -244,10 +217,7 @@ fn arp_requests_are_answered() {
     let mut buf = TestBuf::new(&[&request.to_frame(MacAddr::BROADCAST)[..], &[0; 18]].concat());
     arp_reply(&mut buf, OURS).unwrap();
     let header = Ethernet::new(buf.data()).unwrap();
-    assert_eq!(
-        (header.dst(), header.src(), buf.data().len()),
-        (SRC_MAC, OURS, 42)
-    );
+    assert_eq!((header.dst(), header.src(), buf.data().len()), (SRC_MAC, OURS, 42));
     let reply = Arp::read(&buf.data()[14..]).unwrap();
     let expected = Arp {
         operation: arp::REPLY,
@@ -257,22 +227,12 @@ fn arp_requests_are_answered() {
         target_ip: A.into(),
     };
     assert_eq!(reply, expected);
-    assert_eq!(
-        arp_reply(&mut buf, OURS),
-        Err(NoReply::WrongKind),
-        "a reply is not answered"
-    );
+    assert_eq!(arp_reply(&mut buf, OURS), Err(NoReply::WrongKind), "a reply is not answered");
 
     let announcement = Arp::announcement(SRC_MAC, A.into()).to_frame(MacAddr::BROADCAST);
-    assert_eq!(
-        arp_reply(&mut TestBuf::new(&announcement), OURS),
-        Err(NoReply::WrongKind)
-    );
+    assert_eq!(arp_reply(&mut TestBuf::new(&announcement), OURS), Err(NoReply::WrongKind));
     let group = Arp::request(MacAddr::BROADCAST, A.into(), B.into()).to_frame(MacAddr::BROADCAST);
-    assert_eq!(
-        arp_reply(&mut TestBuf::new(&group), OURS),
-        Err(NoReply::Invalid)
-    );
+    assert_eq!(arp_reply(&mut TestBuf::new(&group), OURS), Err(NoReply::Invalid));
     let probe = Arp::request(SRC_MAC, [0; 4].into(), B.into()).to_frame(MacAddr::BROADCAST);
     arp_reply(&mut TestBuf::new(&probe), OURS).unwrap();
 
@@ -282,10 +242,7 @@ fn arp_requests_are_answered() {
     let mut buf = TestBuf::new(&tagged);
     arp_reply(&mut buf, OURS).unwrap();
     assert_eq!(buf.data()[12..18], [0x81, 0, 0, 9, 8, 6]);
-    assert_eq!(
-        Arp::read(&buf.data()[18..]).unwrap().sender_ip,
-        std::net::Ipv4Addr::from(B)
-    );
+    assert_eq!(Arp::read(&buf.data()[18..]).unwrap().sender_ip, std::net::Ipv4Addr::from(B));
 }
 
 #[test]
@@ -295,15 +252,9 @@ fn solicitations_are_answered() {
     neighbor_advertisement(&mut buf, &parse(&frame).unwrap(), OURS).unwrap();
     let answer = parse(buf.data()).unwrap();
     assert!(transport::checksum_ok(buf.data(), &answer));
-    assert_eq!(
-        ends(buf.data(), &answer),
-        (Ipv6Addr::from(B6).into(), Ipv6Addr::from(A6).into())
-    );
+    assert_eq!(ends(buf.data(), &answer), (Ipv6Addr::from(B6).into(), Ipv6Addr::from(A6).into()));
     // Router, solicited, override.
-    assert_eq!(
-        nd::read_advertisement(&buf.data()[14..]),
-        Some((B6, 0xe0, Some(OURS)))
-    );
+    assert_eq!(nd::read_advertisement(&buf.data()[14..]), Some((B6, 0xe0, Some(OURS))));
     assert_eq!(Ethernet::new(buf.data()).unwrap().dst(), SRC_MAC);
 
     // Duplicate address detection: no source, no option, answered to all nodes.
@@ -314,17 +265,11 @@ fn solicitations_are_answered() {
         .frame();
     let mut buf = TestBuf::new(&detection);
     neighbor_advertisement(&mut buf, &parse(&detection).unwrap(), OURS).unwrap();
-    assert_eq!(
-        nd::read_advertisement(&buf.data()[14..]),
-        Some((B6, 0xa0, Some(OURS)))
-    );
+    assert_eq!(nd::read_advertisement(&buf.data()[14..]), Some((B6, 0xa0, Some(OURS))));
     let answer = parse(buf.data()).unwrap();
     assert!(transport::checksum_ok(buf.data(), &answer));
     assert_eq!(v6_addrs(buf.data(), &answer).1, nd::ALL_NODES);
-    assert_eq!(
-        Ethernet::new(buf.data()).unwrap().dst().to_string(),
-        "33:33:00:00:00:01"
-    );
+    assert_eq!(Ethernet::new(buf.data()).unwrap().dst().to_string(), "33:33:00:00:00:01");
 }
 
 #[test]
@@ -339,52 +284,21 @@ fn invalid_solicitations_are_ignored() {
     let target = B6.to_be_bytes();
     let option = [&target[..], &[1, 1, 2, 0, 0, 0, 0, 0x0a]].concat();
     let node = ipv6::solicited_node(B6);
-    let answered = |frame: &[u8]| {
-        neighbor_advertisement(&mut TestBuf::new(frame), &parse(frame).unwrap(), OURS).is_ok()
-    };
+    let answered =
+        |frame: &[u8]| neighbor_advertisement(&mut TestBuf::new(frame), &parse(frame).unwrap(), OURS).is_ok();
     assert!(answered(&solicitation(A6, node, 0, &option, 255)));
-    assert!(
-        answered(&solicitation(A6, B6, 0, &target, 255)),
-        "unicast, to see whether we are still there"
-    );
+    assert!(answered(&solicitation(A6, B6, 0, &target, 255)), "unicast, to see whether we are still there");
 
-    assert!(
-        !answered(&solicitation(A6, node, 0, &option, 254)),
-        "crossed a router"
-    );
+    assert!(!answered(&solicitation(A6, node, 0, &option, 254)), "crossed a router");
     assert!(!answered(&solicitation(A6, node, 1, &option, 255)), "code");
-    assert!(
-        !answered(&solicitation(A6, node, 0, &target[..15], 255)),
-        "short"
-    );
-    assert!(
-        !answered(&solicitation(
-            A6,
-            node,
-            0,
-            &nd::ALL_NODES.to_be_bytes(),
-            255
-        )),
-        "multicast target"
-    );
-    assert!(
-        !answered(&solicitation(0, node, 0, &option, 255)),
-        "no source but a source link address"
-    );
-    assert!(
-        !answered(&solicitation(0, B6, 0, &target, 255)),
-        "no source and not to the solicited node"
-    );
+    assert!(!answered(&solicitation(A6, node, 0, &target[..15], 255)), "short");
+    assert!(!answered(&solicitation(A6, node, 0, &nd::ALL_NODES.to_be_bytes(), 255)), "multicast target");
+    assert!(!answered(&solicitation(0, node, 0, &option, 255)), "no source but a source link address");
+    assert!(!answered(&solicitation(0, B6, 0, &target, 255)), "no source and not to the solicited node");
     let empty_option = [&target[..], &[1, 0, 2, 0, 0, 0, 0, 0x0a]].concat();
-    assert!(
-        !answered(&solicitation(A6, node, 0, &empty_option, 255)),
-        "empty option"
-    );
+    assert!(!answered(&solicitation(A6, node, 0, &empty_option, 255)), "empty option");
     let long_option = [&target[..], &[1, 2, 2, 0, 0, 0, 0, 0x0a]].concat();
-    assert!(
-        !answered(&solicitation(A6, node, 0, &long_option, 255)),
-        "option past the end"
-    );
+    assert!(!answered(&solicitation(A6, node, 0, &long_option, 255)), "option past the end");
     let mut wrong = solicitation(A6, node, 0, &option, 255);
     wrong[70] ^= 1;
     assert!(!answered(&wrong), "checksum");
@@ -395,18 +309,11 @@ fn announcements_are_valid() {
     let frame = nd::announcement(OURS, B6);
     let parsed = parse(&frame).unwrap();
     assert!(transport::checksum_ok(&frame, &parsed));
-    assert_eq!(
-        nd::read_advertisement(&frame[14..]),
-        Some((B6, 0xa0, Some(OURS)))
-    );
+    assert_eq!(nd::read_advertisement(&frame[14..]), Some((B6, 0xa0, Some(OURS))));
     let frame = nd::solicitation_frame(OURS, A6, B6);
     let parsed = parse(&frame).unwrap();
     assert_eq!(
         nd::solicitation(&frame, &parsed),
-        Some(nd::Solicitation {
-            src: A6,
-            target: B6,
-            src_mac: Some(OURS)
-        })
+        Some(nd::Solicitation { src: A6, target: B6, src_mac: Some(OURS) })
     );
 }
