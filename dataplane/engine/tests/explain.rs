@@ -1,5 +1,7 @@
 //! `sluice explain` says what the worker then does.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::*;

@@ -171,7 +171,7 @@ mod tests {
             let mut reference: HashMap<u64, FlowRef> = HashMap::new();
             for (n, (op, key, spread)) in ops.into_iter().enumerate() {
                 // Few distinct buckets, so that they overflow.
-                let hash = key << 33 | spread * 5;
+                let hash = (key << 33) | (spread * 5);
                 match op {
                     0 if !reference.contains_key(&hash) => {
                         let flow = FlowRef::new(n as u32, Direction::Forward);

@@ -151,11 +151,9 @@ mod tests {
             for (i, &(deadline, class)) in deadlines.iter().enumerate() {
                 wheel.insert(&mut entries, i as u32, Class::from_byte(class), deadline);
             }
-            for i in 0..deadlines.len() {
-                if removed[i] {
-                    wheel.unlink(&mut entries, i as u32);
-                    wheel.unlink(&mut entries, i as u32);
-                }
+            for i in (0..deadlines.len()).filter(|&i| removed[i]) {
+                wheel.unlink(&mut entries, i as u32);
+                wheel.unlink(&mut entries, i as u32);
             }
             let mut came = vec![None; deadlines.len()];
             for now in (0..8000).step_by(5) {
