@@ -239,6 +239,39 @@ fn established_connection_stays_while_its_endpoint_terminates_goes_and_others_co
 }
 
 #[test]
+fn connection_being_set_up_stays_with_the_endpoint_that_answered() {
+    for gone_before_the_answer in [true, false] {
+        let mut world = World::new();
+        world.serve(service("web", Protocol::Tcp, &[A]));
+        let out = world.one(UPLINK, syn(CLIENT, 40000, VIP, 80), CLUSTER);
+        let port = out.src.port();
+        let answer = packet("10.244.1.5", SNAT).tcp_segment(8080, port, SYN | ACK, (5000, 1001), &[]);
+        if gone_before_the_answer {
+            world.serve(service("web", Protocol::Tcp, &[B]));
+        }
+        world.one(CLUSTER, from_node(answer), UPLINK);
+        if !gone_before_the_answer {
+            world.serve(service("web", Protocol::Tcp, &[B]));
+        }
+        let ack = packet(CLIENT, VIP).tcp_segment(40000, 80, ACK, (1001, 5001), &[]);
+        assert_eq!(world.one(UPLINK, from_client(ack), CLUSTER).dst, out.dst);
+        assert_eq!(world.one(UPLINK, data(40000), CLUSTER).src, out.src);
+        assert_eq!(world.workers[0].flows().established, 1);
+    }
+}
+
+#[test]
+fn repeated_syn_moves_to_another_endpoint_when_the_first_is_gone_without_an_answer() {
+    let mut world = World::new();
+    world.serve(service("web", Protocol::Tcp, &[A]));
+    world.one(UPLINK, syn(CLIENT, 40000, VIP, 80), CLUSTER);
+    world.serve(service("web", Protocol::Tcp, &[B]));
+    // Whatever comes between does not tie the client to the endpoint that is gone.
+    world.one(UPLINK, data(40000), CLUSTER);
+    assert_eq!(world.one(UPLINK, syn(CLIENT, 40000, VIP, 80), CLUSTER).dst, B.parse().unwrap());
+}
+
+#[test]
 fn recreated_service_takes_new_flows() {
     let mut world = World::new();
     world.serve(service("web", Protocol::Tcp, &[A]));

@@ -30,6 +30,12 @@ pub(super) enum Verdict {
     DropOnly(DropReason),
 }
 
+/// Whether a TCP packet is a client's first, or its repetition.
+fn opens(parsed: &Parsed, flow: FlowRef) -> bool {
+    parsed.tcp_flags & (tcp::SYN | tcp::FIN | tcp::RST | tcp::ACK) == tcp::SYN
+        && flow.direction() == Direction::Forward
+}
+
 impl<B: PacketBuf> Worker<B> {
     /// Checks a flow against the snapshot before another of its packets is translated.
     pub(super) fn revalidate(&mut self, flow: FlowRef, parsed: &Parsed, cx: &Context<'_>) -> Verdict {
@@ -43,25 +49,28 @@ impl<B: PacketBuf> Worker<B> {
             }
             // The client's port comes round again: a new connection, for which the endpoint must be a valid choice. The
             // tuple towards it is kept where it is one, as the endpoint can tell the two connections apart by it.
-            reopens = control == tcp::SYN
-                && flow.direction() == Direction::Forward
-                && State::from_byte(entry.state).is_some_and(State::is_closed);
+            reopens = opens(parsed, flow) && State::from_byte(entry.state).is_some_and(State::is_closed);
         }
         if !reopens && entry.epoch == cx.snapshot.epoch(entry.slot) && entry.slot != NO_SLOT {
             return Verdict::Keep;
         }
         self.counters.add(Event::Revalidated, 1);
-        self.check_service(flow, reopens, cx)
+        // A connection belongs to its two ends: only they end it, even if it is still being set up. While its endpoint
+        // has not answered the client may be sent to another one, by the client's own repetition and nothing else: any
+        // other packet would meet an endpoint that knows nothing of the connection.
+        let state = State::from_byte(entry.state).unwrap_or(State::OneWay);
+        let connected = match parsed.proto {
+            TCP => !reopens && (state != State::SynSent || !opens(parsed, flow)),
+            _ => state.class() == Class::Established || state.is_closed(),
+        };
+        self.check_service(flow, connected, cx)
     }
 
-    fn check_service(&mut self, flow: FlowRef, reopens: bool, cx: &Context<'_>) -> Verdict {
+    fn check_service(&mut self, flow: FlowRef, connected: bool, cx: &Context<'_>) -> Verdict {
         let forward = self.flows.tuple(flow, Direction::Forward);
         let backend = self.flows.tuple(flow, Direction::Reverse);
         let backend = std::net::SocketAddr::new(backend.src, backend.sport);
         let entry = self.flows.entry_mut(flow);
-        let state = State::from_byte(entry.state).unwrap_or(State::OneWay);
-        // A connection belongs to its two ends: only they end it. Datagrams follow the service.
-        let connected = !reopens && (state.class() == Class::Established || state.is_closed());
         let hit: Option<Hit> = match forward.dst {
             std::net::IpAddr::V4(ip) => cx.snapshot.frontend4(forward.protocol, ip.to_bits(), forward.dport),
             std::net::IpAddr::V6(ip) => cx.snapshot.frontend6(forward.protocol, ip.to_bits(), forward.dport),
@@ -80,11 +89,12 @@ impl<B: PacketBuf> Worker<B> {
             return Verdict::End(DropReason::SourceRange);
         }
         let set = service.set(forward.is_v6(), scope);
-        let kept = connected
-            || set.by_address(backend).is_some()
-            || (forward.protocol != TCP && service.serves(backend));
-        if kept {
-            (entry.slot, entry.epoch) = (hit.slot, cx.snapshot.epoch(hit.slot));
+        let valid = set.by_address(backend).is_some() || (forward.protocol != TCP && service.serves(backend));
+        if valid || connected {
+            entry.slot = hit.slot;
+            // An endpoint that is gone and has not answered yet: the client's next SYN is to be checked again.
+            let settled = valid || entry.state != State::SynSent as u8;
+            entry.epoch = if settled { cx.snapshot.epoch(hit.slot) } else { NO_EPOCH };
             return Verdict::Keep;
         }
         match (set.empty(), flow.direction()) {
