@@ -21,7 +21,7 @@ run: deps
 
 test: deps
 	$(CARGO) build -p sluice --bin sluice
-	@testbed/as-root.sh $(CARGO) test --workspace --exclude sluice-bench
+	@testbed/as-root.sh $(CARGO) test --workspace
 	@testbed/leftovers.sh
 
 bench: deps
