@@ -12,6 +12,7 @@
 
 pub mod cleanup;
 pub mod client;
+pub mod cluster;
 pub mod gateway;
 pub mod links;
 pub mod manifests;
@@ -20,6 +21,7 @@ pub mod pods;
 pub mod run;
 pub mod topology;
 
+pub use cluster::Cluster;
 pub use gateway::Gateway;
 pub use netns::Netns;
 pub use topology::Testbed;

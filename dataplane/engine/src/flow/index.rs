@@ -6,7 +6,11 @@ use sluice_memory::{Backing, Storage, StorageError, prefetch_read};
 use super::entry::FlowRef;
 
 /// Slots of a bucket.
-const SLOTS: usize = 7;
+const SLOTS: usize = 8;
+/// A 1 in each of a word's four signatures.
+const ONES: u64 = 0x0001_0001_0001_0001;
+/// The top bit of each.
+const TOPS: u64 = 0x8000_8000_8000_8000;
 /// How many buckets a reference may lie behind its home. At the load the index is sized for, five are not seen.
 const REACH: usize = 8;
 
@@ -14,12 +18,13 @@ const REACH: usize = 8;
 #[zerocopy(crate = "sluice_memory::zerocopy")]
 #[repr(C, align(64))]
 struct Bucket {
-    signatures: [u32; SLOTS],
+    /// Four signatures a word, that of slot 0 lowest; compared all at once.
+    signatures: [u64; SLOTS / 4],
     /// [`FlowRef::stored`], 0 where the slot is empty.
     flows: [u32; SLOTS],
     /// References whose home is this bucket but which lie in one behind it: a miss that reads 0 here is done.
     overflow: u32,
-    padding: u32,
+    padding: [u32; 3],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
@@ -43,7 +48,7 @@ impl std::fmt::Debug for Bucket {
 pub struct Crowded;
 
 impl Index {
-    /// An index for `flows` flows of two references each, at 0.29 to 0.57 of its slots.
+    /// An index for `flows` flows of two references each, at 0.25 to 0.5 of its slots.
     ///
     /// # Errors
     /// Those of [`Storage::anonymous`].
@@ -64,7 +69,7 @@ impl Index {
     }
 
     /// The first flow in the home bucket whose signature is that of `hash`: nearly always the one sought, if there is
-    /// one. For prefetching entries; [`Index::find`] decides.
+    /// one. Whoever uses it has to compare keys; [`Index::find`] decides.
     #[inline(always)]
     pub fn candidate(&self, hash: u64) -> Option<FlowRef> {
         let bucket = &self.buckets[hash as usize & self.mask];
@@ -72,11 +77,10 @@ impl Index {
         if matches == 0 {
             return None;
         }
-        Some(FlowRef::from_stored(bucket.flows[matches.trailing_zeros() as usize]))
+        bucket.flow(matches)
     }
 
     /// The flow under `hash` that `is_it` recognises.
-    #[inline]
     pub fn find(&self, hash: u64, mut is_it: impl FnMut(FlowRef) -> bool) -> Option<FlowRef> {
         let signature = signature(hash);
         let home = hash as usize;
@@ -84,8 +88,9 @@ impl Index {
             let bucket = &self.buckets[home.wrapping_add(step) & self.mask];
             let mut matches = bucket.matches(signature);
             while matches != 0 {
-                let flow = FlowRef::from_stored(bucket.flows[matches.trailing_zeros() as usize]);
-                if is_it(flow) {
+                if let Some(flow) = bucket.flow(matches)
+                    && is_it(flow)
+                {
                     return Some(flow);
                 }
                 matches &= matches - 1;
@@ -107,7 +112,7 @@ impl Index {
         for step in 0..REACH {
             let bucket = &mut self.buckets[home.wrapping_add(step) & self.mask];
             if let Some(slot) = bucket.flows.iter().position(|&f| f == 0) {
-                bucket.signatures[slot] = signature(hash);
+                bucket.sign(slot, signature(hash));
                 bucket.flows[slot] = flow.stored();
                 if step > 0 {
                     self.buckets[home & self.mask].overflow += 1;
@@ -125,7 +130,7 @@ impl Index {
             let bucket = &mut self.buckets[home.wrapping_add(step) & self.mask];
             if let Some(slot) = bucket.flows.iter().position(|&f| f == flow.stored()) {
                 bucket.flows[slot] = 0;
-                bucket.signatures[slot] = 0;
+                bucket.sign(slot, 0);
                 if step > 0 {
                     let home = &mut self.buckets[home & self.mask];
                     home.overflow = home.overflow.saturating_sub(1);
@@ -138,21 +143,38 @@ impl Index {
 }
 
 impl Bucket {
-    /// A bit for each slot that holds this signature.
+    /// A bit for each slot that may hold this signature; [`Bucket::flow`] knows which slot a bit means. A slot whose
+    /// signature differs in its lowest bit alone is sometimes taken along: keys decide.
     #[inline(always)]
-    fn matches(&self, signature: u32) -> u32 {
-        let mut found = 0;
-        for slot in 0..SLOTS {
-            found |= u32::from(self.signatures[slot] == signature) << slot;
-        }
-        found
+    fn matches(&self, signature: u16) -> u64 {
+        let wanted = u64::from(signature) * ONES;
+        let [low, high] = self.signatures.map(|word| {
+            // A lane that becomes 0 borrows from its top bit (Hacker's Delight, section 6-1).
+            let differences = word ^ wanted;
+            differences.wrapping_sub(ONES) & !differences & TOPS
+        });
+        low | high >> 1
+    }
+
+    /// What lies in the slot of the lowest of these bits; nothing where it is empty.
+    #[inline(always)]
+    fn flow(&self, matches: u64) -> Option<FlowRef> {
+        let bit = matches.trailing_zeros() as usize;
+        let slot = (bit >> 4) + ((bit & 1) ^ 1) * 4;
+        let stored = self.flows[slot % SLOTS];
+        (stored != 0).then(|| FlowRef::from_stored(stored))
+    }
+
+    fn sign(&mut self, slot: usize, signature: u16) {
+        let (word, shift) = (slot / 4, slot % 4 * 16);
+        self.signatures[word] = self.signatures[word] & !(0xFFFF << shift) | u64::from(signature) << shift;
     }
 }
 
-/// Never 0, so that an empty slot matches nothing.
+/// Bits of the hash that do not choose the bucket; never 0, which is an empty slot's.
 #[inline(always)]
-fn signature(hash: u64) -> u32 {
-    (hash >> 32) as u32 | 1
+fn signature(hash: u64) -> u16 {
+    (hash >> 48) as u16 | 1
 }
 
 #[cfg(test)]
@@ -171,7 +193,7 @@ mod tests {
             let mut reference: HashMap<u64, FlowRef> = HashMap::new();
             for (n, (op, key, spread)) in ops.into_iter().enumerate() {
                 // Few distinct buckets, so that they overflow.
-                let hash = (key << 33) | (spread * 5);
+                let hash = (key << 49) | (spread * 5);
                 match op {
                     0 if !reference.contains_key(&hash) => {
                         let flow = FlowRef::new(n as u32, Direction::Forward);
@@ -189,7 +211,7 @@ mod tests {
                 for (&hash, &flow) in &reference {
                     prop_assert_eq!(index.find(hash, |f| f == flow), Some(flow));
                 }
-                let absent = 99_u64 << 33;
+                let absent = 99_u64 << 49;
                 prop_assert_eq!(index.find(absent, |_| true), None);
             }
         }

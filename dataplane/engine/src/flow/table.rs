@@ -192,43 +192,44 @@ impl FlowTable {
         self.index.prefetch(hash);
     }
 
-    /// Starts loading the entry that a lookup of `hash` will probably find.
+    /// The flow that a lookup of `hash` will probably find, its entry on the way into the cache. To be confirmed by
+    /// [`FlowTable::is4`] or [`FlowTable::is6`].
     #[inline(always)]
-    pub fn prefetch_entry(&self, hash: u64, v6: bool) {
-        if let Some(flow) = self.index.candidate(hash) {
-            let index = flow.index().min(self.entries.len() - 1);
-            prefetch_read(&self.entries[index]);
-            if v6 {
-                prefetch_read(&self.addresses6[index]);
-            }
+    pub fn candidate(&self, hash: u64, v6: bool) -> Option<FlowRef> {
+        let flow = self.index.candidate(hash)?;
+        prefetch_read(&self.entries[flow.index()]);
+        if v6 {
+            prefetch_read(&self.addresses6[flow.index()]);
         }
+        Some(flow)
+    }
+
+    /// Whether `flow` is that of an IPv4 packet.
+    #[inline(always)]
+    pub fn is4(&self, flow: FlowRef, addresses: u64, ports: u32, protocol: u8) -> bool {
+        self.entry(flow).matches4(flow.direction(), addresses, ports, protocol)
+    }
+
+    /// Whether `flow` is that of an IPv6 packet.
+    #[inline(always)]
+    pub fn is6(&self, flow: FlowRef, src: u128, dst: u128, ports: u32, protocol: u8) -> bool {
+        let (entry, d) = (self.entry(flow), flow.direction() as usize);
+        self.addresses6(flow).addresses[d] == [src, dst]
+            && entry.ports[d] == ports
+            && entry.protocol == protocol
+            && entry.is_v6()
     }
 
     /// The flow of an IPv4 packet.
-    #[inline(always)]
+    #[inline(never)]
     pub fn find4(&self, hash: u64, addresses: u64, ports: u32, protocol: u8) -> Option<FlowRef> {
-        self.index.find(hash, |flow| {
-            self.entries
-                .get(flow.index())
-                .is_some_and(|entry| entry.matches4(flow.direction(), addresses, ports, protocol))
-        })
+        self.index.find(hash, |flow| self.is4(flow, addresses, ports, protocol))
     }
 
     /// The flow of an IPv6 packet.
-    #[inline(always)]
+    #[inline(never)]
     pub fn find6(&self, hash: u64, src: u128, dst: u128, ports: u32, protocol: u8) -> Option<FlowRef> {
-        self.index.find(hash, |flow| {
-            let d = flow.direction() as usize;
-            let (Some(entry), Some(beside)) =
-                (self.entries.get(flow.index()), self.addresses6.get(flow.index()))
-            else {
-                return false;
-            };
-            beside.addresses[d] == [src, dst]
-                && entry.ports[d] == ports
-                && entry.protocol == protocol
-                && entry.is_v6()
-        })
+        self.index.find(hash, |flow| self.is6(flow, src, dst, ports, protocol))
     }
 
     /// The flow of a packet with this tuple.

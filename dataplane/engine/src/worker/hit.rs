@@ -24,14 +24,19 @@ impl<B: PacketBuf> Worker<B> {
     #[inline(always)]
     pub(super) fn fast4(
         &mut self,
+        i: usize,
         mut packet: B,
         parsed: &Parsed,
-        hash: u64,
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        let Some(flow) = self.flows.find4(hash, addresses4(parsed), ports(parsed), parsed.proto) else {
-            return self.slow(packet, *parsed, cx, sink);
+        let (addresses, ports) = (addresses4(parsed), ports(parsed));
+        let flow = match self.scratch.candidates[i] {
+            Some(flow) if self.flows.is4(flow, addresses, ports, parsed.proto) => flow,
+            _ => match self.flows.find4(self.scratch.hashes[i], addresses, ports, parsed.proto) {
+                Some(flow) => flow,
+                None => return self.missed(packet, parsed, cx, sink),
+            },
         };
         let Some(adjacency) = self.hot(flow, parsed, cx) else {
             return self.cold(packet, parsed, flow, cx, sink);
@@ -53,15 +58,20 @@ impl<B: PacketBuf> Worker<B> {
     #[inline(always)]
     pub(super) fn fast6(
         &mut self,
+        i: usize,
         mut packet: B,
         parsed: &Parsed,
-        hash: u64,
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
         let (src, dst) = v6_addrs(packet.data(), parsed);
-        let Some(flow) = self.flows.find6(hash, src, dst, ports(parsed), parsed.proto) else {
-            return self.slow(packet, *parsed, cx, sink);
+        let ports = ports(parsed);
+        let flow = match self.scratch.candidates[i] {
+            Some(flow) if self.flows.is6(flow, src, dst, ports, parsed.proto) => flow,
+            _ => match self.flows.find6(self.scratch.hashes[i], src, dst, ports, parsed.proto) {
+                Some(flow) => flow,
+                None => return self.missed(packet, parsed, cx, sink),
+            },
         };
         let Some(adjacency) = self.hot(flow, parsed, cx) else {
             return self.cold(packet, parsed, flow, cx, sink);

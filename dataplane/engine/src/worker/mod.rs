@@ -23,7 +23,7 @@ use sluice_wire::parse::{Flags, Kind, ParseError, Parsed, parse_into, v6_addrs};
 use crate::affinity::AffinityTable;
 use crate::drops::{Counters, DropReason, Event};
 use crate::flow::table::tick;
-use crate::flow::{FlowRecord, FlowStats, FlowStorage, FlowTable, HashKeys};
+use crate::flow::{FlowRecord, FlowRef, FlowStats, FlowStorage, FlowTable, HashKeys};
 use crate::limit::TokenBucket;
 use crate::punt::PuntLimits;
 use crate::snapshot::Snapshot;
@@ -97,6 +97,8 @@ enum Way {
 struct Scratch {
     parsed: [Parsed; BURST],
     hashes: [u64; BURST],
+    /// What [`FlowTable::candidate`] gave.
+    candidates: [Option<FlowRef>; BURST],
     ways: [Way; BURST],
 }
 
@@ -119,6 +121,7 @@ impl<B: PacketBuf> Worker<B> {
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],
+                candidates: [None; BURST],
                 ways: [Way::Slow; BURST],
             }),
             config,
@@ -226,11 +229,12 @@ impl<B: PacketBuf> Worker<B> {
             self.counters.add(Event::ReceivedBytes, bytes);
         }
         for i in 0..count {
-            match self.scratch.ways[i] {
-                Way::Fast4 => self.flows.prefetch_entry(self.scratch.hashes[i], false),
-                Way::Fast6 => self.flows.prefetch_entry(self.scratch.hashes[i], true),
-                _ => {}
-            }
+            let v6 = match self.scratch.ways[i] {
+                Way::Fast4 => false,
+                Way::Fast6 => true,
+                _ => continue,
+            };
+            self.scratch.candidates[i] = self.flows.candidate(self.scratch.hashes[i], v6);
         }
         let steer = self.config.lcores > 1;
         for (i, packet) in burst.drain(..).enumerate() {
@@ -238,8 +242,8 @@ impl<B: PacketBuf> Worker<B> {
             match self.scratch.ways[i] {
                 Way::Drop(reason) => self.refuse_frame(packet, reason, cx),
                 _ if steer || self.tracer.is_some() => self.careful(i, packet, parsed, cx, sink),
-                Way::Fast4 => self.fast4(packet, &parsed, self.scratch.hashes[i], cx, sink),
-                Way::Fast6 => self.fast6(packet, &parsed, self.scratch.hashes[i], cx, sink),
+                Way::Fast4 => self.fast4(i, packet, &parsed, cx, sink),
+                Way::Fast6 => self.fast6(i, packet, &parsed, cx, sink),
                 Way::Slow => self.slow(packet, parsed, cx, sink),
             }
         }
@@ -307,8 +311,8 @@ impl<B: PacketBuf> Worker<B> {
             }
         }
         match self.scratch.ways[i] {
-            Way::Fast4 => self.fast4(packet, &parsed, self.scratch.hashes[i], cx, sink),
-            Way::Fast6 => self.fast6(packet, &parsed, self.scratch.hashes[i], cx, sink),
+            Way::Fast4 => self.fast4(i, packet, &parsed, cx, sink),
+            Way::Fast6 => self.fast6(i, packet, &parsed, cx, sink),
             _ => self.slow(packet, parsed, cx, sink),
         }
     }

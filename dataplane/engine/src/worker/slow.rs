@@ -56,6 +56,13 @@ impl<B: PacketBuf> Worker<B> {
         }
     }
 
+    /// A plain packet for which [`Worker::fast4`] and its like found no flow.
+    #[inline(never)]
+    pub(super) fn missed(&mut self, packet: B, parsed: &Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
+        let tuple = tuple_of(packet.data(), parsed);
+        self.no_flow(packet, parsed, tuple, cx, sink);
+    }
+
     /// TCP, UDP or SCTP of no known flow.
     fn no_flow(
         &mut self,
