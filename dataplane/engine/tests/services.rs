@@ -599,6 +599,36 @@ fn snat_tuples_are_unique_and_kept_while_the_backend_may_remember_them() {
 }
 
 #[test]
+fn snat_exhaustion_shows_by_service_before_it_happens() {
+    let mut world = World::with(1, 8192);
+    let range = sluice_model::PortRange::new(2000, 2127).unwrap();
+    world.apply([Change::Settings(sluice_model::Settings { snat_ports: range, ..settings() })]);
+    world.serve(service("web", Protocol::Tcp, &[A]));
+    let mut other = service("other", Protocol::Tcp, &[B]);
+    (other.cluster_ips, other.load_balancer_ips) = (vec![ip("10.96.0.99")], vec![]);
+    other.ports[0].node_port = None;
+    world.serve(other);
+    let mut alarmed_at = None;
+    let mut sport = 40000;
+    while !world.send(UPLINK, &[syn(CLIENT, sport, VIP, 80)]).is_empty() {
+        sport += 1;
+        if alarmed_at.is_none() && !world.workers[0].pressure().counts().is_empty() {
+            alarmed_at = Some(sport - 40000);
+        }
+    }
+    world.one(UPLINK, syn(CLIENT, 50000, "10.96.0.99", 80), CLUSTER);
+    let alarmed_at = alarmed_at.unwrap();
+    assert!((64..sport - 40000).contains(&alarmed_at), "at {alarmed_at} of {}", sport - 40000);
+    let [(slot, scarcity)] = world.workers[0].pressure().counts() else {
+        panic!("one service alone is short")
+    };
+    assert!(scarcity.hard > 0 && scarcity.failed == 1, "{scarcity:?}");
+    assert_eq!(world.snapshot.service_port(*slot).unwrap().name, ServiceName::new("default", "web"));
+    world.workers[0].clear_pressure();
+    assert!(world.workers[0].pressure().counts().is_empty());
+}
+
+#[test]
 fn packet_to_an_unresolved_next_hop_waits_for_it() {
     use sluice_engine::snapshot::FibChange;
     let mut world = World::new();

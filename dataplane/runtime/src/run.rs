@@ -237,6 +237,7 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
             tables: &tables,
             asker: &asker,
             by_dpdk_id: &by_dpdk_id,
+            view: &view,
         };
         start_workers(&mut threads, &parts, wirings, &shared, &mailboxes)?;
         start_feed(&mut threads, &config, inputs, shared, view)?;
@@ -272,6 +273,7 @@ struct Parts<'a> {
     tables: &'a Arc<Tables>,
     asker: &'a Asker,
     by_dpdk_id: &'a [Option<PortId>],
+    view: &'a Arc<Mutex<View>>,
 }
 
 fn start_workers(
@@ -281,7 +283,7 @@ fn start_workers(
     shared: &[Arc<LcoreShared>],
     mailboxes: &[Arc<Mailbox>],
 ) -> Result<(), RuntimeError> {
-    let Parts { config, eal, files, tables, asker, by_dpdk_id } = parts;
+    let Parts { config, eal, files, tables, asker, by_dpdk_id, view } = parts;
     let lcores = config.lcores.len() as u16;
     let places = config.lcores.iter().zip(shared.iter().zip(mailboxes));
     for (lcore, (wiring, (&cpu, (shared, mailbox)))) in (0..lcores).zip(wirings.into_iter().zip(places)) {
@@ -298,6 +300,7 @@ fn start_workers(
             tables: Arc::clone(tables),
             shared: Arc::clone(shared),
             mailbox: Arc::clone(mailbox),
+            view: Arc::clone(view),
             asker: (*asker).clone(),
             idle: config.idle,
         };

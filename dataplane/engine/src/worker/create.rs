@@ -14,6 +14,7 @@ use crate::flow::entry::{Entry, FLAG_EXTERNAL, FLAG_FROM_CLUSTER, FLAG_PRESERVED
 use crate::flow::state::{State, tcp};
 use crate::flow::table::{InsertError, NewFlow};
 use crate::nat::ports::{PortShare, TRIES};
+use crate::nat::pressure::HARD;
 use crate::nat::rewrite::{Deltas, deltas4, deltas6};
 use crate::snapshot::{AddressClass, Hit, NextHop, ServicePortEntry};
 use crate::trace::Stage;
@@ -179,11 +180,17 @@ impl<B: PacketBuf> Worker<B> {
                 protocol: tuple.protocol,
             };
             match self.enter(tuple, reverse, entry, cx) {
-                Ok(flow) => return Ok(flow),
+                Ok(flow) => {
+                    if attempt > HARD {
+                        self.pressure.count(entry.slot, true);
+                    }
+                    return Ok(flow);
+                }
                 Err(InsertError::Full) => return Err(Failure::Drop(DropReason::FlowTableFull)),
                 Err(InsertError::Taken) => self.counters.add(Event::SnatRetries, 1),
             }
         }
+        self.pressure.count(entry.slot, false);
         Err(Failure::Drop(DropReason::SnatExhausted))
     }
 

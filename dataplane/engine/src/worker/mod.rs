@@ -25,6 +25,7 @@ use crate::drops::{Counters, DropReason, Event};
 use crate::flow::table::tick;
 use crate::flow::{FlowRecord, FlowRef, FlowStats, FlowStorage, FlowTable, HashKeys};
 use crate::limit::TokenBucket;
+use crate::nat::pressure::Pressure;
 use crate::punt::PuntLimits;
 use crate::snapshot::Snapshot;
 use crate::trace::{TraceFilter, TraceRecord, Tracer};
@@ -65,6 +66,7 @@ pub struct Worker<B> {
     parked: Parked<B>,
     replies: TokenBucket,
     punts: PuntLimits,
+    pressure: Pressure,
     counters: Counters,
     tracer: Option<Box<Tracer>>,
     scratch: Box<Scratch>,
@@ -116,6 +118,7 @@ impl<B: PacketBuf> Worker<B> {
             parked: Parked::default(),
             replies: TokenBucket::new(REPLIES_PER_SECOND, REPLIES_BURST, now),
             punts: PuntLimits::new(now),
+            pressure: Pressure::default(),
             counters: Counters::new(),
             tracer: None,
             scratch: Box::new(Scratch {
@@ -198,6 +201,16 @@ impl<B: PacketBuf> Worker<B> {
     /// What was punted and what was kept back, by class.
     pub fn punts(&self) -> &PuntLimits {
         &self.punts
+    }
+
+    /// Which services' new flows found source ports scarce since [`Worker::clear_pressure`].
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
+    }
+
+    /// Begins to count [`Worker::pressure`] anew.
+    pub fn clear_pressure(&mut self) {
+        self.pressure.clear();
     }
 
     /// Starts or stops recording what happens to packets that match.

@@ -287,7 +287,7 @@ pub struct NeighborRow {
 pub struct CounterRow {
     /// Its name.
     pub name: String,
-    /// `drop`, `event`, or `punt` for the classes of packets that Linux gets.
+    /// `drop`, `event`, `punt` for the classes of packets that Linux gets, `service` for what concerns one Service's port.
     pub kind: String,
     /// What it counts.
     pub help: String,

@@ -1,8 +1,8 @@
 //! The loop.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -17,6 +17,7 @@ use super::mailbox::{Mailbox, Request};
 use super::shared::{LcoreShared, Tables};
 use crate::config::Idle;
 use crate::netlink::resolve::Asker;
+use crate::publish::View;
 use crate::stop::Stop;
 
 /// Milliseconds between two publications of the counters.
@@ -68,6 +69,8 @@ pub struct WorkerThread {
     pub shared: Arc<LcoreShared>,
     /// What it is asked.
     pub mailbox: Arc<Mailbox>,
+    /// Where it says which services' source ports are scarce.
+    pub view: Arc<Mutex<View>>,
     /// Whom it asks for next hops.
     pub asker: Asker,
     /// What it does while there is nothing to do.
@@ -77,7 +80,8 @@ pub struct WorkerThread {
 impl WorkerThread {
     /// Works until told to stop.
     pub fn run(self, stop: &Stop) {
-        let Self { worker, inlets, egress, ports_by_dpdk_id, tables, shared, mailbox, asker, idle } = self;
+        let Self { worker, inlets, egress, ports_by_dpdk_id, tables, shared, mailbox, view, asker, idle } =
+            self;
         let snapshot = tables.load();
         let mut state = State {
             worker,
@@ -86,6 +90,7 @@ impl WorkerThread {
             tables,
             shared,
             mailbox,
+            view,
             asker,
             asked: Box::new([(None, 0); 256]),
             snapshot,
@@ -127,6 +132,7 @@ struct State {
     tables: Arc<Tables>,
     shared: Arc<LcoreShared>,
     mailbox: Arc<Mailbox>,
+    view: Arc<Mutex<View>>,
     asker: Asker,
     /// Next hops asked for, and when, by the last byte of their address.
     asked: Box<[Asked; 256]>,
@@ -252,6 +258,7 @@ impl State {
     #[cold]
     fn publish(&mut self) {
         self.shared.counted(&self.worker, self.turns, self.busy_turns);
+        self.tell_scarcity();
         if let Some(trace) = &self.trace {
             // An empty message finds out whether anybody still listens.
             if let Err(TrySendError::Disconnected(_)) = trace.try_send(self.worker.take_trace()) {
@@ -259,6 +266,22 @@ impl State {
                 self.trace = None;
             }
         }
+    }
+}
+
+impl State {
+    /// Says whose source ports are scarce, unless somebody is looking at the view just now: then the next time.
+    fn tell_scarcity(&mut self) {
+        if self.worker.pressure().counts().is_empty() {
+            return;
+        }
+        let Ok(mut view) = self.view.try_lock() else { return };
+        for (slot, scarcity) in self.worker.pressure().counts() {
+            if let Some(port) = self.snapshot.service_port(*slot) {
+                view.add_scarcity(&port.name, &port.port_name, *scarcity);
+            }
+        }
+        self.worker.clear_pressure();
     }
 }
 

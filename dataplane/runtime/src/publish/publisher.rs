@@ -22,6 +22,8 @@ const QUEUE: usize = 256;
 /// Inputs that go into one snapshot at most, so that it is not put off for ever.
 const MOST: usize = 1024;
 
+/// Services that a warning of scarce source ports names.
+const WORST: usize = 8;
 /// Least time between two complaints in the log about one thing.
 const COMPLAINTS: Duration = Duration::from_secs(10);
 
@@ -47,6 +49,8 @@ pub struct PublisherThread {
     waiting: Vec<SyncSender<u64>>,
     published: Instant,
     complained: Option<Instant>,
+    /// When it was last said whose source ports are scarce, and what the sums were then.
+    warned: Option<(Instant, u64)>,
 }
 
 impl PublisherThread {
@@ -64,6 +68,7 @@ impl PublisherThread {
             waiting: Vec::new(),
             published: Instant::now(),
             complained: None,
+            warned: None,
         };
         (thread, sender, tables)
     }
@@ -81,6 +86,7 @@ impl PublisherThread {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.publisher.retire();
+            self.warn_of_scarcity();
         }
     }
 
@@ -129,6 +135,31 @@ impl PublisherThread {
                 }
             }
         }
+    }
+
+    /// The alarm that comes before connections fail: an endpoint's source ports are running out.
+    fn warn_of_scarcity(&mut self) {
+        if self.warned.is_some_and(|(at, _)| at.elapsed() < COMPLAINTS) {
+            return;
+        }
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = view.scarcity.values().map(|s| s.hard + s.failed).sum();
+        if sum == self.warned.map_or(0, |(_, before)| before) {
+            return;
+        }
+        let mut worst: Vec<_> = view.scarcity.iter().collect();
+        worst.sort_by_key(|(_, scarcity)| std::cmp::Reverse(scarcity.hard + scarcity.failed));
+        for ((service, port), scarcity) in worst.into_iter().take(WORST) {
+            tracing::warn!(
+                %service,
+                %port,
+                hard = scarcity.hard,
+                failed = scarcity.failed,
+                "source ports towards its endpoints run out: more addresses in services.snat, or more endpoints"
+            );
+        }
+        drop(view);
+        self.warned = Some((Instant::now(), sum));
     }
 
     fn publish(&mut self) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use sluice_engine::PortId;
+use sluice_engine::nat::pressure::Scarcity;
 use sluice_engine::snapshot::{Conflict, FibChange, PortInfo, Route};
 use sluice_model::{Change, Generation, Service, ServiceName, Settings};
 
@@ -27,7 +28,12 @@ pub struct View {
     pub neighbors: BTreeMap<(PortId, IpAddr), [u8; 6]>,
     /// The feed.
     pub feed: FeedState,
+    /// Service ports whose new flows found source ports scarce, over all lcores since the start.
+    pub scarcity: BTreeMap<(ServiceName, Box<str>), Scarcity>,
 }
+
+/// Service ports that [`View::scarcity`] names at most.
+const MOST_SCARCE: usize = 1024;
 
 /// How the feed is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +51,20 @@ impl View {
             Change::Settings(settings) => self.settings = settings,
             Change::Service(service) => drop(self.services.insert(service.name.clone(), service)),
             Change::ServiceGone(name) => drop(self.services.remove(&name)),
+        }
+    }
+
+    /// Adds what a worker counted for a service port. Those of Services that are gone make room.
+    pub fn add_scarcity(&mut self, service: &ServiceName, port: &str, more: Scarcity) {
+        if self.scarcity.len() >= MOST_SCARCE {
+            let services = &self.services;
+            self.scarcity.retain(|(name, _), _| services.contains_key(name));
+        }
+        let key = (service.clone(), port.into());
+        if self.scarcity.len() < MOST_SCARCE || self.scarcity.contains_key(&key) {
+            let sum = self.scarcity.entry(key).or_default();
+            sum.hard += more.hard;
+            sum.failed += more.failed;
         }
     }
 

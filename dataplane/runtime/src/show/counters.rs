@@ -41,7 +41,21 @@ impl Show {
                 ),
             ]
         });
-        drops.chain(own).chain(events).chain(punts).collect()
+        let view = self.view();
+        let scarce = view.scarcity.iter().flat_map(|((service, port), scarcity)| {
+            let row = |what: &str, help: &str, total| CounterRow {
+                name: format!("{what}.{service}.{port}"),
+                kind: "service".to_owned(),
+                help: help.to_owned(),
+                total,
+                lcores: Vec::new(),
+            };
+            [
+                row("snat_hard", "New flows that needed over 16 tries for a source port.", scarcity.hard),
+                row("snat_failed", "New flows dropped for want of a source port.", scarcity.failed),
+            ]
+        });
+        drops.chain(own).chain(events).chain(punts).chain(scarce).collect()
     }
 
     fn counter(&self, name: &str, kind: &str, help: &str, read: impl Fn(&LcoreHandle) -> u64) -> CounterRow {
