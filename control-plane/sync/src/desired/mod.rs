@@ -174,6 +174,3 @@ impl Desired {
         self.dirty.insert(service);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -232,7 +232,3 @@ fn read(path: &Path, signature: Signature) -> io::Result<String> {
     file.take(scan::MAX_FILE).read_to_string(&mut text)?;
     Ok(text)
 }
-
-#[cfg(test)]
-#[path = "folder_tests.rs"]
-mod tests;

@@ -270,7 +270,3 @@ fn is_name(name: &str) -> bool {
     (1..=253).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'))
 }
-
-#[cfg(test)]
-#[path = "parse_tests.rs"]
-mod tests;

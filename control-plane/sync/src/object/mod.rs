@@ -119,8 +119,3 @@ fn blank(name: sluice_model::ServiceName) -> Service {
         ports: Vec::new(),
     }
 }
-
-#[cfg(test)]
-mod service_tests;
-#[cfg(test)]
-mod slice_tests;
