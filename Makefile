@@ -1,7 +1,7 @@
 # The project's commands. `make run` and `make test` install what they need (Debian packages, as root).
 CARGO ?= cargo
 
-.PHONY: run test build deps bench clean help
+.PHONY: run test build deps kubetest bench clean help
 
 help:
 	@echo 'make run           show the gateway at work; ONCE=1 ends after the table'
@@ -19,7 +19,11 @@ run: deps
 	$(CARGO) build --release -p sluice -p sluice-testbed --bin sluice --bin demo
 	@testbed/as-root.sh target/release/demo
 
-test: deps
+# A Kubernetes API server for the tests, built once.
+kubetest: deps
+	@testbed/kubetest/build.sh
+
+test: deps kubetest
 	$(CARGO) build -p sluice --bin sluice
 	@testbed/as-root.sh $(CARGO) test --workspace
 	@testbed/leftovers.sh

@@ -15,22 +15,26 @@ etcd=$(sed -n 's/^\tgo.etcd.io\/etcd\/server\/v3 v\([0-9.]*\)$/\1/p' "$here/go.m
 stamp="$kubernetes $(cat "$here/go.mod" "$here/go.sum" "$here"/*.go "$here/build.sh" | sha256sum | cut -d' ' -f1)"
 if [ -x "$out/kubetest" ] && [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then exit 0; fi
 
-complain() {
-  echo "kubetest: $1; Kubernetes $kubernetes takes Go $wanted" >&2
-  echo "  Debian: apt-get install golang-go, from backports where the release's own is older than 1.21" >&2
-  echo "  others: https://go.dev/dl/, with its bin folder on PATH" >&2
-  exit 69
+# The first of these that is the wanted release, or fetches it: Go from 1.21 on does, where GOTOOLCHAIN lets it. A later
+# release builds too, but the API server's /openapi/v2 then fails.
+find_go() {
+  found=
+  for go in "$(command -v go || true)" "/usr/lib/go-$wanted/bin/go" /usr/local/go/bin/go; do
+    [ -x "$go" ] || continue
+    case $found in *" $go is "*) continue ;; esac
+    version=$(cd "$here" && "$go" env GOVERSION 2>/dev/null) || version=
+    case $version in "go$wanted" | "go$wanted".*) return 0 ;; esac
+    found="$found; $go is ${version:-older}"
+  done
+  return 1
 }
-# A user's own installation is seldom on the PATH of root.
-command -v go >/dev/null 2>&1 || PATH=$PATH:/usr/local/go/bin
-command -v go >/dev/null 2>&1 || complain 'there is no Go here'
-# From 1.21 on an older Go fetches the one that go.mod asks for, where it is let.
-version=$(cd / && GOTOOLCHAIN=local go env GOVERSION)
-at_least() { printf '%s\n%s\n' "$1" "${version#go}" | sort -C -V; }
-at_least 1.21 || complain "$version is too old"
-if ! at_least "$wanted"; then
-  export GOTOOLCHAIN=auto
-  (cd "$here" && go version >/dev/null) || complain "$version is too old and could not fetch a newer one"
+package=golang-$wanted-go
+if ! find_go && ! { apt-cache show "$package" >/dev/null 2>&1 && "$here/../install.sh" "$package" && find_go; }; then
+  echo "kubetest: Kubernetes $kubernetes takes Go $wanted${found:-; there is none}" >&2
+  echo "  Debian: apt-get install $package, where this release or its backports have it" >&2
+  echo "  with Go 1.21 or newer: GOTOOLCHAIN=go$wanted.0 in the environment makes it fetch that release" >&2
+  echo "  or from https://go.dev/dl/" >&2
+  exit 69
 fi
 
 mkdir -p "$out"
@@ -45,7 +49,7 @@ for value; do flags="$flags -X k8s.io/component-base/version.$value"; done
 rm -f "$out/stamp"
 cd "$here"
 # To a name of its own first: a build that is broken off leaves nothing that looks whole.
-CGO_ENABLED=0 nice -n 10 go build -mod=readonly -p "${SLUICE_JOBS:-2}" -trimpath -ldflags "$flags" -o "$out/kubetest.new" .
+CGO_ENABLED=0 nice -n 10 "$go" build -mod=readonly -p "${SLUICE_JOBS:-2}" -trimpath -ldflags "$flags" -o "$out/kubetest.new" .
 mv "$out/kubetest.new" "$out/kubetest"
 for name in etcd kube-apiserver kube-controller-manager kube-proxy kubectl; do ln -sf kubetest "$out/$name"; done
 echo "$stamp" > "$out/stamp"
