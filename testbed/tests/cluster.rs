@@ -3,10 +3,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use sluice_testbed::client::eventually;
 use sluice_testbed::cluster::{self, Options, User};
 use sluice_testbed::run::RunError;
@@ -340,18 +341,9 @@ fn myself(test: &str, role: &str) -> Command {
     command
 }
 
-#[test]
-fn a_killed_maker_leaves_neither_process_nor_folder() {
-    if std::env::var_os(ROLE).is_some() {
-        let cluster = start(Options::default());
-        let pids: Vec<String> = cluster.processes().iter().map(|p| p.1.to_string()).collect();
-        eprintln!("running {} {}", cluster.folder().display(), pids.join(" "));
-        std::thread::sleep(Duration::from_secs(60));
-        return;
-    }
-    let _turn = turn();
-    let mut maker = myself("a_killed_maker_leaves_neither_process_nor_folder", "hold");
-    let mut maker = maker.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+/// A process that holds a cluster, and what it says of it: the folder, and the process ids of its programs.
+fn holder(test: &str) -> (Child, PathBuf, Vec<u32>) {
+    let mut maker = myself(test, "hold").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut text = String::new();
     let running =
         BufReader::new(maker.stderr.take().unwrap()).lines().map_while(Result::ok).find_map(|line| {
@@ -363,8 +355,44 @@ fn a_killed_maker_leaves_neither_process_nor_folder() {
     let folder = PathBuf::from(words.next().unwrap());
     let pids: Vec<u32> = words.map(|pid| pid.parse().unwrap()).collect();
     assert!(pids.len() == 3 && pids.iter().all(|&pid| is_alive(pid)) && folder.exists());
+    (maker, folder, pids)
+}
+
+/// The part of the holder.
+fn hold() {
+    let cluster = start(Options::default());
+    let pids: Vec<String> = cluster.processes().iter().map(|p| p.1.to_string()).collect();
+    eprintln!("running {} {}", cluster.folder().display(), pids.join(" "));
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn a_killed_maker_leaves_neither_process_nor_folder() {
+    if std::env::var_os(ROLE).is_some() {
+        return hold();
+    }
+    let _turn = turn();
+    let (mut maker, folder, pids) = holder("a_killed_maker_leaves_neither_process_nor_folder");
     maker.kill().unwrap();
     maker.wait().unwrap();
+    gone(&pids, &folder);
+}
+
+#[test]
+fn what_a_killed_maker_and_its_killed_guardian_left_goes_with_the_next_start() {
+    if std::env::var_os(ROLE).is_some() {
+        return hold();
+    }
+    let _turn = turn();
+    let (mut maker, folder, pids) =
+        holder("what_a_killed_maker_and_its_killed_guardian_left_goes_with_the_next_start");
+    let leader = getpgid(Pid::from_raw(i32::try_from(pids[0]).unwrap())).unwrap();
+    kill_process(leader, Signal::KILL).unwrap();
+    maker.kill().unwrap();
+    maker.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(pids.iter().all(|&pid| is_alive(pid)), "nobody was there to end them");
+    let _next = start(Options::default().controllers(&[]));
     gone(&pids, &folder);
 }
 
