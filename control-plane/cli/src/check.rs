@@ -75,8 +75,11 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
         };
         return Ok((Report { file, ok: false, services: None, problems: vec![problem] }, Exit::Usage));
     }
-    let found = sluice_sync::check(config);
-    let sluice_config::Source::Manifests(folder) = &config.source;
+    let sluice_config::Source::Manifests(folder) = &config.source else {
+        // What is in the API server was checked by it.
+        return Ok((Report { file, ok: true, services: None, problems: Vec::new() }, Exit::Ok));
+    };
+    let found = sluice_sync::check(config, folder);
     let problems: Vec<Problem> =
         found.problems.into_iter().map(|problem| of_manifest(folder, problem)).collect();
     let ok = problems.iter().all(|problem| problem.level != Level::Error);

@@ -1,7 +1,9 @@
 //! The validated configuration.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use sluice_model::Settings;
@@ -31,6 +33,10 @@ pub struct Config {
     pub load_balancer_class: Box<str>,
     /// `services.external_ips`: whether `spec.externalIPs` are served.
     pub external_ips: bool,
+    /// `services.address_pools`: where addresses of LoadBalancer Services come from; none overlap.
+    pub address_pools: Vec<AddressPool>,
+    /// `metrics`.
+    pub metrics: Metrics,
 }
 
 impl Config {
@@ -183,4 +189,46 @@ pub enum Source {
     /// `manifests`: a folder of ordinary manifests, followed for changes. Absolute, or relative to the working directory
     /// where the file's own path is.
     Manifests(PathBuf),
+    /// `kubernetes`: an API server.
+    Kubernetes(Kubernetes),
+}
+
+/// `source.kubernetes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// `kubeconfig`: a file; none: the credentials that a pod has. Absolute.
+    pub kubeconfig: Option<PathBuf>,
+    /// `context`: one of the kubeconfig's; none: its current one.
+    pub context: Option<String>,
+    /// `namespace`: where the Lease of who writes statuses lies.
+    pub namespace: Box<str>,
+    /// `shrink_hold`, in seconds in the file: how long a state that lost over half of all endpoints in one step is held
+    /// back before it is taken to be meant. Zero: not at all.
+    pub shrink_hold: Duration,
+    /// `streaming_lists`: whether first states are asked for as watches (Kubernetes 1.34 and later).
+    pub streaming_lists: bool,
+}
+
+/// One of `services.address_pools`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressPool {
+    /// `name`, unlike any other's.
+    pub name: Box<str>,
+    /// `addresses`: first and last of each range, of one family; sorted, none overlap.
+    pub ranges: Vec<(IpAddr, IpAddr)>,
+    /// `namespaces` whose Services may have addresses of it; empty: all.
+    pub namespaces: Vec<Box<str>>,
+    /// `labels` that a Service must have; empty: none.
+    pub labels: BTreeMap<Box<str>, Box<str>>,
+    /// `automatic`: given to Services that ask for no address and no pool.
+    pub automatic: bool,
+}
+
+/// `metrics`: where each role serves its metrics and its health; none: nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// `dataplane`.
+    pub dataplane: Option<SocketAddr>,
+    /// `control`.
+    pub control: Option<SocketAddr>,
 }

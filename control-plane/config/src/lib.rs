@@ -11,5 +11,8 @@ pub mod error;
 mod load;
 mod raw;
 
-pub use config::{Config, Dataplane, HugePages, Idle, Log, LogFormat, LogLevel, Port, Queues, Route, Source};
+pub use config::{
+    AddressPool, Config, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat, LogLevel, Metrics, Port,
+    Queues, Route, Source,
+};
 pub use error::{ConfigError, Problem};

@@ -21,6 +21,8 @@ pub(crate) struct File {
     pub source: Spanned<Source>,
     #[serde(default)]
     pub services: Services,
+    #[serde(default)]
+    pub metrics: Metrics,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +70,36 @@ pub(crate) struct Route {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
     pub manifests: Option<Text>,
+    pub kubernetes: Option<Spanned<Kubernetes>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Kubernetes {
+    pub kubeconfig: Option<Text>,
+    pub context: Option<Text>,
+    pub namespace: Option<Text>,
+    pub shrink_hold: Option<Spanned<u64>>,
+    pub streaming_lists: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Metrics {
+    pub dataplane: Option<Text>,
+    pub control: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pool {
+    pub name: Text,
+    pub addresses: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub namespaces: Vec<Text>,
+    #[serde(default)]
+    pub labels: std::collections::BTreeMap<String, Text>,
+    pub automatic: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +111,7 @@ pub(crate) struct Services {
     pub snat: Snat,
     pub load_balancer_class: Option<Text>,
     pub external_ips: Option<bool>,
+    pub address_pools: Vec<Spanned<Pool>>,
     pub mss_clamp: Option<Spanned<u64>>,
     pub timeouts: Timeouts,
 }

@@ -82,7 +82,7 @@ fn the_reference_file_parses_and_its_commented_defaults_are_the_real_ones() {
 #[test]
 fn the_demo_file_parses_for_both_families() {
     let config = example("demo.yaml");
-    let Source::Manifests(folder) = &config.source;
+    let Source::Manifests(folder) = &config.source else { panic!("{:?}", config.source) };
     assert!(folder.is_absolute());
     assert!(folder.ends_with("configs/demo-manifests"), "{folder:?}");
     assert_eq!(config.dataplane.ports[0].device, "net_tap0");
@@ -249,7 +249,7 @@ const CASES: &[Case] = &[
         "dataplane.routes[0].port",
         "did you mean `cluster`?",
     ),
-    ("  manifests: manifests/", "  {}", 14, "source", "`manifests` is missing"),
+    ("  manifests: manifests/", "  {}", 14, "source", "one key is needed"),
     ("  manifests: manifests/", "  manifest: manifests/", 14, "source.manifest", "did you mean `manifests`?"),
     (
         "source:",
@@ -368,4 +368,84 @@ proptest! {
         text.truncate(length - cut % length);
         let _ = parse(&text.into_iter().collect::<String>());
     }
+}
+
+#[test]
+fn an_api_server_as_the_source() {
+    let text = with(
+        "manifests: manifests/",
+        "kubernetes: { kubeconfig: admin.conf, context: prod, shrink_hold: 30 }",
+    );
+    let Source::Kubernetes(api) = parse(&text).unwrap().source else { panic!() };
+    assert_eq!(api.kubeconfig.as_deref(), Some(Path::new("/etc/sluice/admin.conf")));
+    assert_eq!((api.context.as_deref(), api.shrink_hold.as_secs()), (Some("prod"), 30));
+    let Source::Kubernetes(api) = parse(&with("manifests: manifests/", "kubernetes: {}")).unwrap().source
+    else {
+        panic!()
+    };
+    assert_eq!((api.kubeconfig, &*api.namespace, api.shrink_hold.as_secs()), (None, "sluice-system", 600));
+    for (source, key) in [
+        ("kubernetes: {}\n  manifests: m/", "source"),
+        ("{}", "source"),
+        ("kubernetes: { context: prod }", "source.kubernetes.context"),
+        ("kubernetes: { shrink_hold: 86401 }", "source.kubernetes.shrink_hold"),
+    ] {
+        let text = if source == "{}" {
+            GOOD.replace("source:\n  manifests: manifests/", "source: {}")
+        } else {
+            with("manifests: manifests/", source)
+        };
+        assert_eq!(problems(&text)[0].key, key, "{source}");
+    }
+}
+
+#[test]
+fn address_pools_in_all_forms_and_their_mistakes() {
+    let pools = |text: &str| format!("{GOOD}services:\n  address_pools:\n{text}");
+    let good = pools(
+        "  - { name: a, addresses: [203.0.113.0/30, 203.0.113.10-203.0.113.20, 203.0.113.99, \"2001:db8::/126\"] }\n  - { name: b, addresses: [198.51.100.7/32], namespaces: [shop], labels: { tier: gold }, automatic: false }\n",
+    );
+    let config = parse(&good).unwrap();
+    let texts: Vec<String> = config.address_pools[0].ranges.iter().map(|(a, b)| format!("{a}-{b}")).collect();
+    assert_eq!(
+        texts,
+        [
+            "203.0.113.1-203.0.113.2",
+            "203.0.113.10-203.0.113.20",
+            "203.0.113.99-203.0.113.99",
+            "2001:db8::-2001:db8::3"
+        ]
+    );
+    let b = &config.address_pools[1];
+    assert!(!b.automatic && config.address_pools[0].automatic);
+    assert_eq!((b.namespaces.len(), b.labels.len(), b.ranges.len()), (1, 1, 1));
+    for (text, key) in [
+        ("  - { name: a, addresses: [] }\n", "services.address_pools[0].addresses"),
+        ("  - { name: a, addresses: [10.0.0.9-10.0.0.1] }\n", "services.address_pools[0].addresses[0]"),
+        ("  - { name: a, addresses: [10.0.0.1-fd00::1] }\n", "services.address_pools[0].addresses[0]"),
+        ("  - { name: a, addresses: [many] }\n", "services.address_pools[0].addresses[0]"),
+        ("  - { name: a, addresses: [10.0.0.1, 10.0.0.0/24] }\n", "services.address_pools[0].addresses[1]"),
+        (
+            "  - { name: a, addresses: [10.0.0.1] }\n  - { name: a, addresses: [10.0.0.2] }\n",
+            "services.address_pools[1].name",
+        ),
+        (
+            "  - { name: a, addresses: [10.0.0.0/24] }\n  - { name: b, addresses: [10.0.0.9] }\n",
+            "services.address_pools[1].addresses[0]",
+        ),
+    ] {
+        assert_eq!(problems(&pools(text))[0].key, key, "{text}");
+    }
+}
+
+#[test]
+fn metrics_are_on_loopback_unless_said_otherwise() {
+    let config = parse(GOOD).unwrap();
+    assert!(
+        config.metrics.dataplane.unwrap().ip().is_loopback()
+            && config.metrics.control.unwrap().ip().is_loopback()
+    );
+    let config = parse(&format!("{GOOD}metrics: {{ dataplane: none, control: \"[::1]:9000\" }}\n")).unwrap();
+    assert_eq!((config.metrics.dataplane, config.metrics.control.unwrap().port()), (None, 9000));
+    assert_eq!(problems(&format!("{GOOD}metrics: {{ dataplane: 9000 }}\n"))[0].key, "metrics.dataplane");
 }

@@ -1,7 +1,7 @@
 //! The role itself: follow the folder, publish, report; and the same without publishing, for `sluice check`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use sluice_config::{Config, Source};
@@ -41,8 +41,7 @@ pub struct Checked {
 }
 
 /// Reads the manifests once and says what is wrong with them.
-pub fn check(config: &Config) -> Checked {
-    let Source::Manifests(root) = &config.source;
+pub fn check(config: &Config, root: &Path) -> Checked {
     let mut folder = Folder::new(root, rules(config));
     let mut desired = Desired::new(config.settings.clone());
     // A folder that cannot be read is among the folder's problems.

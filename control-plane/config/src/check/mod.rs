@@ -1,16 +1,19 @@
 //! From the schema to a [`Config`]: everything that can be known without looking at the machine.
 
 mod dataplane;
+mod pools;
 mod services;
 mod values;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_saphyr::{Location, Spanned};
 use sluice_model::Settings;
 
 use crate::raw::{self, Text};
-use crate::{Config, Log, LogFormat, LogLevel, Problem, Source};
+use crate::{Config, Kubernetes, Log, LogFormat, LogLevel, Metrics, Problem, Source};
 
 /// Collects what is wrong.
 #[derive(Default)]
@@ -74,6 +77,8 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         settings,
         load_balancer_class: services::class(&file.services, out),
         external_ips: file.services.external_ips.unwrap_or(true),
+        address_pools: pools::check(&file.services.address_pools, out),
+        metrics: metrics(&file.metrics, out),
     };
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
@@ -123,16 +128,62 @@ fn log(log: &raw::Log, out: &mut Report) -> Log {
 }
 
 fn source(source: &Spanned<raw::Source>, path: &Path, out: &mut Report) -> Source {
-    match &source.value.manifests {
-        Some(manifests) => Source::Manifests(folder(manifests, "source.manifests", path, out)),
-        None => {
-            out.add(
-                source.referenced,
-                "source",
-                "the key `manifests` is missing: a folder of Kubernetes manifests",
-            );
+    match (&source.value.manifests, &source.value.kubernetes) {
+        (Some(manifests), None) => Source::Manifests(folder(manifests, "source.manifests", path, out)),
+        (None, Some(api)) => Source::Kubernetes(kubernetes(&api.value, path, out)),
+        (given, _) => {
+            let message = match given {
+                Some(_) => "either `manifests` or `kubernetes`, not both",
+                None => "one key is needed: `manifests`, a folder, or `kubernetes`, an API server",
+            };
+            out.add(source.referenced, "source", message);
             Source::Manifests(PathBuf::new())
         }
+    }
+}
+
+fn kubernetes(raw: &raw::Kubernetes, path: &Path, out: &mut Report) -> Kubernetes {
+    const HOLD: u64 = 600;
+    if let (Some(context), None) = (&raw.context, &raw.kubeconfig) {
+        let message = "a context is one of a kubeconfig's, and none is given";
+        out.add(context.referenced, "source.kubernetes.context", message);
+    }
+    let namespace = raw.namespace.as_ref().map(|text| name(text, "source.kubernetes.namespace", out));
+    let hold = raw.shrink_hold.as_ref();
+    Kubernetes {
+        kubeconfig: raw
+            .kubeconfig
+            .as_ref()
+            .map(|file| folder(file, "source.kubernetes.kubeconfig", path, out)),
+        context: raw.context.as_ref().map(|context| context.value.clone()),
+        namespace: namespace.unwrap_or_else(|| "sluice-system".into()),
+        shrink_hold: Duration::from_secs(number(
+            hold,
+            "source.kubernetes.shrink_hold",
+            0..=86_400,
+            HOLD,
+            out,
+        )),
+        streaming_lists: raw.streaming_lists.unwrap_or(true),
+    }
+}
+
+fn metrics(raw: &raw::Metrics, out: &mut Report) -> Metrics {
+    let mut listen = |text: Option<&Text>, key: &str, default: u16| match text {
+        None => Some(SocketAddr::from(([127, 0, 0, 1], default))),
+        Some(text) if text.value == "none" => None,
+        Some(text) => {
+            let parsed = text.value.parse::<SocketAddr>().ok();
+            if parsed.is_none() {
+                let message = format!("`{}` is neither none nor an address with a port", text.value);
+                out.hint(text.referenced, key, message, Some(format!("such as 127.0.0.1:{default}")));
+            }
+            parsed
+        }
+    };
+    Metrics {
+        dataplane: listen(raw.dataplane.as_ref(), "metrics.dataplane", 9471),
+        control: listen(raw.control.as_ref(), "metrics.control", 9472),
     }
 }
 
