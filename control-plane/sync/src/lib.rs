@@ -7,8 +7,10 @@ pub mod control;
 pub mod desired;
 pub mod folder;
 pub mod health;
+pub mod kube;
 pub mod object;
 mod problem;
+pub mod state;
 
 pub use control::{Checked, ControlError, check, run};
 pub use problem::{FieldProblem, Level, Problem};

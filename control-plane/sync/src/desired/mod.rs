@@ -24,11 +24,41 @@ pub struct Desired {
     slices_of: HashMap<ServiceName, BTreeSet<SliceName>>,
     dirty: BTreeSet<ServiceName>,
     published: HashMap<ServiceName, Service>,
+    /// Endpoints of all that is published which take connections.
+    usable: usize,
     published_settings: Option<Settings>,
     claims: Claims,
 }
 
 type SliceName = (Box<str>, Box<str>);
+
+/// Endpoints below which no loss is worth holding back.
+const MANY: usize = 20;
+
+/// A loss of endpoints so large that it may be a mistake rather than meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrink {
+    /// Endpoints that are published and take connections.
+    pub before: usize,
+    /// What would be left of them.
+    pub after: usize,
+}
+
+impl std::fmt::Display for Shrink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { before, after } = self;
+        write!(
+            f,
+            "of {before} endpoints {after} would be left at once; the former state is served until this is released"
+        )
+    }
+}
+
+/// Endpoints that take connections: ready ones, and those that serve while they terminate.
+fn usable(service: &Service) -> usize {
+    let endpoints = service.ports.iter().flat_map(|port| &port.endpoints);
+    endpoints.filter(|e| e.ready || (e.serving && e.terminating)).count()
+}
 
 impl Desired {
     /// An empty state on a gateway with the settings of the configuration file.
@@ -42,6 +72,7 @@ impl Desired {
             slices_of: HashMap::new(),
             dirty: BTreeSet::new(),
             published: HashMap::new(),
+            usable: 0,
             published_settings: None,
         }
     }
@@ -89,6 +120,58 @@ impl Desired {
         }
     }
 
+    /// Takes what a former process had published for published, so that only what has changed since is told later. Until
+    /// [`sweep`](Self::sweep) nothing of it goes.
+    pub fn restore(&mut self, services: Vec<Service>, node: Option<Arc<NodeObject>>) -> Vec<Change> {
+        if let Some(node) = node {
+            self.apply(Object::Node(node));
+        }
+        let settings = self.settings();
+        self.published_settings = Some(settings.clone());
+        let mut changes = vec![Change::Settings(settings)];
+        for service in services {
+            self.claims.replace(None, Some(&service));
+            self.usable += usable(&service);
+            changes.push(Change::Service(service.clone()));
+            self.published.insert(service.name.clone(), service);
+        }
+        changes
+    }
+
+    /// All objects are known now: what was restored and is not among them goes with the next changes.
+    pub fn sweep(&mut self) {
+        self.dirty.extend(self.published.keys().cloned());
+    }
+
+    /// As [`take_changes`](Self::take_changes), unless that took away over half of all endpoints at once: then nothing
+    /// changes, and what would have stays to be asked for again.
+    ///
+    /// # Errors
+    /// The [`Shrink`] that is held back.
+    pub fn take_guarded_changes(&mut self) -> Result<Vec<Change>, Shrink> {
+        let mut after = self.usable;
+        for name in &self.dirty {
+            after += self.join(name).as_ref().map_or(0, usable);
+            after -= self.published.get(name).map_or(0, usable);
+        }
+        let shrink = Shrink { before: self.usable, after };
+        // A few endpoints come and go all the time.
+        if shrink.before >= MANY && shrink.after * 2 < shrink.before {
+            return Err(shrink);
+        }
+        Ok(self.take_changes())
+    }
+
+    /// Whether there may be something to tell.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty() || self.published_settings.as_ref() != Some(&self.settings())
+    }
+
+    /// The gateway's own Node.
+    pub fn node(&self) -> Option<&Arc<NodeObject>> {
+        self.node.as_ref()
+    }
+
     /// What has changed since the last call, and nothing else.
     pub fn take_changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -104,6 +187,8 @@ impl Desired {
                         continue;
                     }
                     let before = self.published.insert(name, service.clone());
+                    self.usable += usable(&service);
+                    self.usable -= before.as_ref().map_or(0, usable);
                     self.claims.replace(before.as_ref(), Some(&service));
                     changes.push(Change::Service(service));
                 }
@@ -111,6 +196,7 @@ impl Desired {
                     let Some(before) = self.published.remove(&name) else {
                         continue;
                     };
+                    self.usable -= usable(&before);
                     self.claims.replace(Some(&before), None);
                     changes.push(Change::ServiceGone(name));
                 }

@@ -1,12 +1,13 @@
 //! Nodes.
 
 use k8s_openapi::api::core::v1 as core;
+use serde::{Deserialize, Serialize};
 
 /// `metadata.labels`: the zone of a Node.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// A Node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeObject {
     /// Its name.
     pub name: Box<str>,

@@ -1,0 +1,267 @@
+//! An API server as the source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sluice_config::{Config, Kubernetes};
+use tokio::sync::mpsc::Receiver;
+
+use super::latency::{Histogram, Meter};
+use super::{Control, ControlError, general, rules, take};
+use crate::Problem;
+use crate::desired::Shrink;
+use crate::kube::{self, KINDS, News, What};
+use crate::object::{Key, Kind};
+use crate::state::StateFile;
+
+/// Least time between two generations. The first change after a pause goes out at once.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How often to look up without news.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a held loss is looked at again, and how long after a change the state is saved.
+const LATER: Duration = Duration::from_secs(2);
+/// How long to wait before credentials that could not be used are tried again.
+const CREDENTIALS: Duration = Duration::from_secs(5);
+
+/// Follows the API server until told to stop.
+pub(super) fn run(
+    config: &Config,
+    api: &Kubernetes,
+    control: Control,
+    stop: &AtomicBool,
+) -> Result<(), ControlError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ControlError::Start)?;
+    let histogram = Arc::new(Histogram::default());
+    let meter = Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
+    let now = Instant::now();
+    let follower = Follower {
+        control,
+        meter,
+        hold: api.shrink_hold,
+        state: StateFile::new(&config.state_dir),
+        complete: BTreeSet::new(),
+        said: BTreeMap::new(),
+        failures: BTreeMap::new(),
+        credentials: None,
+        disk: None,
+        held: None,
+        released: false,
+        oldest: None,
+        published: now,
+        save_at: None,
+        news_of_problems: true,
+    };
+    runtime.block_on(follower.run(config, api, stop));
+    let (buckets, sum_us) = histogram.read();
+    tracing::info!(?buckets, sum_us, "time from event to lcore");
+    Ok(())
+}
+
+/// What is known of the API server, and what is to be done with it.
+struct Follower {
+    control: Control,
+    meter: Meter,
+    hold: Duration,
+    state: StateFile,
+    /// Kinds of which everything is known.
+    complete: BTreeSet<Kind>,
+    /// What is wrong with objects.
+    said: BTreeMap<Key, Vec<Problem>>,
+    /// Kinds that cannot be followed, and why.
+    failures: BTreeMap<Kind, String>,
+    credentials: Option<String>,
+    disk: Option<String>,
+    /// A loss that is held back, since when, and when it is looked at again.
+    held: Option<(Shrink, Instant, Instant)>,
+    /// Let the next loss through.
+    released: bool,
+    /// When the oldest event that is not published yet came in.
+    oldest: Option<Instant>,
+    published: Instant,
+    save_at: Option<Instant>,
+    news_of_problems: bool,
+}
+
+impl Follower {
+    async fn run(mut self, config: &Config, api: &Kubernetes, stop: &AtomicBool) {
+        self.boot();
+        let Some(client) = self.connect(api, stop).await else { return };
+        let rules = Arc::new(rules(config));
+        tracing::info!("following the API server");
+        let (mut news, _tasks) = kube::follow(&client, &rules, api.streaming_lists);
+        while !stop.load(Ordering::Relaxed) {
+            self.wait(&mut news).await;
+            self.work();
+        }
+        self.save();
+    }
+
+    /// Serves what was served last, until the API server has been heard.
+    fn boot(&mut self) {
+        match self.state.load() {
+            Ok(Some(saved)) => {
+                let count = saved.services.len();
+                let changes = self.control.desired.restore(saved.services, saved.node.map(Arc::new));
+                self.control.publish(&changes);
+                tracing::warn!(
+                    services = count,
+                    "serving the saved state until the API server has been heard"
+                );
+            }
+            Ok(None) => {}
+            Err(error) => self.disk = Some(error.to_string()),
+        }
+    }
+
+    /// Credentials may come later than the gateway: in a file that another program writes.
+    async fn connect(&mut self, api: &Kubernetes, stop: &AtomicBool) -> Option<::kube::Client> {
+        while !stop.load(Ordering::Relaxed) {
+            match kube::client(api).await {
+                Ok(client) => {
+                    self.credentials = None;
+                    return Some(client);
+                }
+                Err(error) => self.credentials = Some(error.to_string()),
+            }
+            self.report();
+            let again = Instant::now() + CREDENTIALS;
+            while Instant::now() < again && !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(TICK).await;
+            }
+        }
+        None
+    }
+
+    /// Waits for news, or until something is due, and takes in all the news there are.
+    async fn wait(&mut self, news: &mut Receiver<News>) {
+        let now = Instant::now();
+        let mut until = now + TICK;
+        if self.oldest.is_some() && self.held.is_none() {
+            until = until.min(self.published + PAUSE);
+        }
+        tokio::select! {
+            first = news.recv() => match first {
+                Some(first) => self.take(first),
+                // Every watcher has failed as a program; there is nothing to wait for.
+                None => tokio::time::sleep(TICK).await,
+            },
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+        while let Ok(more) = news.try_recv() {
+            self.take(more);
+        }
+    }
+
+    fn take(&mut self, News { kind, at, what }: News) {
+        match what {
+            What::Changed(changes, problems) => {
+                take(&mut self.control.desired, changes);
+                self.oldest.get_or_insert(at);
+                self.news_of_problems |= !problems.is_empty();
+                for (key, problems) in problems {
+                    if problems.is_empty() {
+                        self.said.remove(&key);
+                    } else {
+                        self.said.insert(key, problems);
+                    }
+                }
+            }
+            What::Synced { objects } => {
+                if self.complete.insert(kind) {
+                    tracing::info!(%kind, objects, "complete");
+                    if self.is_complete() {
+                        // Only now is known what is no more.
+                        self.control.desired.sweep();
+                    }
+                }
+                self.oldest.get_or_insert(at);
+                self.news_of_problems |= self.failures.remove(&kind).is_some();
+            }
+            What::Failed(message) => {
+                self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
+            }
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        KINDS.iter().all(|kind| self.complete.contains(kind))
+    }
+
+    /// Publishes, saves and reports what is due.
+    fn work(&mut self) {
+        let now = Instant::now();
+        if self.is_complete() && self.oldest.is_some() && now >= self.published + PAUSE {
+            match self.held {
+                Some((_, _, again)) if now < again && !self.released => {}
+                _ => self.publish(now),
+            }
+        }
+        if self.save_at.is_some_and(|at| now >= at) {
+            self.save();
+        }
+        if std::mem::take(&mut self.news_of_problems) {
+            self.report();
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        let is_over = self.held.is_some_and(|(_, since, _)| now.duration_since(since) >= self.hold);
+        let changes = if self.released || is_over || self.hold.is_zero() {
+            Ok(self.control.desired.take_changes())
+        } else {
+            self.control.desired.take_guarded_changes()
+        };
+        match changes {
+            Ok(changes) => {
+                let at = self.oldest.take().unwrap_or(now);
+                self.released = false;
+                self.news_of_problems |= self.held.take().is_some();
+                self.published = now;
+                // The first generation may well be empty; without it the data plane would wait for ever.
+                if changes.is_empty() && self.control.server.generation().0 > 0 {
+                    return;
+                }
+                let generation = self.control.publish(&changes);
+                self.meter.published(generation, at);
+                self.save_at.get_or_insert(now + LATER);
+                // Two Services may claim one frontend now, or no longer.
+                self.news_of_problems = true;
+            }
+            Err(shrink) => {
+                let since = self.held.map_or(now, |(_, since, _)| since);
+                self.news_of_problems |= self.held.is_none_or(|(before, _, _)| before != shrink);
+                self.held = Some((shrink, since, now + LATER));
+            }
+        }
+    }
+
+    fn save(&mut self) {
+        if self.save_at.take().is_none() {
+            return;
+        }
+        let desired = &self.control.desired;
+        let saved = StateFile::encode(desired.node(), desired.services())
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| self.state.save(&bytes).map_err(|error| error.to_string()));
+        let disk = saved.err().map(|error| format!("{}: {error}", self.state.path().display()));
+        if disk.is_some() {
+            self.save_at = Some(Instant::now() + LATER);
+        }
+        self.news_of_problems |= disk != self.disk;
+        self.disk = disk;
+    }
+
+    fn report(&mut self) {
+        let mut problems: Vec<Problem> = self.said.values().flatten().cloned().collect();
+        problems.extend(
+            self.failures.iter().map(|(kind, message)| general(&format!("{kind}s"), message.clone())),
+        );
+        problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
+        problems.extend(self.disk.iter().map(|message| general("saved state", message.clone())));
+        problems.extend(self.held.iter().map(|(shrink, _, _)| general("endpoints", shrink.to_string())));
+        self.control.report(problems);
+    }
+}

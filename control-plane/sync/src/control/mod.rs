@@ -1,0 +1,173 @@
+//! The role itself: follow the source, publish, report; and the same without publishing, for `sluice check`.
+
+mod kubernetes;
+mod latency;
+mod manifests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use sluice_config::{Config, Source};
+use sluice_feed::server::BindError;
+use sluice_feed::{Server, ServerOptions};
+use sluice_model::{Change, Generation};
+
+use crate::desired::{Conflict, Desired};
+use crate::folder::{Folder, ObjectChange};
+use crate::health::HealthChecks;
+use crate::object::Rules;
+use crate::{Level, Problem};
+
+/// Why control did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The folder for sockets, or that for state.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The feed's socket.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The event loop or a thread.
+    #[error("cannot start: {0}")]
+    Start(#[source] io::Error),
+}
+
+/// What `sluice check` finds in the manifests.
+#[derive(Debug)]
+pub struct Checked {
+    /// What is wrong, in order of files and lines.
+    pub problems: Vec<Problem>,
+    /// Services that would be served.
+    pub services: usize,
+}
+
+/// Reads the manifests in `root` once and says what is wrong with them.
+pub fn check(config: &Config, root: &Path) -> Checked {
+    let mut folder = Folder::new(root, rules(config));
+    let mut desired = Desired::new(config.settings.clone());
+    // A folder that cannot be read is among the folder's problems.
+    let changes = folder.refresh(|_| false).unwrap_or_default();
+    take(&mut desired, changes);
+    desired.take_changes();
+    let mut problems = folder.problems();
+    problems.extend(desired.conflicts().iter().map(conflict));
+    problems.sort();
+    Checked { problems, services: desired.services().count() }
+}
+
+/// Follows the source and publishes what changes, until `stop` is set.
+///
+/// # Errors
+/// [`ControlError`]. What is wrong with objects is reported and ends nothing, nor does an API server that is away.
+pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
+    for path in [&config.runtime_dir, &config.state_dir] {
+        let failed = |source| ControlError::Folder { path: path.clone(), source };
+        std::fs::create_dir_all(path).map_err(failed)?;
+    }
+    let options = ServerOptions { gid: config.group, ..ServerOptions::default() };
+    let control = Control {
+        server: Arc::new(Server::bind(&config.feed_socket(), options)?),
+        desired: Desired::new(config.settings.clone()),
+        health: HealthChecks::default(),
+        reported: Vec::new(),
+    };
+    match &config.source {
+        Source::Manifests(root) => manifests::run(config, root, control, stop),
+        Source::Kubernetes(api) => return kubernetes::run(config, api, control, stop),
+    }
+    Ok(())
+}
+
+/// What both sources lead to.
+struct Control {
+    server: Arc<Server>,
+    desired: Desired,
+    health: HealthChecks,
+    /// Problems as they were told last.
+    reported: Vec<Problem>,
+}
+
+impl Control {
+    /// Puts changes into effect; the generation that has them.
+    fn publish(&mut self, changes: &[Change]) -> Generation {
+        publish(&self.server, changes);
+        self.health.follow(changes, &self.desired);
+        self.server.generation()
+    }
+
+    /// Says what is new among the problems, and what is no more.
+    fn report(&mut self, mut problems: Vec<Problem>) {
+        problems.extend(self.desired.conflicts().iter().map(conflict));
+        let before = &self.reported;
+        for problem in problems.iter().filter(|problem| !before.iter().any(|other| problem.is_same(other))) {
+            match problem.level {
+                Level::Error => tracing::error!("{problem}"),
+                Level::Warning => tracing::warn!("{problem}"),
+                Level::Note => tracing::info!("{problem}"),
+            }
+        }
+        for problem in before.iter().filter(|problem| !problems.iter().any(|other| problem.is_same(other))) {
+            if problem.level == Level::Error {
+                tracing::info!("mended: {problem}");
+            }
+        }
+        self.reported = problems;
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules { load_balancer_class: config.load_balancer_class.clone(), external_ips: config.external_ips }
+}
+
+fn take(desired: &mut Desired, changes: Vec<ObjectChange>) {
+    for (key, object) in changes {
+        match object {
+            Some(object) => desired.apply(object),
+            None => desired.remove(&key),
+        }
+    }
+}
+
+fn publish(server: &Server, changes: &[Change]) {
+    match server.publish(changes) {
+        Ok(generation) if !changes.is_empty() => {
+            tracing::info!(generation = generation.0, changes = changes.len(), "published");
+        }
+        Ok(_) => {}
+        // One object beyond what the feed carries holds nothing else up.
+        Err(_) if changes.len() > 1 => {
+            changes.iter().for_each(|change| publish(server, std::slice::from_ref(change)))
+        }
+        Err(error) => tracing::error!(%error, "not published"),
+    }
+}
+
+fn conflict(conflict: &Conflict) -> Problem {
+    Problem {
+        file: String::new(),
+        line: 0,
+        object: format!("Service {}", conflict.loser),
+        field: String::new(),
+        level: Level::Error,
+        message: conflict.to_string(),
+    }
+}
+
+/// A problem of no object: the source itself, the disk.
+fn general(about: &str, message: impl Into<String>) -> Problem {
+    Problem {
+        file: String::new(),
+        line: 0,
+        object: about.to_owned(),
+        field: String::new(),
+        level: Level::Error,
+        message: message.into(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Lists and watches one kind, over and over.
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Error, Event, InitialListStrategy};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::Sender;
+
+use super::mirror::{Delta, Mirror};
+use super::{News, Outcome, What};
+use crate::object::{Key, Kind};
+
+/// The server ends a watch after so many seconds; it is then resumed where it ended.
+const WATCH_SECONDS: u32 = 30;
+/// A watch that cannot be resumed so often in a row begins anew, with a list. A server that was restored from a backup, or
+/// answers 410 as an HTTP status, would otherwise be asked for what it does not have for ever (kube-rs issue 1042).
+const RESUMES: u32 = 3;
+/// Pause before a watch that was given up begins anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What to follow.
+pub(super) struct Spec<K> {
+    pub kind: Kind,
+    /// Label selector; may be empty.
+    pub labels: &'static str,
+    /// Whether to ask for the first state as a watch.
+    pub streaming: bool,
+    pub parse: Box<dyn Fn(K) -> (Key, Outcome) + Send + Sync>,
+}
+
+/// Follows the kind until nobody listens.
+pub(super) async fn follow<K>(api: Api<K>, mut spec: Spec<K>, news: Sender<News>)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default,
+{
+    let mut mirror = Mirror::default();
+    while !news.is_closed() {
+        let end = turn(&api, &spec, &mut mirror, &news).await;
+        match end {
+            End::Closed => return,
+            End::Again => {}
+            // The server does not have them, or has them switched off.
+            End::NoStreaming => spec.streaming = false,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Why a watcher was given up.
+enum End {
+    Closed,
+    Again,
+    NoStreaming,
+}
+
+async fn turn<K>(api: &Api<K>, spec: &Spec<K>, mirror: &mut Mirror, news: &Sender<News>) -> End
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default,
+{
+    let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
+    if !spec.labels.is_empty() {
+        config = config.labels(spec.labels);
+    }
+    if spec.streaming {
+        config.initial_list_strategy = InitialListStrategy::StreamingList;
+    }
+    let mut stream = pin!(watcher::watcher(api.clone(), config).default_backoff());
+    let (mut resumes, mut listed) = (0, false);
+    while let Some(event) = stream.next().await {
+        let at = Instant::now();
+        let (delta, synced) = match event {
+            Ok(event) => {
+                resumes = 0;
+                listed |= matches!(event, Event::InitDone);
+                take(event, spec, mirror)
+            }
+            Err(error) => {
+                let message = describe(&error);
+                if !tell(news, spec.kind, at, What::Failed(message)).await {
+                    return End::Closed;
+                }
+                resumes += u32::from(matches!(error, Error::WatchStartFailed(_)));
+                if spec.streaming && !listed && refuses_streaming(&error) {
+                    return End::NoStreaming;
+                }
+                if is_gone(&error) || resumes >= RESUMES {
+                    return End::Again;
+                }
+                continue;
+            }
+        };
+        let changed = !delta.is_empty();
+        if changed && !tell(news, spec.kind, at, What::Changed(delta.changes, delta.problems)).await {
+            return End::Closed;
+        }
+        if synced && !tell(news, spec.kind, at, What::Synced { objects: mirror.len() }).await {
+            return End::Closed;
+        }
+    }
+    End::Again
+}
+
+/// What an event changes, and whether the kind is now as the server has it.
+fn take<K>(event: Event<K>, spec: &Spec<K>, mirror: &mut Mirror) -> (Delta, bool) {
+    match event {
+        Event::Init => {
+            mirror.begin();
+            (Delta::default(), false)
+        }
+        Event::InitApply(object) => {
+            let (key, outcome) = (spec.parse)(object);
+            mirror.list(key, outcome);
+            (Delta::default(), false)
+        }
+        Event::InitDone => (mirror.end(), true),
+        Event::Apply(object) => {
+            let (key, outcome) = (spec.parse)(object);
+            (mirror.apply(key, outcome), false)
+        }
+        Event::Delete(object) => (mirror.delete(&(spec.parse)(object).0), false),
+    }
+}
+
+async fn tell(news: &Sender<News>, kind: Kind, at: Instant, what: What) -> bool {
+    news.send(News { kind, at, what }).await.is_ok()
+}
+
+/// The whole chain of causes: the last one often says most.
+fn describe(error: &Error) -> String {
+    let mut text = match error {
+        // In an API server's own words: verb, kind and user.
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status)) => {
+            return status.message.clone();
+        }
+        Error::WatchError(status) => return status.message.clone(),
+        other => other.to_string(),
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text += ": ";
+            text += &cause_text;
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn code(error: &Error) -> u16 {
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status)) => status.code,
+        Error::WatchError(status) => status.code,
+        _ => 0,
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    code(error) == 410
+}
+
+/// Servers that do not know `sendInitialEvents` say 400 or 422 (invalid), those that have it switched off 422 too.
+fn refuses_streaming(error: &Error) -> bool {
+    matches!(code(error), 400 | 404 | 405 | 422)
+}

@@ -1,0 +1,166 @@
+//! The last good state on disk: what is served from boot until the API server has been heard.
+//!
+//! A file of its own format: 8 bytes of name and version, the CRC32 of the rest, the length of the rest, postcard. It is
+//! replaced as a whole: written beside, synced, renamed. A file that is damaged, of another version or not ours is refused
+//! by name and never half taken.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sluice_model::Service;
+
+use crate::object::NodeObject;
+
+const MAGIC: [u8; 8] = *b"sluice\x00\x01";
+const HEADER: usize = 20;
+/// No cluster's state is larger; a file that claims to be is not read.
+const MOST: u64 = 1 << 30;
+
+/// What is saved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The gateway's own Node.
+    pub node: Option<NodeObject>,
+    /// All Services with their endpoints, as published.
+    pub services: Vec<Service>,
+}
+
+/// What is saved, to be written: the same without ownership.
+#[derive(Debug, Serialize)]
+struct ToSave<'a> {
+    node: Option<&'a NodeObject>,
+    services: Vec<&'a Service>,
+}
+
+/// Why a file was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{}: {what}; it is not used", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// The file.
+#[derive(Clone, Debug)]
+pub struct StateFile {
+    path: PathBuf,
+}
+
+impl StateFile {
+    /// The file in this folder.
+    pub fn new(folder: &Path) -> Self {
+        Self { path: folder.join("state-v1") }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was saved last; none where nothing was yet.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load(&self) -> Result<Option<Saved>, LoadError> {
+        let failed = |source| LoadError::Io { path: self.path.clone(), source };
+        let damaged = |what: &str| LoadError::Damaged { path: self.path.clone(), what: what.to_owned() };
+        // Neither through a link nor waiting for a FIFO's writer: who can write to the folder could lay one there.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(damaged("not a regular file of this user"));
+        }
+        if metadata.len() > MOST {
+            return Err(damaged("larger than any state"));
+        }
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        file.take(MOST).read_to_end(&mut bytes).map_err(failed)?;
+        let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
+            return Err(damaged("too short"));
+        };
+        let (magic, rest) = header.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err(damaged("of another version, or no state"));
+        }
+        if rest != seal(body) {
+            return Err(damaged("its checksum is wrong"));
+        }
+        let saved: Saved = postcard::from_bytes(body).map_err(|error| damaged(&error.to_string()))?;
+        for service in &saved.services {
+            service.check().map_err(|error| damaged(&format!("Service {}: {error}", service.name)))?;
+        }
+        Ok(Some(saved))
+    }
+
+    /// The bytes of a state.
+    ///
+    /// # Errors
+    /// Where it has no encoding.
+    pub fn encode<'a>(
+        node: Option<&Arc<NodeObject>>,
+        services: impl Iterator<Item = &'a Service>,
+    ) -> Result<Vec<u8>, postcard::Error> {
+        let state = ToSave { node: node.map(Arc::as_ref), services: services.collect() };
+        let bytes = postcard::to_extend(&state, vec![0; HEADER])?;
+        Ok(sealed(bytes))
+    }
+
+    /// Replaces the file. What was saved before stays where this fails.
+    ///
+    /// # Errors
+    /// Those of the file system, a full disk for one.
+    pub fn save(&self, bytes: &[u8]) -> io::Result<()> {
+        let next = self.path.with_extension("next");
+        let written = (|| {
+            let _ = fs::remove_file(&next);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&next, &self.path)
+        })();
+        if let Err(error) = written {
+            let _ = fs::remove_file(&next);
+            return Err(error);
+        }
+        // The name is only safe with its folder.
+        self.path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some((header, body)) = bytes.split_first_chunk_mut::<HEADER>() {
+        header[..MAGIC.len()].copy_from_slice(&MAGIC);
+        header[MAGIC.len()..].copy_from_slice(&seal(body));
+    }
+    bytes
+}
+
+/// Checksum and length.
+fn seal(body: &[u8]) -> [u8; HEADER - MAGIC.len()] {
+    let mut seal = [0; HEADER - MAGIC.len()];
+    seal[..4].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    seal[4..].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    seal
+}
