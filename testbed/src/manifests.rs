@@ -83,6 +83,9 @@ impl ServiceManifest {
         if let Some(first) = self.cluster_ips.first() {
             let _ = writeln!(out, "  clusterIP: \"{first}\"\n  clusterIPs: {:?}", texts(&self.cluster_ips));
         }
+        if self.cluster_ips.len() > 1 {
+            out.push_str("  ipFamilyPolicy: RequireDualStack\n");
+        }
         out.push_str("  ports:\n");
         for (name, protocol, port, node_port, target) in &self.ports {
             let _ =

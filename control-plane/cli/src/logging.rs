@@ -12,12 +12,20 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::args::{LogArgs, LogFormat};
 use crate::exit::{Exit, Failure};
 
+/// Libraries that are only heard where the command line asks for them by name.
+const QUIET: &str = "kube_client=off,kube_runtime=off,hyper=off,hyper_util=off,tower=off,rustls=off";
+
 /// Starts logging for `role`; the command line goes before the configuration.
 pub(crate) fn start(role: &'static str, args: &LogArgs, config: Log) -> Result<(), Failure> {
     let directives = args.log.as_deref().unwrap_or(config.level.as_str());
-    let filter = EnvFilter::try_new(directives).map_err(|error| {
-        Failure::new(Exit::Usage, format_args!("--log {directives:?}: {error}"))
-            .hint("a level such as \"debug\", or levels by module such as \"info,sluice_runtime=debug\"")
+    // What the client library has to say is said once more, and better, by who uses it.
+    let directives = format!("{QUIET},{directives}");
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format_args!("--log {:?}: {error}", args.log.as_deref().unwrap_or_default()),
+        )
+        .hint("a level such as \"debug\", or levels by module such as \"info,sluice_runtime=debug\"")
     })?;
     let json = match args.log_format {
         Some(format) => format == LogFormat::Json,

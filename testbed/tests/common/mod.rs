@@ -73,8 +73,16 @@ impl Lab {
         for manifest in manifests {
             manifest.write(&folder).unwrap();
         }
+        let mut lab = Self::over(bed, ports, "manifests: manifests/", services);
+        lab.wait_until_ready();
+        lab
+    }
+
+    /// A gateway with pods A and B in a topology that is there already, on this source.
+    pub fn over(bed: Testbed, ports: Ports, source: &str, services: &str) -> Self {
+        let folder = bed.folder().join("manifests");
         let config = bed.folder().join("gateway.yaml");
-        std::fs::write(&config, configuration(&bed, ports, services)).unwrap();
+        std::fs::write(&config, configuration(&bed, ports, source, services)).unwrap();
         for ip in [POD_A, POD_B, POD_A6, POD_B6] {
             bed.add_pod_address(ip.parse().unwrap()).unwrap();
         }
@@ -90,9 +98,7 @@ impl Lab {
         let pods = [("a", POD_A), ("b", POD_B), ("a", POD_A6), ("b", POD_B6)]
             .map(|(name, ip)| Pod::start(&bed.node, name, SocketAddr::new(ip.parse().unwrap(), 8080)))
             .into();
-        let mut lab = Self { gateway, pods, bed, config, manifests: folder };
-        lab.wait_until_ready();
-        lab
+        Self { gateway, pods, bed, config, manifests: folder }
     }
 
     /// Waits until the dataplane has the first generation of the manifests.
@@ -139,7 +145,7 @@ impl Lab {
     }
 }
 
-fn configuration(bed: &Testbed, ports: Ports, services: &str) -> String {
+fn configuration(bed: &Testbed, ports: Ports, source: &str, services: &str) -> String {
     let (uplink, cluster) = match ports {
         Ports::Tap => ("net_tap0", "net_tap1"),
         Ports::Veth => ("\"net_af_packet0,iface=up0\"", "\"net_af_packet1,iface=cl0\""),
@@ -164,7 +170,7 @@ dataplane:
     - {{ to: 10.244.0.0/16, via: 198.51.100.1 }}
     - {{ to: "fd00:10:244::/56", via: "2001:db8:2::1" }}
 source:
-  manifests: manifests/
+  {source}
 services:
   node_port_addresses: [192.0.2.1, "2001:db8:1::1"]
   cluster_cidrs: [10.244.0.0/16, "fd00:10:244::/56"]

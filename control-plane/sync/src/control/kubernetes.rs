@@ -35,7 +35,8 @@ pub(super) fn run(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ControlError::Start)?;
     let histogram = Arc::new(Histogram::default());
-    let meter = Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
+    let meter =
+        Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
     let now = Instant::now();
     let follower = Follower {
         control,

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Error, Event, InitialListStrategy};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -20,8 +19,10 @@ const WATCH_SECONDS: u32 = 30;
 /// A watch that cannot be resumed so often in a row begins anew, with a list. A server that was restored from a backup, or
 /// answers 410 as an HTTP status, would otherwise be asked for what it does not have for ever (kube-rs issue 1042).
 const RESUMES: u32 = 3;
-/// Pause before a watch that was given up begins anew.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Pause after a first failure; it doubles with each that follows, give or take a quarter.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause: what an API server that comes back is noticed after.
+const LAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What to follow.
 pub(super) struct Spec<K> {
@@ -40,15 +41,15 @@ where
     K::DynamicType: Default,
 {
     let mut mirror = Mirror::default();
+    let mut pause = Pause::default();
     while !news.is_closed() {
-        let end = turn(&api, &spec, &mut mirror, &news).await;
+        let end = turn(&api, &spec, &mut mirror, &news, &mut pause).await;
         match end {
             End::Closed => return,
             End::Again => {}
             // The server does not have them, or has them switched off.
             End::NoStreaming => spec.streaming = false,
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -59,7 +60,29 @@ enum End {
     NoStreaming,
 }
 
-async fn turn<K>(api: &Api<K>, spec: &Spec<K>, mirror: &mut Mirror, news: &Sender<News>) -> End
+/// How long to wait after a failure.
+#[derive(Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    async fn wait(&mut self) {
+        let base = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LAST_PAUSE);
+        self.failures += 1;
+        // Gateways that lost the same server are not to come back all at once.
+        let jitter = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0) % 512;
+        tokio::time::sleep(base.mul_f64(0.75 + jitter as f64 / 1024.0)).await;
+    }
+}
+
+async fn turn<K>(
+    api: &Api<K>,
+    spec: &Spec<K>,
+    mirror: &mut Mirror,
+    news: &Sender<News>,
+    pause: &mut Pause,
+) -> End
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
@@ -71,13 +94,16 @@ where
     if spec.streaming {
         config.initial_list_strategy = InitialListStrategy::StreamingList;
     }
-    let mut stream = pin!(watcher::watcher(api.clone(), config).default_backoff());
+    let mut stream = pin!(watcher::watcher(api.clone(), config));
     let (mut resumes, mut listed) = (0, false);
     while let Some(event) = stream.next().await {
         let at = Instant::now();
         let (delta, synced) = match event {
             Ok(event) => {
-                resumes = 0;
+                // A beginning is no success yet.
+                if !matches!(event, Event::Init) {
+                    (resumes, pause.failures) = (0, 0);
+                }
                 listed |= matches!(event, Event::InitDone);
                 take(event, spec, mirror)
             }
@@ -90,7 +116,8 @@ where
                 if spec.streaming && !listed && refuses_streaming(&error) {
                     return End::NoStreaming;
                 }
-                if is_gone(&error) || resumes >= RESUMES {
+                pause.wait().await;
+                if is_gone(&error) || is_transport(&error) || resumes >= RESUMES {
                     return End::Again;
                 }
                 continue;
@@ -161,6 +188,17 @@ fn code(error: &Error) -> u16 {
         | Error::WatchStartFailed(kube::Error::Api(status)) => status.code,
         Error::WatchError(status) => status.code,
         _ => 0,
+    }
+}
+
+/// The connection broke. The server behind the next one may have been restored from a backup meanwhile, and numbers of
+/// versions mean something else there: only a list tells.
+fn is_transport(error: &Error) -> bool {
+    match error {
+        Error::InitialListFailed(cause) | Error::WatchStartFailed(cause) | Error::WatchFailed(cause) => {
+            !matches!(cause, kube::Error::Api(_))
+        }
+        Error::WatchError(_) | Error::NoResourceVersion => false,
     }
 }
 

@@ -1,0 +1,241 @@
+//! The gateway on a real API server: everything is written as kubectl writes it, and shows in what clients get.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use common::*;
+use sluice_testbed::Testbed;
+use sluice_testbed::client::{eventually, get_here};
+use sluice_testbed::cluster::{Cluster, Options, User};
+use sluice_testbed::manifests::ServiceManifest;
+
+/// How long anything may take on a machine that does a lot besides.
+const SOON: Duration = Duration::from_secs(20);
+
+struct KubeLab {
+    // Dropped first: the gateway does not watch its API server go.
+    lab: Lab,
+    cluster: Cluster,
+}
+
+impl KubeLab {
+    /// A gateway that has the shipped roles and nothing else.
+    fn start() -> Self {
+        Self::with("")
+    }
+
+    fn with(services: &str) -> Self {
+        let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
+        let cluster = Options::default().in_namespace(&bed.gateway).controllers(&[]).start().unwrap();
+        let kubeconfig = cluster.kubeconfig(User::Sluice);
+        let source = format!("kubernetes: {{ kubeconfig: {}, shrink_hold: 5 }}", kubeconfig.display());
+        let lab = Lab::over(bed, Ports::Tap, &source, services);
+        Self { lab, cluster }
+    }
+
+    fn apply(&self, manifest: &ServiceManifest) {
+        self.cluster.apply(&manifest.yaml()).unwrap();
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        self.cluster.kubectl(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+    }
+
+    /// Gives `web` its load-balancer address, as whoever has allocated it would.
+    fn give_address(&self, ip: &str) {
+        let patch = format!(r#"{{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{ip}"}}]}}}}}}"#);
+        self.kubectl(&["patch", "service", "web", "--subresource=status", "--type=merge", "-p", &patch]);
+    }
+
+    /// Waits until a request is answered by this pod.
+    fn answered_by(&self, to: &str, pod: &str) -> Duration {
+        let start = Instant::now();
+        let done = eventually(SOON, || self.lab.get(to).is_ok_and(|(name, _)| name == pod).then_some(()));
+        assert!(
+            done.is_some(),
+            "{to} is not served by {pod}: {:?}\n{}",
+            self.lab.get(to),
+            self.lab.gateway.log()
+        );
+        start.elapsed()
+    }
+
+    fn refused(&self, to: &str) {
+        let refused = eventually(SOON, || {
+            self.lab.get(to).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused).then_some(())
+        });
+        assert!(refused.is_some(), "{to} is not refused: {:?}\n{}", self.lab.get(to), self.lab.gateway.log());
+    }
+
+    fn unanswered(&self, to: &str) {
+        let gone = eventually(SOON, || self.lab.get(to).is_err().then_some(()));
+        assert!(gone.is_some(), "{to} is still answered");
+    }
+
+    fn logged(&self, text: &str) {
+        let seen =
+            eventually(Duration::from_secs(60), || self.lab.gateway.log().contains(text).then_some(()));
+        assert!(seen.is_some(), "not logged: {text}\n{}", self.lab.gateway.log());
+    }
+}
+
+/// `web` without load-balancer addresses, which are not written with the object.
+fn web_a() -> ServiceManifest {
+    web().endpoint(POD_A).endpoint(POD_A6)
+}
+
+fn web_b() -> ServiceManifest {
+    web().endpoint(POD_B).endpoint(POD_B6)
+}
+
+#[test]
+fn services_come_change_and_go_as_kubectl_writes_them() {
+    let lab = KubeLab::start();
+    lab.apply(&web_a());
+    for to in [CLUSTER_IP, CLUSTER_IP6, NODE_PORT, NODE_PORT6] {
+        lab.answered_by(to, "a");
+    }
+    // Endpoints.
+    lab.apply(&web_b());
+    lab.answered_by(CLUSTER_IP, "b");
+    // Addresses.
+    lab.give_address("203.0.113.10");
+    lab.answered_by(VIP, "b");
+    // Types.
+    lab.kubectl(&["patch", "service", "web", "--type=json", "-p", r#"[{"op":"replace","path":"/spec/type","value":"ClusterIP"},{"op":"remove","path":"/spec/ports/0/nodePort"},{"op":"remove","path":"/spec/ports/1/nodePort"}]"#]);
+    lab.unanswered(VIP);
+    lab.unanswered(NODE_PORT);
+    lab.answered_by(CLUSTER_IP, "b");
+    // Ports.
+    lab.kubectl(&[
+        "patch",
+        "service",
+        "web",
+        "--type=json",
+        "-p",
+        r#"[{"op":"replace","path":"/spec/ports/0/port","value":81}]"#,
+    ]);
+    lab.answered_by("10.96.0.20:81", "b");
+    lab.refused(CLUSTER_IP);
+    // No endpoints.
+    lab.kubectl(&["delete", "endpointslices", "--all"]);
+    lab.refused("10.96.0.20:81");
+    // Deleted and made again.
+    lab.kubectl(&["delete", "service", "web"]);
+    lab.unanswered("10.96.0.20:81");
+    lab.apply(&web_a());
+    lab.answered_by(CLUSTER_IP, "a");
+}
+
+#[test]
+fn api_server_may_restart_be_away_and_be_killed_and_traffic_goes_on() {
+    let mut lab = KubeLab::start();
+    lab.apply(&web_a());
+    lab.answered_by(CLUSTER_IP, "a");
+    let mut kept =
+        lab.lab.bed.client.enter(|| TcpStream::connect_timeout(&at(CLUSTER_IP), PATIENCE).unwrap());
+    let mut talk = |text: &[u8]| {
+        kept.write_all(text).unwrap();
+        let mut back = vec![0; text.len()];
+        kept.read_exact(&mut back).unwrap();
+        assert_eq!(back, text);
+    };
+    lab.cluster.kill_api();
+    let requests = lab.lab.bed.client.spawn(|| {
+        (0..1000).filter_map(|_| get_here(at(CLUSTER_IP), Duration::from_secs(5)).err()).collect::<Vec<_>>()
+    });
+    let failed = requests.join().unwrap();
+    assert!(
+        failed.is_empty(),
+        "{} of 1,000 requests failed without the API server: {:?}",
+        failed.len(),
+        failed[0]
+    );
+    talk(b"while it is away");
+    lab.cluster.start_api().unwrap();
+    lab.apply(&web_b());
+    lab.answered_by(CLUSTER_IP, "b");
+    talk(b"after");
+}
+
+#[test]
+fn saved_state_is_served_without_an_api_server_and_corrected_when_it_is_back() {
+    let mut lab = KubeLab::start();
+    lab.apply(&web_a());
+    lab.answered_by(CLUSTER_IP, "a");
+    let state = lab.lab.bed.folder().join("run/state-v1");
+    assert!(eventually(SOON, || state.exists().then_some(())).is_some(), "the state was not saved");
+    std::thread::sleep(Duration::from_secs(3));
+    lab.cluster.stop_api();
+    let control = lab.lab.gateway.child_of_role("control").unwrap();
+    let kill = |pid: u32| {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    };
+    kill(control);
+    kill(lab.lab.gateway.child_of_role("dataplane").unwrap());
+    // Both start anew, and nobody tells them anything: TAPs went with the data plane, so they are attached again.
+    let again = eventually(SOON, || {
+        sluice_testbed::links::attach_taps(&lab.lab.bed, "dtap0", "dtap1").ok()?;
+        Some(())
+    });
+    assert!(again.is_some(), "{}", lab.lab.gateway.log());
+    lab.answered_by(CLUSTER_IP, "a");
+    lab.logged("serving the saved state");
+    lab.cluster.start_api().unwrap();
+    lab.apply(&web_b());
+    lab.answered_by(CLUSTER_IP, "b");
+    lab.kubectl(&["delete", "service", "web"]);
+    lab.unanswered(CLUSTER_IP);
+}
+
+#[test]
+fn api_server_restored_from_a_backup_is_followed_to_the_older_state() {
+    let mut lab = KubeLab::start();
+    lab.apply(&web_a());
+    lab.answered_by(CLUSTER_IP, "a");
+    let backup = lab.cluster.checkpoint().unwrap();
+    lab.apply(&web_b());
+    lab.answered_by(CLUSTER_IP, "b");
+    lab.cluster.roll_back(&backup).unwrap();
+    let took = lab.answered_by(CLUSTER_IP, "a");
+    eprintln!("followed a rollback after {took:?}");
+    lab.apply(&web_b());
+    lab.answered_by(CLUSTER_IP, "b");
+}
+
+#[test]
+fn a_missing_verb_is_named_with_its_kind() {
+    let lab = KubeLab::start();
+    lab.kubectl(&[
+        "patch",
+        "clusterrole",
+        "sluice",
+        "--type=json",
+        "-p",
+        r#"[{"op":"replace","path":"/rules/1/verbs","value":["get","list"]}]"#,
+    ]);
+    let control = lab.lab.gateway.child_of_role("control").unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(control).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    lab.logged(r#"cannot watch resource "endpointslices""#);
+}
+
+#[test]
+fn losing_most_endpoints_at_once_is_held_back_for_a_while() {
+    let lab = KubeLab::start();
+    let many = (1..=30).fold(web(), |web, n| web.endpoint(&format!("10.244.9.{n}")));
+    lab.apply(&many.endpoint(POD_A).endpoint(POD_A6));
+    lab.answered_by(CLUSTER_IP6, "a");
+    lab.kubectl(&["delete", "endpointslices", "--all"]);
+    lab.logged("would be left at once");
+    let start = Instant::now();
+    assert_eq!(lab.lab.must_get(CLUSTER_IP6).0, "a", "the former state is still served");
+    lab.refused(CLUSTER_IP6);
+    eprintln!("released {:?} after it was held", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(2));
+}
