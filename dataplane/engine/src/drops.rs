@@ -43,7 +43,7 @@ macro_rules! counted {
 counted! {
     /// The reason for which the engine let a packet go.
     DropReason {
-        /// A header or length field does not hold together (details under the parse error's own name in a trace).
+        /// A header or length field does not hold together.
         Malformed = "malformed",
         /// The frame ends before a header does.
         Truncated = "truncated",

@@ -13,6 +13,7 @@ use sluice_model::FrontendKind;
 use sluice_wire::parse::{Kind, Parsed, v6_addrs};
 
 use crate::drops::DropReason;
+use crate::flow::entry::Direction;
 use crate::punt::PuntClass;
 use crate::{Now, PortId, Tuple};
 
@@ -55,7 +56,7 @@ impl TraceFilter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Its flow was found and needed a closer look.
+    /// Its flow was found.
     FlowHit {
         /// It comes from the backend.
         reverse: bool,
@@ -87,6 +88,8 @@ pub enum Stage {
     Punted(PuntClass),
     /// It was answered with a refusal.
     Refused,
+    /// It was answered by the gateway itself: ARP, ND, an echo request, an ICMP error.
+    Answered,
     /// It, or the answer to it, was sent.
     Transmitted {
         /// Out of which port.
@@ -109,6 +112,7 @@ impl fmt::Display for Stage {
             Self::HandedOver { lcore } => write!(f, "handed over to lcore {lcore}"),
             Self::Punted(class) => write!(f, "to Linux ({})", class.name()),
             Self::Refused => f.write_str("refused"),
+            Self::Answered => f.write_str("answered by the gateway"),
             Self::Transmitted { port } => write!(f, "sent out of port {port}"),
             Self::Dropped(reason) => write!(f, "dropped: {reason}"),
         }
@@ -128,6 +132,8 @@ pub struct TraceRecord {
     pub tuple: Option<Tuple>,
     /// What happened, in order.
     pub stages: Vec<Stage>,
+    /// Packets right before this one that matched and found no room.
+    pub lost: u64,
 }
 
 impl fmt::Display for TraceRecord {
@@ -157,6 +163,8 @@ struct Current {
     lcore: u16,
     port: PortId,
     tuple: Option<Tuple>,
+    /// The direction of its flow, where there was one before it.
+    known: Option<Direction>,
     stages: ArrayVec<Stage, MOST_STAGES>,
 }
 
@@ -176,13 +184,20 @@ impl Tracer {
         Self { filter, current: None, done: VecDeque::new(), made: 0, lost: 0 }
     }
 
-    /// A packet is being worked on.
-    pub fn begin(&mut self, frame: &[u8], parsed: &Parsed, now: Now, lcore: u16, port: PortId) {
+    /// A packet is being worked on. `flow` looks its flow up.
+    pub(crate) fn begin(
+        &mut self,
+        frame: &[u8],
+        parsed: &Parsed,
+        (at, lcore, port): (Now, u16, PortId),
+        flow: impl FnOnce(&Tuple) -> Option<Direction>,
+    ) {
         self.finish();
         let tuple = tuple(frame, parsed);
         let wanted = tuple.as_ref().map_or_else(|| self.filter.is_open(), |tuple| self.filter.matches(tuple));
         if wanted && self.made < self.filter.limit {
-            self.current = Some(Current { at: now, lcore, port, tuple, stages: ArrayVec::new() });
+            let known = tuple.as_ref().and_then(flow);
+            self.current = Some(Current { at, lcore, port, tuple, known, stages: ArrayVec::new() });
         }
     }
 
@@ -190,13 +205,21 @@ impl Tracer {
     pub fn begin_unparsed(&mut self, now: Now, lcore: u16, port: PortId) {
         self.finish();
         if self.filter.is_open() && self.made < self.filter.limit {
-            self.current = Some(Current { at: now, lcore, port, tuple: None, stages: ArrayVec::new() });
+            let stages = ArrayVec::new();
+            self.current = Some(Current { at: now, lcore, port, tuple: None, known: None, stages });
         }
     }
 
     /// Something happened to it.
     pub fn stage(&mut self, stage: Stage) {
         if let Some(current) = &mut self.current {
+            // The shortest way through the engine, of a known flow about which nothing is unusual, says only how it ends.
+            if let (Stage::Transmitted { .. }, true, Some(direction)) =
+                (stage, current.stages.is_empty(), current.known)
+            {
+                current.stages.push(Stage::FlowHit { reverse: direction == Direction::Reverse });
+                current.stages.push(Stage::Rewritten);
+            }
             // A packet with more stages than any way through the engine has: the last ones are left out.
             let _ = current.stages.try_push(stage);
         }
@@ -208,19 +231,15 @@ impl Tracer {
         self.done.drain(..).collect()
     }
 
-    /// Records that found no room.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
     fn finish(&mut self) {
-        let Some(Current { at, lcore, port, tuple, stages }) = self.current.take() else { return };
+        let Some(Current { at, lcore, port, tuple, known: _, stages }) = self.current.take() else { return };
         if self.done.len() >= MOST_RECORDS {
             self.lost += 1;
             return;
         }
         self.made += 1;
-        self.done.push_back(TraceRecord { at_ms: at.0, lcore, port, tuple, stages: stages.to_vec() });
+        let lost = std::mem::take(&mut self.lost);
+        self.done.push_back(TraceRecord { at_ms: at.0, lcore, port, tuple, stages: stages.to_vec(), lost });
     }
 }
 

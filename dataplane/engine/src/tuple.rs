@@ -1,9 +1,10 @@
 //! Addresses and ports of a flow's packets, in the form the slow path uses.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
+use sluice_model::Protocol;
 
 /// Source, destination and transport of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -34,10 +35,15 @@ impl Tuple {
 
 impl fmt::Display for Tuple {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (src, dst) = (
-            std::net::SocketAddr::new(self.src, self.sport),
-            std::net::SocketAddr::new(self.dst, self.dport),
-        );
-        write!(f, "{src} > {dst} proto {}", self.protocol)
+        let Self { src, dst, protocol, .. } = self;
+        match (Protocol::from_number(*protocol), protocol) {
+            (Some(protocol), _) => {
+                let (src, dst) = (SocketAddr::new(*src, self.sport), SocketAddr::new(*dst, self.dport));
+                write!(f, "{src} > {dst} {protocol}")
+            }
+            (None, 1) => write!(f, "{src} > {dst} ICMP"),
+            (None, 58) => write!(f, "{src} > {dst} ICMPv6"),
+            (None, number) => write!(f, "{src} > {dst} protocol {number}"),
+        }
     }
 }

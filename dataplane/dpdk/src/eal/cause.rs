@@ -43,12 +43,36 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("does not have enough memory", "less memory is free than was asked for"),
     ("not enough memory available", "less memory is free than was asked for"),
+    ("error allocating", "less memory is free than was asked for"),
     ("cannot set affinity", "the main CPU is not one that this process may use"),
     ("vfio", "VFIO is not usable: load vfio-pci, enable the IOMMU, bind the device"),
+    (
+        "driver cannot attach the device",
+        "the driver refused the device's arguments, or the kernel refused the driver",
+    ),
+];
+
+/// Lines of drivers that are about what stands behind the device's name.
+const ARGUMENTS: [&str; 12] = [
+    "is not in format",
+    "invalid remote interface name",
+    "could not parse",
+    "failed to parse mac",
+    "failed to parse zero-copy",
+    "invalid kvargs",
+    "invalid blocksize",
+    "invalid framesize",
+    "invalid framecount",
+    "invalid qpairs",
+    "invalid ring size",
+    "invalid buffer size",
 ];
 
 fn guess(log: &str, device: &str) -> Option<&'static str> {
     let lower = log.to_lowercase();
+    if ARGUMENTS.iter().any(|line| lower.contains(line)) {
+        return Some("an argument behind the device's name is wrong; see DPDK's words");
+    }
     let by_line = LINES.iter().find(|(line, _)| lower.contains(line)).map(|(_, cause)| *cause);
     // What a virtual device's driver needs is more to the point than EAL's general remarks.
     let by_device = [
@@ -79,6 +103,8 @@ mod tests {
             "{text}"
         );
         assert!(likely_cause("", "net_tap0").contains("/dev/net/tun"));
+        let mac = "set_mac_type(): TAP user MAC (zz) is not in format (fixed|xx:xx:xx:xx:xx:xx)";
+        assert!(likely_cause(mac, "net_tap0").contains("likely cause: an argument behind"));
         assert_eq!(likely_cause("", ""), "");
     }
 }

@@ -49,6 +49,9 @@ impl<B: PacketBuf> Worker<B> {
     pub(super) fn answer(&mut self, packet: B, event: Event, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.counters.add(event, 1);
         self.counters.add(Event::Transmitted, 1);
+        if event != Event::Refused {
+            self.trace(Stage::Answered);
+        }
         self.trace(Stage::Transmitted { port: cx.port });
         sink.transmit(cx.port, packet);
     }
@@ -64,7 +67,9 @@ impl<B: PacketBuf> Worker<B> {
     /// A new packet is being worked on: records it if it matches.
     pub(super) fn trace_begin(&mut self, packet: &B, parsed: &Parsed, cx: &Context<'_>) {
         if let Some(tracer) = &mut self.tracer {
-            tracer.begin(packet.data(), parsed, cx.now, self.config.lcore, cx.port);
+            let place = (cx.now, self.config.lcore, cx.port);
+            let flows = &self.flows;
+            tracer.begin(packet.data(), parsed, place, |tuple| Some(flows.find(tuple)?.direction()));
         }
     }
 

@@ -51,6 +51,7 @@ impl<B: PacketBuf> Worker<B> {
         sink: &mut impl Sink<B>,
     ) {
         self.counters.dropped(DropReason::TtlExceeded);
+        self.trace(Stage::Dropped(DropReason::TtlExceeded));
         let Some(source) = own_address(parsed, cx) else { return };
         if self.replies.take(cx.now)
             && reply::icmp_unreachable(&mut packet, parsed, Unreachable::TimeExceeded, Some(source)).is_ok()

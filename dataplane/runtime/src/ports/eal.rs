@@ -70,7 +70,21 @@ fn main_cpu(lcores: &[u32]) -> Option<usize> {
         .find(|cpu| allowed.is_set(*cpu) && !lcores.iter().any(|lcore| *lcore as usize == *cpu))
 }
 
+/// What the TAP driver says as errors of things that are not used here: rules of rte_flow, and secondary processes.
+const NO_ERRORS: [&str; 6] = [
+    "tap_nl_dump_ext_ack(): Specified qdisc kind is unknown",
+    "qdisc_create_multiq(): Could not add multiq qdisc",
+    "failed to create multiq qdisc",
+    "Disabling rte flow support",
+    "tap_mp_req_on_rxtx(): Failed to send start req to secondary",
+    "tap_mp_req_on_rxtx(): Failed to send stop req to secondary",
+];
+
 fn log(level: LogLevel, line: &str) {
+    if NO_ERRORS.iter().any(|part| line.contains(part)) {
+        tracing::debug!("dpdk: {line}");
+        return;
+    }
     match level {
         LogLevel::Emergency | LogLevel::Alert | LogLevel::Critical | LogLevel::Error => {
             tracing::error!("dpdk: {line}")

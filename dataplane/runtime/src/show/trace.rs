@@ -56,13 +56,19 @@ impl Show {
     }
 
     fn trace_row(&self, record: TraceRecord, snapshot: &Snapshot) -> TraceRow {
-        let TraceRecord { at_ms, lcore, port, tuple, stages } = record;
+        let TraceRecord { at_ms, lcore, port, tuple, stages, lost: _ } = record;
+        let has_frontend = stages.iter().any(|stage| matches!(stage, Stage::Frontend { .. }));
         let stage = |stage: &Stage| match stage {
             Stage::Frontend { slot, kind } => match snapshot.service_port(*slot) {
                 Some(entry) => format!("{kind} of {}", service_port(&entry.name, &entry.port_name)),
                 None => stage.to_string(),
             },
             Stage::Transmitted { port } => format!("sent out of {}", self.port_name(*port)),
+            Stage::Refused if has_frontend => "refused: the Service has no endpoint".to_owned(),
+            Stage::Refused => "refused: a service address, but no Service has this port".to_owned(),
+            Stage::Dropped(reason) => {
+                format!("dropped: {reason} ({})", reason.help().trim().trim_end_matches('.'))
+            }
             _ => stage.to_string(),
         };
         TraceRow {
