@@ -9,6 +9,7 @@ pub mod folder;
 pub mod health;
 pub mod kube;
 pub mod object;
+pub mod pools;
 mod problem;
 pub mod state;
 

@@ -91,7 +91,7 @@ fn port_number(number: i32, field: impl FnOnce() -> String) -> Result<u16, Field
 }
 
 /// A transport; TCP where none is named.
-fn protocol(
+pub(crate) fn protocol(
     name: Option<&str>,
     field: impl FnOnce() -> String,
 ) -> Result<sluice_model::Protocol, FieldProblem> {

@@ -74,10 +74,9 @@ impl Space {
             });
         }
         match pool.labels.iter().find(|(key, value)| wish.labels.get(*key) != Some(value)) {
-            Some((key, value)) => Err(Refusal::LabelMissing {
-                pool: pool.name.clone(),
-                label: format!("{key}={value}").into(),
-            }),
+            Some((key, value)) => {
+                Err(Refusal::LabelMissing { pool: pool.name.clone(), label: format!("{key}={value}").into() })
+            }
             None => Ok(()),
         }
     }
@@ -130,7 +129,8 @@ impl Space {
     fn count(&mut self, address: IpAddr, change: impl FnOnce(u128) -> u128) {
         let Some((pool, place)) = self.place(address) else { return };
         let Some(pool) = self.pools.get_mut(pool) else { return };
-        let (Some(taken), Some(&(first, last))) = (pool.taken.get_mut(place), pool.pool.ranges.get(place)) else {
+        let (Some(taken), Some(&(first, last))) = (pool.taken.get_mut(place), pool.pool.ranges.get(place))
+        else {
             return;
         };
         *taken = change(*taken);
