@@ -8,10 +8,12 @@ pub mod desired;
 pub mod folder;
 pub mod health;
 pub mod kube;
+pub mod lease;
 pub mod object;
 pub mod pools;
 mod problem;
 pub mod state;
+pub mod status;
 
 pub use control::{Checked, ControlError, check, run};
 pub use problem::{FieldProblem, Level, Problem};

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 use sluice_config::AddressPool;
 use sluice_model::{Protocol, ServiceName};
-use sluice_sync::pools::{Allocation, Allocator, Conflict, Families, Family, Refusal, Sharing, Wish};
+use sluice_sync::object::Rules;
+use sluice_sync::pools::{self, Allocation, Allocator, Conflict, Families, Family, Refusal, Sharing, Wish};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -268,7 +269,7 @@ fn both_families_are_given_and_one_will_do_where_it_may() {
     let v4 = pool("four", &[("192.0.2.1", "192.0.2.9")]);
     let six = pool("six", &[("2001:db8::", "2001:db8::ffff:ffff:ffff:ffff")]);
     let of = |families| Some(Wish { families, ..wish(1) });
-    let mut pools = Allocator::new(&[v4.clone()]);
+    let mut pools = Allocator::new(std::slice::from_ref(&v4));
     pools.update(&name("a/both"), of(Families::Both));
     pools.update(&name("a/either"), of(Families::Either));
     pools.settle();
@@ -303,6 +304,84 @@ fn huge_pools_cost_nothing_and_a_hundred_thousand_services_little() {
     assert_eq!(has(&pools, "b/x"), ["10.0.0.0"]);
     // Quadratic work would take minutes.
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+fn parsed(object: &str) -> (Option<Wish>, Vec<String>) {
+    let rules = Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true };
+    let parsed = pools::wish(&serde_saphyr::from_str(object).unwrap(), &rules);
+    (parsed.object, parsed.problems.into_iter().map(|p| format!("{}: {}", p.field, p.message)).collect())
+}
+
+#[test]
+fn a_wish_is_read_from_the_object() {
+    let (wish, problems) = parsed(
+        r#"
+metadata:
+  namespace: shop
+  name: web
+  creationTimestamp: "1970-01-01T00:01:40Z"
+  labels: { tier: gold }
+  annotations:
+    sluice.dev/load-balancer-ips: "192.0.2.1, 2001:db8::1,192.0.2.1,web"
+    sluice.dev/address-pool: main
+    sluice.dev/allow-shared-ip: k
+spec:
+  type: LoadBalancer
+  loadBalancerClass: sluice.dev/gateway
+  loadBalancerIP: 192.0.2.99
+  ipFamilies: [IPv4, IPv6]
+  ipFamilyPolicy: RequireDualStack
+  externalTrafficPolicy: Local
+  selector: { b: "2", a: "1" }
+  ports: [{ port: 80 }, { port: 53, protocol: UDP }, { port: 70000 }]
+status:
+  loadBalancer:
+    ingress: [{ ip: 192.0.2.1, ipMode: VIP }, { ip: 192.0.2.7, ipMode: Proxy }, { hostname: a }, { ip: "2001:db8::1" }]
+"#,
+    );
+    let expected = Wish {
+        created: 100,
+        families: Families::Both,
+        addresses: vec![ip("192.0.2.1"), ip("2001:db8::1")],
+        pool: Some("main".into()),
+        sharing: Some(Sharing { key: "k".into(), backends: Some("a=1,b=2".into()) }),
+        ports: BTreeSet::from([(Protocol::Tcp, 80), (Protocol::Udp, 53)]),
+        labels: BTreeMap::from([("tier".into(), "gold".into())]),
+        held: vec![ip("192.0.2.1"), ip("2001:db8::1")],
+    };
+    assert_eq!(wish, Some(expected));
+    assert_eq!(
+        problems,
+        [r#"metadata.annotations["sluice.dev/load-balancer-ips"]: `web` is no IP address; left out"#]
+    );
+}
+
+#[test]
+fn families_come_from_the_spec_and_other_services_are_none_of_ours() {
+    for (spec, families) in [
+        ("ipFamilies: [IPv4]", Families::V4),
+        ("ipFamilies: [IPv6]", Families::V6),
+        ("ipFamilies: [IPv4, IPv6], ipFamilyPolicy: PreferDualStack", Families::Either),
+        ("clusterIPs: [10.96.0.1]", Families::V4),
+        ("clusterIP: fd00::1", Families::V6),
+        ("ports: []", Families::Either),
+    ] {
+        let (wish, _) = parsed(&format!("spec: {{ type: LoadBalancer, {spec} }}"));
+        assert_eq!(wish.unwrap().families, families, "{spec}");
+    }
+    for spec in
+        ["type: ClusterIP", "type: NodePort", "type: LoadBalancer, loadBalancerClass: a.example/other"]
+    {
+        assert_eq!(parsed(&format!("spec: {{ {spec} }}")).0, None, "{spec}");
+    }
+    let (wish, _) = parsed("spec: { type: LoadBalancer, loadBalancerIP: 192.0.2.99 }");
+    assert_eq!(wish.unwrap().addresses, [ip("192.0.2.99")]);
+    let label = "metadata: { labels: { service.kubernetes.io/service-proxy-name: x } }";
+    assert_eq!(parsed(&format!("{label}\nspec: {{ type: LoadBalancer }}")).0, None);
+    let many = (1..=17).map(|n| format!("192.0.2.{n}")).collect::<Vec<_>>().join(",");
+    let many = format!("metadata: {{ annotations: {{ sluice.dev/load-balancer-ips: \"{many}\" }} }}");
+    let (wish, problems) = parsed(&format!("{many}\nspec: {{ type: LoadBalancer }}"));
+    assert_eq!((wish.unwrap().addresses.len(), problems.len()), (16, 1));
 }
 
 // The reference: everything is looked at again and again until nothing changes.
@@ -469,7 +548,7 @@ enum Step {
 }
 
 fn service(number: u8) -> ServiceName {
-    ServiceName::new(if number % 2 == 0 { "even" } else { "odd" }, &format!("{number}"))
+    ServiceName::new(if number.is_multiple_of(2) { "even" } else { "odd" }, &format!("{number}"))
 }
 
 fn pool_sets(number: u8) -> Vec<AddressPool> {
