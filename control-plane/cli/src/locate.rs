@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sluice_config::{Config, ConfigError};
-use sluice_runtime::admin::{AdminClient, AdminError};
+use sluice_runtime::admin::{AdminClient, AdminError, Trouble};
 
 use crate::args::{ConfigFile, Global};
 use crate::exit::{Exit, Failure};
@@ -52,37 +52,36 @@ pub(crate) fn dataplane(socket: &Path) -> Result<AdminClient, Failure> {
 
 /// What an error of the admin socket means for the command.
 pub(crate) fn failure(error: AdminError) -> Failure {
-    match error {
-        AdminError::Connect { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+    let AdminError { role, trouble } = error;
+    match trouble {
+        Trouble::Connect { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
             Failure::new(Exit::Permission, format_args!("{}: permission denied", path.display())).hint(
                 "ask as root, as the user the gateway runs as, or as a member of the configuration's `group`",
             )
         }
-        AdminError::Connect { path, source } => {
+        Trouble::Connect { path, source } => {
             let why = match source.kind() {
                 io::ErrorKind::NotFound => "there is no such socket".to_owned(),
                 io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
                 _ => source.to_string(),
             };
-            Failure::new(Exit::Unavailable, format_args!("{}: {why}: the data plane does not run", path.display())).hint(
+            Failure::new(Exit::Unavailable, format_args!("{}: {why}: {role} does not run", path.display())).hint(
                 "start it with `sluice run -c FILE`; if it runs with another folder, name it by --runtime-dir DIR or -c FILE",
             )
         }
-        AdminError::Io(source) => {
+        Trouble::Io(source) => {
             let exit = match source.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                     Exit::Unavailable
                 }
                 _ => Exit::Io,
             };
-            Failure::new(exit, format_args!("the data plane hung up: {source}"))
+            Failure::new(exit, format_args!("{role} hung up: {source}"))
         }
-        error @ AdminError::Answer(_) => Failure::new(Exit::Protocol, error)
+        Trouble::Answer(_) => Failure::new(Exit::Protocol, AdminError { role, trouble })
             .hint("this program and the running one may be of different releases"),
-        AdminError::Refused(message) if message.contains("may not") => {
-            Failure::new(Exit::Permission, message)
-        }
-        AdminError::Refused(message) => Failure::new(Exit::Unavailable, message),
+        Trouble::Refused(message) if message.contains("may not") => Failure::new(Exit::Permission, message),
+        Trouble::Refused(message) => Failure::new(Exit::Unavailable, message),
     }
 }
 
@@ -124,12 +123,13 @@ mod tests {
     #[test]
     fn a_user_who_may_not_is_told_so() {
         let source = io::Error::from(io::ErrorKind::PermissionDenied);
-        let closed = failure(AdminError::Connect { path: "/run/sluice/dataplane.sock".into(), source });
+        let failure = |trouble| failure(AdminError { role: "the data plane", trouble });
+        let closed = failure(Trouble::Connect { path: "/run/sluice/dataplane.sock".into(), source });
         assert_eq!(closed.exit, Exit::Permission);
         assert!(closed.to_string().contains("as root"), "{closed}");
-        let refused = failure(AdminError::Refused("your user may not administer this data plane".into()));
+        let refused = failure(Trouble::Refused("your user may not administer this gateway".into()));
         assert_eq!(refused.exit, Exit::Permission);
-        let gone = failure(AdminError::Io(io::ErrorKind::UnexpectedEof.into()));
+        let gone = failure(Trouble::Io(io::ErrorKind::UnexpectedEof.into()));
         assert_eq!(gone.exit, Exit::Unavailable);
     }
 

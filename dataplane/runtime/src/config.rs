@@ -2,7 +2,7 @@
 //!
 //! Plain data: the YAML file is read elsewhere, and whoever fills this in has only to call [`DataplaneConfig::check`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct DataplaneConfig {
     pub feed: PathBuf,
     /// Id of the group that may use the admin socket, beside root and this process's own user.
     pub admin_group: Option<u32>,
+    /// Where metrics and health are served over HTTP; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Arguments for DPDK's EAL, of those that [`EalArgument`] knows.
     pub eal_arguments: Vec<String>,
     /// How long packets wait in the devices' queues after the start until control has told the Services; then they go to
@@ -62,6 +64,7 @@ impl Default for DataplaneConfig {
             state_dir: None,
             feed: PathBuf::from("/run/sluice/feed.sock"),
             admin_group: None,
+            metrics: None,
             eal_arguments: Vec::new(),
             feed_patience: Duration::from_secs(3),
         }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ impl Instance {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // Whoever can write to the folder could lay a link or a FIFO there.
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&path)
             .map_err(fail("open", &path))?;
         let deadline = Instant::now() + PATIENCE;
@@ -93,21 +95,6 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         remove_shared(&self.prefix);
-    }
-}
-
-/// Removes a socket that nobody listens on any more.
-///
-/// # Errors
-/// The system's, or `AlreadyExists` where the path is no socket.
-pub fn remove_socket(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no socket is in the way"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
     }
 }
 
@@ -166,19 +153,6 @@ mod tests {
         assert_ne!(first.prefix(), second.prefix());
         drop(first);
         Instance::acquire(directory.path()).unwrap();
-    }
-
-    #[test]
-    fn only_sockets_are_removed() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("s");
-        remove_socket(&path).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        remove_socket(&path).unwrap();
-        assert!(!path.exists());
-        fs::write(&path, "precious").unwrap();
-        assert!(remove_socket(&path).is_err());
-        assert!(path.exists());
     }
 
     #[test]

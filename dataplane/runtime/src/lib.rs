@@ -11,6 +11,7 @@
 //! | `netlink` | follows Linux's addresses, routes and neighbours |
 //! | `resolver` | asks Linux for next hops |
 //! | `admin` | answers the CLI |
+//! | `metrics` | serves metrics and health |
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -25,9 +26,8 @@ pub mod publish;
 pub mod punt;
 mod run;
 mod show;
-pub mod stop;
 mod threads;
 
 pub use config::DataplaneConfig;
 pub use run::{RuntimeError, run};
-pub use stop::Stop;
+pub use sluice_observe::stop::{self, Stop};

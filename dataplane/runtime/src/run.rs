@@ -10,8 +10,10 @@ use sluice_dpdk::{DeviceSpec, Eal, EalError, Lcore, LcoreError, RingError};
 use sluice_engine::snapshot::PortInfo;
 use sluice_engine::{PortId, Worker, WorkerConfig};
 use sluice_memory::StorageError;
+use sluice_observe::admin::Handler;
+use sluice_observe::role;
 
-use crate::admin::{Handler, Server};
+use crate::admin::{AdminRequest, Server};
 use crate::config::{ConfigError, DataplaneConfig};
 use crate::flows::{FlowFiles, FlowsError};
 use crate::instance::{Instance, InstanceError};
@@ -27,7 +29,7 @@ use crate::ports::{
 };
 use crate::publish::{FeedThread, Inputs, PublisherThread, View};
 use crate::punt::{PuntError, PuntInterface, PuntOptions};
-use crate::show::{LcoreHandle, PortHandle, Show};
+use crate::show::{LcoreHandle, Metrics, PortHandle, Show};
 use crate::stop::Stop;
 use crate::threads::Threads;
 
@@ -188,7 +190,7 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
     let mut threads = Threads::new(stop.clone());
     let result = (|| {
         let mailboxes: Vec<_> = (0..lcores).map(|_| Arc::new(Mailbox::default())).collect();
-        let show: Arc<dyn Handler> = Arc::new(Show {
+        let show = Arc::new(Show {
             started,
             config: config.clone(),
             ports: handles,
@@ -208,6 +210,15 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
             view: Arc::clone(&view),
             stop: stop.clone(),
         });
+        // Ends with this block, before what it shows.
+        let _metrics = match config.metrics {
+            Some(address) => {
+                let metrics = Arc::new(Metrics::new(Arc::clone(&show)));
+                Some(role::serve(metrics, address).map_err(RuntimeError::Thread)?)
+            }
+            None => None,
+        };
+        let handler: Arc<dyn Handler<AdminRequest>> = show;
         threads.start("publisher", {
             let stop = stop.clone();
             move || publisher.run(&stop)
@@ -228,7 +239,7 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
             .map_err(|source| RuntimeError::Admin { path: path.display().to_string(), source })?;
         threads.start("admin", {
             let stop = stop.clone();
-            move || admin.run(&show, &stop)
+            move || admin.run(&handler, &stop)
         })?;
         let parts = Parts {
             config: &config,

@@ -26,6 +26,7 @@ pub(crate) fn dataplane_config(config: &Config) -> DataplaneConfig {
         state_dir: Some(config.state_dir.clone()),
         feed: config.feed_socket(),
         admin_group: config.group,
+        metrics: config.metrics.dataplane,
         eal_arguments: eal_arguments.clone(),
         ..DataplaneConfig::default()
     }

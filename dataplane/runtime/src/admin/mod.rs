@@ -1,13 +1,10 @@
-//! The admin socket: what `sluice show`, `explain` and `trace` talk to.
-//!
-//! A Unix stream socket. Each request is one line of JSON, an [`AdminRequest`]; it is answered by any number of lines, each
-//! an [`AdminResponse`], of which the last is [`AdminResponse::Done`] or [`AdminResponse::Error`].
+//! The admin socket: what `sluice show`, `explain` and `trace` talk to. [`sluice_observe::admin`] says how requests and
+//! answers travel.
 
-mod client;
-mod line;
 pub mod protocol;
-mod server;
 
-pub use client::{AdminClient, AdminError};
 pub use protocol::{AdminRequest, AdminResponse};
-pub use server::{Failure, Handler, Server};
+pub use sluice_observe::admin::{AdminError, Failure, Server, Trouble};
+
+/// A connection to a data plane.
+pub type AdminClient = sluice_observe::admin::Client<AdminRequest>;

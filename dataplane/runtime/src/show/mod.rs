@@ -3,6 +3,7 @@
 mod counters;
 mod explain;
 mod flows;
+mod metrics;
 mod objects;
 mod trace;
 
@@ -14,13 +15,16 @@ use std::time::Instant;
 use sluice_dpdk::{Mempool, Port};
 use sluice_engine::flow::FlowRecord;
 use sluice_model::ServiceName;
+use sluice_observe::admin::Handler;
 
 use crate::admin::protocol::{Status, VersionInfo};
-use crate::admin::{AdminRequest, AdminResponse, Failure, Handler};
+use crate::admin::{AdminRequest, AdminResponse, Failure};
 use crate::config::{DataplaneConfig, PortConfig};
 use crate::lcore::{LcoreShared, Mailbox, Tables};
 use crate::publish::View;
 use crate::stop::Stop;
+
+pub use metrics::Metrics;
 
 /// Objects in one part of an answer.
 const PART: usize = 256;
@@ -75,7 +79,7 @@ pub struct Show {
     pub stop: Stop,
 }
 
-impl Handler for Show {
+impl Handler<AdminRequest> for Show {
     fn handle(&self, request: AdminRequest, say: &mut Say<'_>) -> Result<(), Failure> {
         match request {
             AdminRequest::Version => Ok(say(AdminResponse::Version(self.version()))?),

@@ -1,24 +1,63 @@
 use std::io::Read;
 use std::thread::JoinHandle;
 
-use super::super::protocol::VersionInfo;
-use super::super::{AdminClient, AdminError};
+use serde::{Deserialize, Serialize};
+
+use super::super::{Client, Part, Trouble};
 use super::*;
 
-/// Says two versions for `Version`, and refuses the rest.
+/// A protocol of two questions.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+enum Question {
+    Two,
+    No,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "data", rename_all = "snake_case")]
+enum Answer {
+    Number(u32),
+    Done,
+    Error(String),
+}
+
+impl Request for Question {
+    const ROLE: &'static str = "the test";
+    type Response = Answer;
+}
+
+impl Response for Answer {
+    fn done() -> Self {
+        Self::Done
+    }
+
+    fn error(message: String) -> Self {
+        Self::Error(message)
+    }
+
+    fn part(self) -> Part<Self> {
+        match self {
+            Self::Done => Part::Done,
+            Self::Error(message) => Part::Error(message),
+            part => Part::More(part),
+        }
+    }
+}
+
 struct Two;
 
-impl Handler for Two {
+impl Handler<Question> for Two {
     fn handle(
         &self,
-        request: AdminRequest,
-        say: &mut dyn FnMut(AdminResponse) -> io::Result<()>,
+        request: Question,
+        say: &mut dyn FnMut(Answer) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        if request != AdminRequest::Version {
+        if request == Question::No {
             return Err(Failure::Refused("no".into()));
         }
-        for pid in [1, 2] {
-            say(AdminResponse::Version(VersionInfo { pid, ..VersionInfo::default() }))?;
+        for number in [1, 2] {
+            say(Answer::Number(number))?;
         }
         Ok(())
     }
@@ -37,13 +76,17 @@ impl Running {
         let stop = Stop::default();
         let thread = std::thread::spawn({
             let stop = stop.clone();
-            move || server.run(&(Arc::new(Two) as Arc<dyn Handler>), &stop)
+            move || server.run(&(Arc::new(Two) as Arc<dyn Handler<Question>>), &stop)
         });
         Self { directory, stop, thread: Some(thread) }
     }
 
     fn path(&self) -> PathBuf {
         self.directory.path().join("s")
+    }
+
+    fn connect(&self) -> Client<Question> {
+        Client::connect(&self.path()).unwrap()
     }
 }
 
@@ -58,13 +101,12 @@ impl Drop for Running {
 #[test]
 fn requests_are_answered_one_after_the_other() {
     let running = Running::new();
-    let mut client = AdminClient::connect(&running.path()).unwrap();
+    let mut client = running.connect();
     for _ in 0..3 {
-        let answer = client.ask(&AdminRequest::Version).unwrap();
-        assert!(
-            matches!(&answer[..], [AdminResponse::Version(a), AdminResponse::Version(b)] if (a.pid, b.pid) == (1, 2))
-        );
-        assert!(matches!(client.ask(&AdminRequest::Ports), Err(AdminError::Refused(text)) if text == "no"));
+        assert_eq!(client.ask(&Question::Two).unwrap(), [Answer::Number(1), Answer::Number(2)]);
+        let refused = client.ask(&Question::No).unwrap_err();
+        assert!(matches!(&refused.trouble, Trouble::Refused(text) if text == "no"), "{refused}");
+        assert_eq!(refused.to_string(), "the test: no");
     }
 }
 
@@ -92,19 +134,18 @@ fn connections_are_bounded() {
     let running = Running::new();
     let mut held: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
-            let mut client = AdminClient::connect(&running.path()).unwrap();
-            client.ask(&AdminRequest::Version).unwrap();
+            let mut client = running.connect();
+            client.ask(&Question::Two).unwrap();
             client
         })
         .collect();
-    let mut one_more = AdminClient::connect(&running.path()).unwrap();
-    let refused = one_more.ask(&AdminRequest::Version);
+    let refused = running.connect().ask(&Question::Two);
     assert!(refused.is_err(), "{refused:?}");
     held.pop();
     // The place is free once the server has noticed.
     let again = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        AdminClient::connect(&running.path()).unwrap().ask(&AdminRequest::Version).is_ok()
+        running.connect().ask(&Question::Two).is_ok()
     });
     assert!(again);
 }
@@ -112,10 +153,23 @@ fn connections_are_bounded() {
 #[test]
 fn an_idle_connection_does_not_hold_up_the_end() {
     let running = Running::new();
-    let mut client = AdminClient::connect(&running.path()).unwrap();
-    client.ask(&AdminRequest::Version).unwrap();
-    let started = std::time::Instant::now();
+    let mut client = running.connect();
+    client.ask(&Question::Two).unwrap();
+    let started = Instant::now();
     drop(running);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    assert!(client.ask(&AdminRequest::Version).is_err());
+    assert!(client.ask(&Question::Two).is_err());
+}
+
+#[test]
+fn only_sockets_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    remove_socket(&path).unwrap();
+    drop(UnixListener::bind(&path).unwrap());
+    remove_socket(&path).unwrap();
+    assert!(!path.exists());
+    fs::write(&path, "precious").unwrap();
+    assert!(remove_socket(&path).is_err());
+    assert!(path.exists());
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sluice_feed::peer::Peer;
 
 use super::line::Lines;
-use super::protocol::{AdminRequest, AdminResponse};
-use crate::instance::remove_socket;
+use super::{Request, Response};
 use crate::stop::Stop;
 
 /// The longest request, in bytes.
@@ -41,16 +40,12 @@ pub enum Failure {
 }
 
 /// Who answers.
-pub trait Handler: Send + Sync {
+pub trait Handler<R: Request>: Send + Sync {
     /// Answers a request by any number of `say`s; the end is said by the server.
     ///
     /// # Errors
     /// [`Failure`]; one of `say`'s own is to be passed on.
-    fn handle(
-        &self,
-        request: AdminRequest,
-        say: &mut dyn FnMut(AdminResponse) -> io::Result<()>,
-    ) -> Result<(), Failure>;
+    fn handle(&self, request: R, say: &mut dyn FnMut(R::Response) -> io::Result<()>) -> Result<(), Failure>;
 }
 
 /// A listening admin socket. Its file goes with it.
@@ -80,7 +75,7 @@ impl Server {
     }
 
     /// Serves until told to stop.
-    pub fn run(self, handler: &Arc<dyn Handler>, stop: &Stop) {
+    pub fn run<R: Request + 'static>(self, handler: &Arc<dyn Handler<R>>, stop: &Stop) {
         let open = Arc::new(AtomicUsize::new(0));
         while !stop.is_set() {
             let Ok((stream, _)) = self.accept() else { continue };
@@ -101,11 +96,11 @@ impl Server {
                 Err(reason) => {
                     let mut stream = stream;
                     let _ = stream.set_write_timeout(Some(TICK));
-                    let _ = say(&mut stream, &AdminResponse::Error { message: reason.to_owned() });
+                    let _ = say(&mut stream, &R::Response::error(reason.to_owned()));
                 }
             }
         }
-        // They hold the handler, and with it the ports.
+        // They hold the handler, and with it what the role holds.
         let deadline = Instant::now() + END;
         while open.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -123,7 +118,7 @@ impl Server {
         let peer = Peer::of(stream).map_err(|_| "your credentials are unknown")?;
         if !peer.is_allowed(self.group) {
             tracing::warn!(%peer, "admin connection refused");
-            return Err("your user may not administer this data plane");
+            return Err("your user may not administer this gateway");
         }
         if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
             open.fetch_sub(1, Ordering::Relaxed);
@@ -148,7 +143,7 @@ impl Drop for Place {
     }
 }
 
-fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<()> {
+fn serve<R: Request>(stream: UnixStream, handler: &dyn Handler<R>, stop: &Stop) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(STUCK))?;
     stream.set_read_timeout(Some(TICK))?;
@@ -157,7 +152,7 @@ fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<(
     let mut heard = Instant::now();
     while !stop.is_set() {
         let request = match lines.next() {
-            Ok(Some(line)) => serde_json::from_slice::<AdminRequest>(line),
+            Ok(Some(line)) => serde_json::from_slice::<R>(line),
             Ok(None) => return Ok(()),
             Err(error) if is_timeout(&error) && heard.elapsed() < PATIENCE => continue,
             Err(error) => return Err(error),
@@ -167,8 +162,8 @@ fn serve(stream: UnixStream, handler: &dyn Handler, stop: &Stop) -> io::Result<(
             Err(error) => Err(Failure::Refused(format!("the request was not understood: {error}"))),
         };
         match done {
-            Ok(()) => say(&mut writer, &AdminResponse::Done)?,
-            Err(Failure::Refused(message)) => say(&mut writer, &AdminResponse::Error { message })?,
+            Ok(()) => say(&mut writer, &R::Response::done())?,
+            Err(Failure::Refused(message)) => say(&mut writer, &R::Response::error(message))?,
             Err(Failure::Gone(error)) => return Err(error),
         }
         heard = Instant::now();
@@ -180,10 +175,25 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-fn say(stream: &mut UnixStream, response: &AdminResponse) -> io::Result<()> {
+fn say(stream: &mut UnixStream, response: &impl Response) -> io::Result<()> {
     let mut text = serde_json::to_vec(response)?;
     text.push(b'\n');
     stream.write_all(&text)
+}
+
+/// Removes a socket that nobody listens on any more.
+///
+/// # Errors
+/// The system's, or `AlreadyExists` where the path is no socket.
+fn remove_socket(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => fs::remove_file(path),
+        Ok(_) => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no socket is in the way"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
