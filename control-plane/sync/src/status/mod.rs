@@ -48,7 +48,9 @@ impl Shown {
 }
 
 /// The body of a server-side apply to the `status` of a Service that makes it say `addresses`, each once; none where it
-/// says so already. Without addresses it says so explicitly, for entries that others have made would stay otherwise.
+/// says so already. A Service that was deleted and made anew in between is not patched: the server answers 422, for
+/// `metadata.uid` is immutable. Without addresses it says so explicitly, for entries that others have made would stay
+/// otherwise.
 pub fn patch(name: &ServiceName, shown: &Shown, addresses: &[IpAddr]) -> Option<Value> {
     if shown.says(addresses) {
         return None;
