@@ -580,6 +580,19 @@ fn a_syn_flood_does_not_touch_established_connections() {
     assert_eq!(world.one(UPLINK, data(40000), CLUSTER).src, out.src);
 }
 
+/// A connection from this port, established; none where the SYN goes nowhere.
+fn open(world: &mut World, sport: u16) -> Option<Seen> {
+    let sent = world.send(UPLINK, &[syn(CLIENT, sport, VIP, 80)]);
+    let [Out::Sent(CLUSTER, frame)] = &sent[..] else { return None };
+    let out = Seen::new(frame.clone());
+    let (backend, port) = (out.dst.ip().to_string(), out.src.port());
+    let answer = packet(&backend, SNAT).tcp_segment(8080, port, SYN | ACK, (5000, 1001), &[]);
+    world.one(CLUSTER, from_node(answer), UPLINK);
+    let ack = packet(CLIENT, VIP).tcp_segment(sport, 80, ACK, (1001, 5001), &[]);
+    world.one(UPLINK, from_client(ack), CLUSTER);
+    Some(out)
+}
+
 #[test]
 fn snat_tuples_are_unique_and_kept_while_the_backend_may_remember_them() {
     let mut world = World::with(1, 8192);
@@ -588,8 +601,7 @@ fn snat_tuples_are_unique_and_kept_while_the_backend_may_remember_them() {
     world.serve(service("web", Protocol::Tcp, &[A]));
     let mut seen = std::collections::HashSet::new();
     let mut sport = 40000;
-    while let [Out::Sent(CLUSTER, frame)] = &world.send(UPLINK, &[syn(CLIENT, sport, VIP, 80)])[..] {
-        let out = Seen::new(frame.clone());
+    while let Some(out) = open(&mut world, sport) {
         assert!(range.contains(out.src.port()));
         assert!(seen.insert(out.src), "{:?} given twice", out.src);
         sport += 1;
@@ -610,7 +622,7 @@ fn snat_exhaustion_shows_by_service_before_it_happens() {
     world.serve(other);
     let mut alarmed_at = None;
     let mut sport = 40000;
-    while !world.send(UPLINK, &[syn(CLIENT, sport, VIP, 80)]).is_empty() {
+    while open(&mut world, sport).is_some() {
         sport += 1;
         if alarmed_at.is_none() && !world.workers[0].pressure().counts().is_empty() {
             alarmed_at = Some(sport - 40000);

@@ -69,6 +69,14 @@ pub enum PublishError {
     /// An object has no encoding.
     #[error("encoding: {0}")]
     Encode(postcard::Error),
+    /// An object that every subscriber would refuse, and all that comes with it.
+    #[error("{}: {error}", name_of(service.as_ref()))]
+    Invalid {
+        /// The Service; none where it is the settings.
+        service: Option<ServiceName>,
+        /// What is wrong with it.
+        error: sluice_model::check::Invalid,
+    },
 }
 
 fn name_of(service: Option<&ServiceName>) -> String {

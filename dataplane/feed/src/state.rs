@@ -155,6 +155,12 @@ fn encode_change(change: &Change) -> Result<Encoded, PublishError> {
         Change::Service(s) => (Key::Service(Arc::new(s.name.clone())), Some(s.name.clone())),
         Change::ServiceGone(name) => return Ok((Key::Service(Arc::new(name.clone())), None)),
     };
+    let checked = match change {
+        Change::Settings(settings) => settings.check(),
+        Change::Service(service) => service.check(),
+        Change::ServiceGone(_) => Ok(()),
+    };
+    checked.map_err(|error| PublishError::Invalid { service: what.clone(), error })?;
     let frame = encode(&FromServer::Change(change)).map_err(PublishError::Encode)?;
     if frame.len() > MAX_FRAME {
         return Err(PublishError::TooLarge { service: what, bytes: frame.len() });

@@ -76,6 +76,16 @@ pub(crate) fn open_sized(path: &Path, bytes: usize) -> Result<(LockedFile, Origi
     }
     check_space(&fd, path, wanted)?;
     fs::ftruncate(&fd, wanted).map_err(|errno| fail("size", errno))?;
+    // A hole that cannot be filled when a packet needs it would be the end of the process. Several files share the space,
+    // so that having looked is not enough. Where a file system cannot reserve, having looked is all there is.
+    match fs::fallocate(&fd, fs::FallocateFlags::empty(), 0, wanted) {
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {}
+        Err(Errno::NOSPC) => {
+            let _ = fs::ftruncate(&fd, 0);
+            return Err(StorageError::NoSpace { path: path.to_owned(), needed: wanted, free: 0 });
+        }
+        Err(errno) => return Err(fail("reserve", errno)),
+    }
     Ok((LockedFile { fd, path: path.to_owned() }, origin, mapped))
 }
 

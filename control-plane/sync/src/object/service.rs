@@ -78,6 +78,8 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         service.source_ranges = ranges(&spec, kind, &annotations, &mut problems);
         service.ports = ports(&spec, kind != "ClusterIP")?;
         service.health_check_node_port = health_check_port(&spec, kind, service.external_policy)?;
+        // Who forwards refuses what is beyond the model's limits, and with it everything that comes in the same breath.
+        service.check().map_err(|error| FieldProblem::new("spec", error.to_string()))?;
         Some(service)
     };
     Ok(Parsed { object: ServiceObject { name, service }, problems })

@@ -48,13 +48,15 @@ pub enum State {
     Reset = 9,
     /// An SCTP association with packets in both directions.
     Associated = 10,
+    /// A reset went by before the connection or association was set up: by the backend, or by who pretends.
+    Refused = 11,
 }
 
 impl State {
     /// From the byte in an entry; `None` where it is damaged.
     #[inline(always)]
     pub fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [State; 11] = [
+        const ALL: [State; 12] = [
             State::OneWay,
             State::BothWays,
             State::SynSent,
@@ -66,6 +68,7 @@ impl State {
             State::ClosedByBackend,
             State::Reset,
             State::Associated,
+            State::Refused,
         ];
         ALL.get(byte as usize).copied()
     }
@@ -87,7 +90,8 @@ impl State {
     #[inline]
     pub fn class(self) -> Class {
         match self {
-            Self::OneWay | Self::SynSent | Self::SynReceived => Class::Embryonic,
+            // A stranger can make as many of them as of those that were never answered.
+            Self::OneWay | Self::SynSent | Self::SynReceived | Self::Refused => Class::Embryonic,
             Self::Established | Self::ClientFin | Self::BackendFin | Self::Associated => Class::Established,
             Self::BothWays | Self::ClosedByClient | Self::ClosedByBackend | Self::Reset => Class::Transient,
         }
@@ -104,14 +108,14 @@ impl State {
             // A half-closed connection may still send for long; Linux gives it 60 s as FIN_WAIT2, conntrack 120 s.
             Self::ClientFin | Self::BackendFin => timeouts.tcp_closing.max(120),
             Self::ClosedByBackend => timeouts.tcp_closing,
-            Self::ClosedByClient | Self::Reset => LINGER_SECONDS,
+            Self::ClosedByClient | Self::Reset | Self::Refused => LINGER_SECONDS,
             Self::Associated => timeouts.sctp,
         }
     }
 
     /// Whether the connection has been seen to its end.
     pub fn is_closed(self) -> bool {
-        matches!(self, Self::ClosedByClient | Self::ClosedByBackend | Self::Reset)
+        matches!(self, Self::ClosedByClient | Self::ClosedByBackend | Self::Reset | Self::Refused)
     }
 
     /// Whether a packet can pass in this state without changing it: TCP with ACK and without SYN, FIN and RST on an established
@@ -135,8 +139,9 @@ impl State {
         const ABORT: u8 = 6;
         const SHUTDOWN_COMPLETE: u8 = 14;
         match (self, direction, chunk) {
+            (Self::OneWay | Self::Refused, _, ABORT | SHUTDOWN_COMPLETE) => Self::Refused,
             (_, _, ABORT | SHUTDOWN_COMPLETE) => Self::Reset,
-            (Self::OneWay, Direction::Reverse, _) | (Self::Reset, _, _) => Self::Associated,
+            (Self::OneWay | Self::Refused, Direction::Reverse, _) | (Self::Reset, _, _) => Self::Associated,
             (state, _, _) => state,
         }
     }
@@ -145,11 +150,14 @@ impl State {
     pub fn after_tcp(self, direction: Direction, flags: u8, completes: bool) -> Self {
         let client = direction == Direction::Forward;
         if flags & tcp::RST != 0 {
-            return Self::Reset;
+            return match self {
+                Self::SynSent | Self::SynReceived | Self::Refused => Self::Refused,
+                _ => Self::Reset,
+            };
         }
         if flags & tcp::SYN != 0 {
             return match (self, client) {
-                (Self::SynSent, false) => Self::SynReceived,
+                (Self::SynSent | Self::Refused, false) => Self::SynReceived,
                 // The client uses its port again for a new connection over the same tuple.
                 (state, true) if state.is_closed() => Self::SynSent,
                 (state, _) => state,
@@ -158,7 +166,8 @@ impl State {
         let open = match (self, client) {
             // A backend sends nothing but SYN before it has accepted the client's acknowledgement.
             (Self::SynReceived, true) if completes => Self::Established,
-            (Self::SynReceived | Self::Reset, false) => Self::Established,
+            // After a SYN too, which a stranger may have put between: a backend that was not asked answers nothing but SYN.
+            (Self::SynSent | Self::SynReceived | Self::Reset, false) => Self::Established,
             (state, _) => state,
         };
         if flags & tcp::FIN == 0 {
@@ -217,6 +226,6 @@ mod tests {
         for byte in 0..=255_u8 {
             assert!(State::from_byte(byte).is_none_or(|state| state as u8 == byte));
         }
-        assert_eq!(State::from_byte(11), None);
+        assert_eq!(State::from_byte(12), None);
     }
 }

@@ -12,7 +12,8 @@ use super::hash::HashKeys;
 use super::index::Index;
 use super::record::FlowRecord;
 use super::state::State;
-use super::wheel::Wheel;
+use super::wheel::{self, Wheel};
+use crate::nat::rewrite::{deltas4, deltas6};
 use crate::{Now, Tuple};
 
 /// Milliseconds of a tick, the unit of [`Entry::last_seen`].
@@ -20,6 +21,9 @@ pub const TICK_MS: u64 = 64;
 
 /// Flows an index can number.
 pub const MAX_FLOWS: u32 = 1 << 30;
+
+/// Ticks that the wheel reaches ahead.
+const TURN: u32 = (wheel::SLOTS as u32 - 2) * wheel::TICKS_PER_SLOT;
 
 /// An embryonic flow may not push out an established one that spoke within this many seconds.
 const ESTABLISHED_IDLE_SECONDS: u32 = 60;
@@ -320,6 +324,21 @@ impl FlowTable {
         Ok(flow)
     }
 
+    /// Writes anew what follows from an entry's keys or is not known to this process: it may be damaged.
+    pub(super) fn recompute(&mut self, flow: FlowRef) {
+        let Entry { addresses, ports, .. } = *self.entry(flow);
+        let (from, to) = (ports[0], ports[1].rotate_left(16));
+        let deltas = if self.entry(flow).is_v6() {
+            let [forward, [src, dst]] = self.addresses6(flow).addresses;
+            deltas6(forward, from, [dst, src], to)
+        } else {
+            deltas4(addresses[0], from, addresses[1].rotate_left(32), to)
+        };
+        let entry = self.entry_mut(flow);
+        (entry.l3_delta, entry.l4_delta) = (deltas.l3.to_bits(), deltas.l4.to_bits());
+        entry.adjacency = [u16::MAX; 2];
+    }
+
     /// Enters a free entry whose keys are set into index and wheel; false where the index has no room.
     pub(super) fn link(&mut self, flow: FlowRef, state: State) -> bool {
         let index = flow.index() as u32;
@@ -357,6 +376,19 @@ impl FlowTable {
         self.wheel.insert(&mut self.entries, index, class, deadline);
         self.counts[old as usize] -= 1;
         self.counts[class as usize] += 1;
+    }
+
+    /// The flow whose packets from the backend look like this, if it is embryonic, and when its last packet came.
+    pub fn embryonic_with(&self, reverse: &Tuple) -> Option<(u32, FlowRef)> {
+        let flow = self.find(reverse)?;
+        let entry = self.entry(flow);
+        (entry.class() == Class::Embryonic).then_some((entry.last_seen, flow))
+    }
+
+    /// Pushes out a flow in favour of another.
+    pub fn evict_flow(&mut self, flow: FlowRef) {
+        self.remove(flow);
+        self.evicted += 1;
     }
 
     /// Forgets a flow.
@@ -439,8 +471,11 @@ impl FlowTable {
             self.evict(Class::Embryonic, now, 0);
         }
         if self.counts[0] == 0 {
-            let _ = self.evict(Class::Embryonic, now, 0)
+            // A few handshakes need room to finish, however full the table is of what has finished its own.
+            let floor = self.capacity() / 16;
+            let _ = (self.counts[Class::Embryonic as usize] > floor && self.evict(Class::Embryonic, now, 0))
                 || self.evict(Class::Transient, now, 0)
+                || self.evict(Class::Embryonic, now, 0)
                 || self.evict(Class::Established, now, ESTABLISHED_IDLE_SECONDS);
         }
         if let Some(index) = self.free.checked_sub(1) {
@@ -464,7 +499,10 @@ impl FlowTable {
             let silent = now.saturating_sub(self.entries[index as usize].last_seen);
             // Packets came since it was put there, so its place in the queue is no longer true. Established flows wait
             // longer than the wheel's turn and say nothing by their place; embryonic ones go in order of arrival.
-            let moved = class == Class::Transient && self.deadline(index) >= due;
+            // A deadline beyond the wheel's turn is always later than the place says.
+            let deadline = self.deadline(index);
+            let told_by_place = deadline.saturating_sub(now) < TURN;
+            let moved = class == Class::Transient && told_by_place && deadline >= due;
             if silent < ticks(idle) || moved {
                 self.put_back(index);
                 continue;

@@ -24,6 +24,9 @@ pub(super) fn take_over(table: &mut FlowTable, now: u32) {
         let known = state.is_some()
             && (table.find(&table.tuple(flow, Direction::Forward)).is_some()
                 || table.find(&table.tuple(flow, Direction::Reverse)).is_some());
+        if state.is_some() && !known {
+            table.recompute(flow);
+        }
         let entered = !known && state.is_some_and(|state| table.link(flow, state));
         if !entered {
             let (entries, free, _, _) = table.entries_mut();

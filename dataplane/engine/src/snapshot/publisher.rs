@@ -9,7 +9,7 @@ use sluice_model::{Change, Generation, Service, ServiceName, Settings};
 use super::claims::{Claims, Conflict};
 use super::fib::{FibChange, FibError};
 use super::service::ServicePortEntry;
-use super::{AddressKey, Derived, FrontendKey, Snapshot, bits};
+use super::{AddressKey, Derived, FrontendKey, Hit, Snapshot, bits};
 
 /// A Service as the publisher knows it.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl Publisher {
             }
             let Some(&slot) = slots.get(usize::from(frontend.port_index)) else { continue };
             let owner = self.claims.add(key, service.created, &service.name, frontend.kind, slot);
-            self.next.frontends.insert(key, owner);
+            self.give(key, owner);
             let ip = frontend.address.ip();
             let count = self.vips.entry(ip).or_default();
             *count += 1;
@@ -168,10 +168,21 @@ impl Publisher {
         self.services.insert(service.name.clone(), Known { service, slots, claims: now });
     }
 
+    /// Sets who has a frontend. Flows of who had it are to look again.
+    fn give(&mut self, key: FrontendKey, owner: Hit) {
+        if let Some(before) = self.next.frontends.get(&key).copied()
+            && before.slot != owner.slot
+        {
+            self.epoch = self.epoch.wrapping_add(1);
+            self.next.epochs.set(before.slot as usize, self.epoch);
+        }
+        self.next.frontends.insert(key, owner);
+    }
+
     /// Takes a Service's claim on a frontend away; the next claimant gets it.
     fn release(&mut self, key: FrontendKey, name: &ServiceName) {
         match self.claims.remove(key, name) {
-            Some(owner) => self.next.frontends.insert(key, owner),
+            Some(owner) => self.give(key, owner),
             None => {
                 self.next.frontends.remove(&key);
             }

@@ -169,6 +169,7 @@ impl<B: PacketBuf> Worker<B> {
             tuple.protocol,
         );
         let start = (hash >> 48) as usize;
+        let mut oldest: Option<(u32, FlowRef, Tuple)> = None;
         for attempt in 0..TRIES {
             let Some(port) = share.candidate(hash, attempt) else { break };
             let source = addresses[(start + attempt as usize) % addresses.len()];
@@ -188,6 +189,20 @@ impl<B: PacketBuf> Worker<B> {
                 }
                 Err(InsertError::Full) => return Err(Failure::Drop(DropReason::FlowTableFull)),
                 Err(InsertError::Taken) => self.counters.add(Event::SnatRetries, 1),
+            }
+            if let Some((seen, flow)) = self.flows.embryonic_with(&reverse)
+                && oldest.is_none_or(|(least, _, _)| seen < least)
+            {
+                oldest = Some((seen, flow, reverse));
+            }
+        }
+        // All tried are taken. One held by a connection that never came to be is worth less than this one: otherwise SYNs
+        // of strangers, who need not even answer, keep everybody out for as long as a handshake may take.
+        if let Some((_, flow, reverse)) = oldest {
+            self.flows.evict_flow(flow);
+            if let Ok(flow) = self.enter(tuple, reverse, entry, cx) {
+                self.pressure.count(entry.slot, true);
+                return Ok(flow);
             }
         }
         self.pressure.count(entry.slot, false);

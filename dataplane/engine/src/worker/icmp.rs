@@ -44,6 +44,10 @@ impl<B: PacketBuf> Worker<B> {
 
     fn icmp_error(&mut self, packet: B, parsed: &Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         let found = Quote::find(packet.data(), parsed).and_then(|quote| {
+            // An error goes to who sent the packet it quotes (RFC 1122, section 3.2.2); any other is forged.
+            if destination(packet.data(), parsed) != quote.src {
+                return None;
+            }
             // The quoted packet is one we sent; the flow is found by what its answer would look like.
             let flow = self.flows.find(&answer_to(&quote))?;
             Some((quote, flow))

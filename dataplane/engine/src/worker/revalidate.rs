@@ -114,6 +114,10 @@ impl<B: PacketBuf> Worker<B> {
         let entry = self.flows.entry(flow);
         let Some(state) = State::from_byte(entry.state) else { return };
         let direction = flow.direction();
+        if direction == Direction::Reverse && !self.may_answer(flow, cx) {
+            return;
+        }
+        let entry = self.flows.entry(flow);
         let next = match parsed.proto {
             TCP => {
                 let segment = parsed.l4_bytes(frame);
@@ -139,6 +143,18 @@ impl<B: PacketBuf> Worker<B> {
             self.flows.entry_mut(flow).last_seen = tick;
             self.flows.set_state(flow, next);
         }
+    }
+
+    /// Whether a packet that looks like the backend's came from where the backend may be: anywhere but the side that only
+    /// the client is on, from where anyone can forge it.
+    fn may_answer(&self, flow: FlowRef, cx: &Context<'_>) -> bool {
+        let entry = self.flows.entry(flow);
+        let [backend, client] = entry.adjacency;
+        let port = |n| cx.snapshot.fib().adjacency(n).port;
+        client == NO_ADJACENCY
+            || entry.fib_epoch != cx.snapshot.fib().epoch()
+            || cx.port != port(client)
+            || port(backend) == port(client)
     }
 
     /// The adjacency for packets of this direction, looked up anew where routes changed. `None` where the next hop's

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use sluice_model::FrontendKind;
 use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Kind, Parsed, parse, v6_addrs};
 
 use super::{Context, Worker, drop_reason};
 use crate::choice::frontend_of;
 use crate::drops::DropReason;
-use crate::snapshot::AddressClass;
+use crate::snapshot::{AddressClass, Hit};
 use crate::{Sink, Tuple};
 
 const ICMP: u8 = 1;
@@ -72,11 +73,15 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        if let Some(hit) = frontend_of(cx.snapshot, &tuple) {
+        let address = cx.snapshot.address(tuple.dst);
+        // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
+        let taken =
+            |hit: Hit| hit.kind == FrontendKind::ExternalIp && matches!(address, AddressClass::Own(_));
+        if let Some(hit) = frontend_of(cx.snapshot, &tuple).filter(|hit| !taken(*hit)) {
             return self.create(packet, parsed, tuple, hit, cx, sink);
         }
         self.note_punted(packet.data(), parsed, cx);
-        match cx.snapshot.address(tuple.dst) {
+        match address {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             // A service address, but a port nobody serves.
             AddressClass::Vip => self.refuse(packet, parsed, cx, sink),
@@ -93,6 +98,7 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
+        self.note_punted(packet.data(), parsed, cx);
         match cx.snapshot.address(destination(packet.data(), parsed)) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             AddressClass::Vip | AddressClass::ServiceRange => {
