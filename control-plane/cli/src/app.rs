@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure};
-use crate::output::Printer;
+use crate::output::{self, Printer};
 use crate::{check, doctor, explain, generate, role, show, supervise, trace, version};
 
 /// The whole program.
@@ -16,16 +16,16 @@ pub(crate) fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    match dispatch(cli) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                // Nothing is left to do where even that cannot be written.
-                let _ = writeln!(io::stderr(), "sluice: {failure}");
-            }
-            failure.exit
-        }
+    dispatch(cli).unwrap_or_else(failed)
+}
+
+/// Says why, and gives the status.
+fn failed(failure: Failure) -> Exit {
+    if !failure.message.is_empty() {
+        // Nothing is left to do where even that cannot be written.
+        let _ = writeln!(io::stderr(), "sluice: {failure}");
     }
+    failure.exit
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
@@ -50,10 +50,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 fn usage(error: &clap::Error) -> Exit {
     let printed = error.print();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match printed {
-            Ok(()) => Exit::Ok,
-            Err(error) => Exit::of(&error),
-        },
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            output::written(printed).map_or_else(failed, |()| Exit::Ok)
+        }
         _ => Exit::Usage,
     }
 }

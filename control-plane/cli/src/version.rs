@@ -52,6 +52,6 @@ fn text(versions: &Versions) -> String {
 }
 
 /// DPDK puts its own name before its release.
-fn bare(version: &str) -> &str {
+pub(crate) fn bare(version: &str) -> &str {
     version.trim_start_matches("DPDK ")
 }

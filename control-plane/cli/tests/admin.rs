@@ -216,7 +216,7 @@ fn trace_prints_packets_and_ends_by_count_time_and_order() {
     let json = trace(&site, &["--count", "3", "-o", "json"]).output().unwrap();
     for line in out(&json).lines() {
         let row: Value = serde_json::from_str(line).unwrap();
-        fields(&row, &["at_ms", "lcore", "port", "packet", "stages"]);
+        fields(&row, &["at_ms", "lcore", "port", "packet", "stages", "drop", "lost"]);
     }
 
     // Nothing matches: time ends it.

@@ -231,6 +231,11 @@ impl Tracer {
         self.done.drain(..).collect()
     }
 
+    /// Counts records that nobody took, and what was lost before them.
+    pub(crate) fn lose(&mut self, records: &[TraceRecord]) {
+        self.lost += records.iter().map(|record| record.lost + 1).sum::<u64>();
+    }
+
     fn finish(&mut self) {
         let Some(Current { at, lcore, port, tuple, known: _, stages }) = self.current.take() else { return };
         if self.done.len() >= MOST_RECORDS {

@@ -96,4 +96,9 @@ fn records_end_at_the_limit_and_gaps_are_told() {
     let next = world.workers[0].take_trace();
     assert!(kept.iter().all(|record| record.lost == 0));
     assert_eq!((next.len(), next[0].lost), (1, 5000 - kept.len() as u64));
+
+    // Nor did anybody take that one.
+    world.workers[0].trace_lost(&next);
+    world.send(UPLINK, std::slice::from_ref(&frame.1));
+    assert_eq!(world.workers[0].take_trace()[0].lost, 5000 - kept.len() as u64 + 1);
 }

@@ -9,7 +9,7 @@ use super::system::System;
 const PUNT: &str = "net_tap";
 
 pub(super) fn examine(system: &System, config: Option<&DataplaneConfig>) -> Vec<Finding> {
-    let mut all = vec![Finding::ok("DPDK", sluice_dpdk::version())];
+    let mut all = vec![Finding::ok("DPDK", crate::version::bare(sluice_dpdk::version()))];
     let Some(library) = library(system) else {
         all.push(Finding::ok("DPDK drivers", "linked into this program"));
         return all;

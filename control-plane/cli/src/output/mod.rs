@@ -52,10 +52,15 @@ impl Printer {
     }
 }
 
-/// Writes to the standard output. A reader that has had enough, as `head` has, is no error worth words.
+/// Writes to the standard output.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What came of writing to the standard output. A reader that has had enough, as `head` has, is no error worth words.
+pub(crate) fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::silent(Exit::Ok)),
         Err(error) => Err(Failure::new(Exit::of(&error), format_args!("standard output: {error}"))),

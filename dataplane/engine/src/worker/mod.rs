@@ -223,6 +223,13 @@ impl<B: PacketBuf> Worker<B> {
         self.tracer.as_mut().map(|tracer| tracer.take()).unwrap_or_default()
     }
 
+    /// Nobody took these records: the next one says so.
+    pub fn trace_lost(&mut self, records: &[TraceRecord]) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.lose(records);
+        }
+    }
+
     #[inline(always)]
     fn run(&mut self, cx: &Context<'_>, burst: &mut ArrayVec<B, BURST>, sink: &mut impl Sink<B>) {
         let count = burst.len();

@@ -355,4 +355,8 @@ pub struct TraceRow {
     pub packet: Option<String>,
     /// What happened, in order.
     pub stages: Vec<String>,
+    /// The counter's name, where it was dropped.
+    pub drop: Option<String>,
+    /// Packets right before this one that matched, and came faster than they could be told.
+    pub lost: u64,
 }

@@ -261,9 +261,13 @@ impl State {
         self.tell_scarcity();
         if let Some(trace) = &self.trace {
             // An empty message finds out whether anybody still listens.
-            if let Err(TrySendError::Disconnected(_)) = trace.try_send(self.worker.take_trace()) {
-                self.worker.set_trace(None);
-                self.trace = None;
+            match trace.try_send(self.worker.take_trace()) {
+                Ok(()) => {}
+                Err(TrySendError::Full(records)) => self.worker.trace_lost(&records),
+                Err(TrySendError::Disconnected(_)) => {
+                    self.worker.set_trace(None);
+                    self.trace = None;
+                }
             }
         }
     }

@@ -56,7 +56,7 @@ impl Show {
     }
 
     fn trace_row(&self, record: TraceRecord, snapshot: &Snapshot) -> TraceRow {
-        let TraceRecord { at_ms, lcore, port, tuple, stages, lost: _ } = record;
+        let TraceRecord { at_ms, lcore, port, tuple, stages, lost } = record;
         let has_frontend = stages.iter().any(|stage| matches!(stage, Stage::Frontend { .. }));
         let stage = |stage: &Stage| match stage {
             Stage::Frontend { slot, kind } => match snapshot.service_port(*slot) {
@@ -76,7 +76,12 @@ impl Show {
             lcore,
             port: self.port_name(port),
             packet: tuple.map(|tuple| tuple.to_string()),
+            drop: stages.iter().find_map(|stage| match stage {
+                Stage::Dropped(reason) => Some(reason.name().to_owned()),
+                _ => None,
+            }),
             stages: stages.iter().map(stage).collect(),
+            lost,
         }
     }
 }
