@@ -406,3 +406,206 @@ fn what_is_told_is_what_changed_and_nothing_else() {
         world.told
     );
 }
+
+#[test]
+fn target_ports_named_or_numbered_do_not_count_and_the_slices_numbers_do() {
+    for target in ["9999", "\"9999\"", "somewhere"] {
+        let text = web("ClusterIP", &[]).replace("targetPort: 8080", &format!("targetPort: {target}"));
+        let world = World::of(&all(&[text, slice("web-1", &["10.244.1.5"])]));
+        assert_eq!(world.addresses(), ["10.244.1.5:8080"], "{target}");
+        assert_eq!(world.errors(), [""; 0]);
+    }
+}
+
+#[test]
+fn fields_that_are_others_business_change_nothing() {
+    for fields in [
+        &["trafficDistribution: PreferClose"][..],
+        &["publishNotReadyAddresses: true"],
+        &["selector: { app: web }"],
+        &["ipFamilies: [IPv4]", "ipFamilyPolicy: SingleStack"],
+        &["loadBalancerIP: 203.0.113.99"],
+    ] {
+        let mut world = World::of(&web("ClusterIP", &[]));
+        world.write("a.yaml", web("ClusterIP", fields));
+        assert_eq!((&world.told[..], &world.problems()[..]), (&[][..], &[][..]), "{fields:?}");
+    }
+}
+
+#[test]
+fn app_protocol_is_ignored_on_services_and_slices() {
+    let plain = all(&[web("ClusterIP", &[]), slice("web-1", &["10.244.1.5"])]);
+    let mut world = World::of(&plain);
+    let named = plain.replace("name: http,", "name: http, appProtocol: kubernetes.io/h2c,");
+    assert_eq!(named.matches("appProtocol").count(), 2);
+    world.write("a.yaml", named);
+    assert_eq!((&world.told[..], &world.problems()[..]), (&[][..], &[][..]));
+}
+
+#[test]
+fn node_ports_are_open_in_the_families_of_the_service_alone() {
+    let settings = sluice_model::Settings {
+        node_port_addresses: vec![ip("192.0.2.1"), ip("2001:db8::1")],
+        ..configured()
+    };
+    for (cluster_ips, expected) in [
+        ("clusterIP: 10.96.0.20", vec!["192.0.2.1:30080"]),
+        ("clusterIP: \"fd00:10:96::20\"", vec!["[2001:db8::1]:30080"]),
+        ("clusterIPs: [10.96.0.20, \"fd00:10:96::20\"]", vec!["192.0.2.1:30080", "[2001:db8::1]:30080"]),
+    ] {
+        let world = World::of(&web("NodePort", &[]).replace("clusterIP: 10.96.0.20", cluster_ips));
+        let all = world.service("default/web").frontends(&settings);
+        let open = all.iter().filter(|f| f.kind == FrontendKind::NodePort);
+        assert_eq!(open.map(|f| f.address.to_string()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn node_port_that_is_written_down_is_served_though_none_are_allocated() {
+    // Kubernetes respects an explicit number whatever `allocateLoadBalancerNodePorts` says; `false` allocates no new one.
+    let text = balanced("[{ ip: 203.0.113.1 }]", &["allocateLoadBalancerNodePorts: false"]);
+    assert_eq!(World::of(&text).service("default/web").ports[0].node_port, Some(30080));
+    let unallocated = World::of(&text.replace("nodePort: 30080", "nodePort: 0"));
+    assert_eq!(unallocated.service("default/web").ports[0].node_port, None, "0 is none");
+}
+
+#[test]
+fn one_node_port_for_two_ports_of_a_protocol_rejects_the_service() {
+    let ports = "ports: [{ name: a, port: 80, nodePort: 30080 }, { name: b, port: 81, nodePort: 30080 }]";
+    let text = |kind: &str| {
+        web(kind, &[]).replace("ports: [{ name: http, port: 80, targetPort: 8080, nodePort: 30080 }]", ports)
+    };
+    let world = World::of(&text("NodePort"));
+    assert_eq!(world.errors(), ["a.yaml:7 Service default/web spec.ports[1].nodePort"]);
+    assert!(world.services.is_empty());
+    assert_eq!(
+        World::of(&text("ClusterIP")).errors(),
+        [""; 0],
+        "left over from another type they do no harm"
+    );
+}
+
+#[test]
+fn lists_longer_than_the_data_plane_takes_reject_the_service_and_the_last_good_version_stays() {
+    let many = |each: &dyn Fn(usize) -> String| (0..4097).map(each).collect::<Vec<_>>().join(", ");
+    let addresses = many(&|n| format!("198.18.{}.{}", n / 200, n % 200 + 1));
+    let ranges = many(&|n| format!("\"198.18.{}.{}/32\"", n / 200, n % 200 + 1));
+    let ingress = many(&|n| format!("{{ ip: 198.18.{}.{} }}", n / 200, n % 200 + 1));
+    let ports = many(&|n| format!("{{ name: p{n}, port: {} }}", n + 1));
+    for (text, field) in [
+        (web("ClusterIP", &[&format!("externalIPs: [{addresses}]")]), "spec.externalIPs"),
+        (web("ClusterIP", &[&format!("clusterIPs: [{addresses}]")]), "spec.clusterIPs"),
+        (
+            balanced("[]", &[]).replace(
+                "namespace: default",
+                &format!(
+                    "namespace: default, annotations: {{ service.beta.kubernetes.io/load-balancer-source-ranges: \"{}\" }}",
+                    ranges.replace('"', "")
+                ),
+            ),
+            "metadata.annotations[\"service.beta.kubernetes.io/load-balancer-source-ranges\"]",
+        ),
+        (
+            balanced("[]", &[&format!("loadBalancerSourceRanges: [{ranges}]")]),
+            "spec.loadBalancerSourceRanges",
+        ),
+        (balanced(&format!("[{ingress}]"), &[]), "status.loadBalancer.ingress"),
+        (
+            web("ClusterIP", &[]).replace(
+                "[{ name: http, port: 80, targetPort: 8080, nodePort: 30080 }]",
+                &format!("[{ports}]"),
+            ),
+            "spec.ports",
+        ),
+    ] {
+        let mut world = World::of(&web("ClusterIP", &[]));
+        world.write("a.yaml", text);
+        let errors = world.errors();
+        assert_eq!(errors.len(), 1, "{field}: {errors:?}");
+        assert!(errors[0].ends_with(&format!("Service default/web {field}")), "{errors:?}");
+        assert_eq!(world.told, [], "{field}");
+        assert_eq!(world.service("default/web").ports[0].port, 80);
+    }
+}
+
+#[test]
+fn session_affinity_timeout_at_its_bounds_and_unknown_values() {
+    for (seconds, is_good) in [(0, false), (1, true), (86_400, true), (86_401, false), (-1, false)] {
+        let config = format!("sessionAffinityConfig: {{ clientIP: {{ timeoutSeconds: {seconds} }} }}");
+        let world = World::of(&web("ClusterIP", &["sessionAffinity: ClientIP", &config]));
+        assert_eq!(world.errors().is_empty(), is_good, "{seconds}");
+        assert_eq!(world.services.len(), usize::from(is_good), "{seconds}");
+    }
+    let world = World::of(&web("ClusterIP", &["sessionAffinity: Cookie"]));
+    assert_eq!(world.errors(), ["a.yaml:8 Service default/web spec.sessionAffinity"]);
+    let scoped = web("ClusterIP", &["sessionAffinity: ClientIP"]).replace(
+        "namespace: default",
+        "namespace: default, annotations: { sluice.dev/affinity-scope: cluster }",
+    );
+    let world = World::of(&scoped);
+    assert_eq!(world.service("default/web").affinity.map(|a| a.across_ports), Some(false));
+    let field = "metadata.annotations[\"sluice.dev/affinity-scope\"]";
+    assert_eq!(world.errors(), [format!("a.yaml:3 Service default/web {field}")]);
+}
+
+#[test]
+fn health_check_node_port_counts_for_load_balancers_of_policy_local_alone() {
+    let lines = ["externalTrafficPolicy: Local", "healthCheckNodePort: 32000"];
+    let port = |world: &World| world.service("default/web").health_check_node_port;
+    assert_eq!(port(&World::of(&web("NodePort", &lines))), None);
+    assert_eq!(port(&World::of(&balanced("[]", &[lines[0], "healthCheckNodePort: 0"]))), None);
+    let world = World::of(&balanced("[]", &[lines[0], "healthCheckNodePort: 65536"]));
+    assert_eq!(world.errors(), ["a.yaml:9 Service default/web spec.healthCheckNodePort"]);
+    let mut world = World::of(&balanced("[]", &lines));
+    assert_eq!(port(&world), Some(32000));
+    world.write("a.yaml", balanced("[]", &["externalTrafficPolicy: Cluster", lines[1]]));
+    assert_eq!(port(&world), None, "closed with the policy");
+}
+
+#[test]
+fn source_ranges_of_the_field_go_before_the_annotation_and_an_empty_list_does_not() {
+    let annotation = "namespace: default, annotations: { service.beta.kubernetes.io/load-balancer-source-ranges: 192.168.0.0/16 }";
+    for (lines, expected) in [
+        (&["loadBalancerSourceRanges: [10.0.0.0/8]"][..], "10.0.0.0/8"),
+        (&["loadBalancerSourceRanges: []"], "192.168.0.0/16"),
+    ] {
+        let world = World::of(&balanced("[]", lines).replace("namespace: default", annotation));
+        let ranges = &world.service("default/web").source_ranges;
+        assert_eq!(ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[test]
+fn one_range_that_cannot_be_read_is_told_and_the_others_hold() {
+    let world =
+        World::of(&balanced("[]", &["loadBalancerSourceRanges: [10.0.0.0/8, 10.0.0.1, \"10.0.0.0/33\"]"]));
+    let ranges = &world.service("default/web").source_ranges;
+    assert_eq!(ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8"]);
+    let field = |n: u8| format!("a.yaml:8 Service default/web spec.loadBalancerSourceRanges[{n}]");
+    assert_eq!(world.errors(), [field(1), field(2)]);
+}
+
+#[test]
+fn load_balancer_address_of_an_unknown_mode_is_told_and_not_served() {
+    let world = World::of(&balanced("[{ ip: 203.0.113.1, ipMode: Tunnel }, { ip: 203.0.113.2 }]", &[]));
+    assert_eq!(world.service("default/web").load_balancer_ips, [ip("203.0.113.2")]);
+    assert_eq!(world.errors(), ["a.yaml:8 Service default/web status.loadBalancer.ingress[0].ipMode"]);
+}
+
+#[test]
+fn cluster_address_that_is_none_rejects_the_service() {
+    for address in ["10.96.0.256", "127.0.0.1", "224.0.0.1", "0.0.0.0", "169.254.1.1", "\"::ffff:10.0.0.1\""]
+    {
+        let world = World::of(
+            &web("ClusterIP", &[]).replace("clusterIP: 10.96.0.20", &format!("clusterIP: {address}")),
+        );
+        assert_eq!(world.errors(), ["a.yaml:6 Service default/web spec.clusterIP"], "{address}");
+        assert!(world.services.is_empty());
+    }
+    let unallocated = web("ClusterIP", &[]).replace("clusterIP: 10.96.0.20", "clusterIP: \"\"");
+    let world = World::of(&unallocated);
+    assert!(
+        world.errors().is_empty() && kinds(&world).is_empty(),
+        "one that is not allocated yet is no mistake"
+    );
+}

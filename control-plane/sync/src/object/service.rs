@@ -1,8 +1,10 @@
 //! Services.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
+use sluice_model::check::{MAX_ADDRESSES, MAX_PORTS};
 use sluice_model::{Affinity, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
 
 use super::addresses::{host, hosts, source_ranges};
@@ -58,6 +60,7 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         None
     } else {
         let annotations = Annotations(object);
+        within_bounds(object, &spec)?;
         let mut service = blank(name.clone());
         service.created = metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
         service.cluster_ips = cluster_ips(&spec)?;
@@ -75,7 +78,7 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         service.internal_policy =
             policy(spec.internal_traffic_policy.as_deref(), "spec.internalTrafficPolicy")?;
         service.affinity = affinity(&spec, &annotations, &mut problems)?;
-        service.source_ranges = ranges(&spec, kind, &annotations, &mut problems);
+        service.source_ranges = ranges(&spec, kind, &annotations, &mut problems)?;
         service.ports = ports(&spec, kind != "ClusterIP")?;
         service.health_check_node_port = health_check_port(&spec, kind, service.external_policy)?;
         // Who forwards refuses what is beyond the model's limits, and with it everything that comes in the same breath.
@@ -83,6 +86,26 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         Some(service)
     };
     Ok(Parsed { object: ServiceObject { name, service }, problems })
+}
+
+/// No list is longer than the data plane takes. One that is would have it refuse all that comes with it.
+fn within_bounds(object: &core::Service, spec: &core::ServiceSpec) -> Result<(), FieldProblem> {
+    fn length<T>(list: Option<&Vec<T>>) -> usize {
+        list.map_or(0, Vec::len)
+    }
+    let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    for (field, length, most) in [
+        ("spec.clusterIPs", length(spec.cluster_ips.as_ref()), MAX_ADDRESSES),
+        ("spec.externalIPs", length(spec.external_ips.as_ref()), MAX_ADDRESSES),
+        ("spec.loadBalancerSourceRanges", length(spec.load_balancer_source_ranges.as_ref()), MAX_ADDRESSES),
+        ("status.loadBalancer.ingress", length(status.and_then(|s| s.ingress.as_ref())), MAX_ADDRESSES),
+        ("spec.ports", length(spec.ports.as_ref()), MAX_PORTS),
+    ] {
+        if length > most {
+            return Err(FieldProblem::new(field, format!("{length} entries are more than {most}")));
+        }
+    }
+    Ok(())
 }
 
 struct Annotations<'a>(&'a core::Service);
@@ -187,28 +210,29 @@ fn ranges(
     kind: &str,
     annotations: &Annotations<'_>,
     problems: &mut Vec<FieldProblem>,
-) -> Vec<ipnet::IpNet> {
+) -> Result<Vec<ipnet::IpNet>, FieldProblem> {
     let list = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
     if !list.is_empty() {
         let fields = list.iter().enumerate();
         let fields = fields.map(|(i, text)| (format!("spec.loadBalancerSourceRanges[{i}]"), text.as_str()));
-        return source_ranges(fields, problems);
+        return Ok(source_ranges(fields, problems));
     }
     let text = annotations.value(SOURCE_RANGES).unwrap_or_default().trim();
     if kind != "LoadBalancer" || text.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let field = format!("metadata.annotations[\"{SOURCE_RANGES}\"]");
-    source_ranges(text.split(',').map(|range| (field.clone(), range)), problems)
+    if text.split(',').count() > MAX_ADDRESSES {
+        return Err(FieldProblem::new(field, format!("more than {MAX_ADDRESSES} entries")));
+    }
+    Ok(source_ranges(text.split(',').map(|range| (field.clone(), range)), problems))
 }
 
 fn ports(spec: &core::ServiceSpec, node_ports: bool) -> Result<Vec<ServicePort>, FieldProblem> {
     let given = spec.ports.as_deref().unwrap_or_default();
-    if given.len() > sluice_model::check::MAX_PORTS {
-        return Err(FieldProblem::new("spec.ports", "too many ports"));
-    }
     let mut ports: Vec<ServicePort> = Vec::with_capacity(given.len());
-    let mut seen = std::collections::HashMap::<(u16, Protocol), usize>::new();
+    let mut seen = HashMap::<(u16, Protocol), usize>::new();
+    let mut node_ports_seen = HashMap::<(u16, Protocol), usize>::new();
     for (i, port) in given.iter().enumerate() {
         let at = |field: &str| format!("spec.ports[{i}].{field}");
         let name: Box<str> = port.name.as_deref().unwrap_or_default().into();
@@ -225,6 +249,14 @@ fn ports(spec: &core::ServiceSpec, node_ports: bool) -> Result<Vec<ServicePort>,
             return Err(FieldProblem::new(
                 at("port"),
                 format!("{number}/{protocol} stands in spec.ports[{first}] already"),
+            ));
+        }
+        if let Some(node_port) = node_port
+            && let Some(first) = node_ports_seen.insert((node_port, protocol), i)
+        {
+            return Err(FieldProblem::new(
+                at("nodePort"),
+                format!("{node_port}/{protocol} stands in spec.ports[{first}] already"),
             ));
         }
         if name.is_empty() && given.len() > 1 {
