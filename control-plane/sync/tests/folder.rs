@@ -234,3 +234,166 @@ fn of_very_many_mistakes_in_a_file_the_first_are_told() {
     assert!((200..=201).contains(&problems.len()), "{}", problems.len());
     assert!(problems.iter().any(|p| p.contains("more is wrong")));
 }
+
+#[test]
+fn carriage_returns_and_a_byte_order_mark_do_no_harm() {
+    let text = format!("\u{feff}{}", all(&[called("a"), called("b").replace("port: 80,", "port: 0,")]));
+    let world = World::of(&text.replace('\n', "\r\n"));
+    assert_eq!(names(&world), ["default/a"]);
+    assert_eq!(world.errors(), ["a.yaml:15 Service default/b spec.ports[0].port"]);
+}
+
+#[test]
+fn anchors_within_a_document_are_followed_and_do_not_reach_into_the_next() {
+    let anchored = "apiVersion: v1\nkind: Service\nmetadata: { name: &n a, labels: { app: *n } }\nspec: { clusterIP: 10.96.0.1, ports: [{ name: *n, port: 80 }] }\n";
+    let mut world = World::of(anchored);
+    assert_eq!(&*world.service("default/a").ports[0].name, "a");
+    world.write(
+        "b.yaml",
+        all(&[anchored.replace("name: &n a", "name: &n b"), called("c").replace("name: c", "name: *n")]),
+    );
+    assert_eq!(names(&world), ["default/a", "default/b"]);
+    assert_eq!(world.errors().len(), 1, "{:?}", world.problems());
+}
+
+#[test]
+fn a_key_twice_in_a_mapping_is_an_error_in_yaml_and_in_json_the_last_counts() {
+    let mut world = World::of(&(called("a") + "spec: { ports: [] }\n"));
+    assert_eq!(world.errors(), ["a.yaml:8  "]);
+    assert!(world.services.is_empty());
+    // As every JSON parser of Kubernetes has it.
+    world.write(
+        "b.json",
+        r#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},"spec":{"ports":[{"port":80,"port":81}]}}"#,
+    );
+    assert_eq!(world.services["default/b"].ports[0].port, 81);
+}
+
+#[test]
+fn an_empty_list_may_be_written_as_null() {
+    // What a Go program writes for a list that it has never added to.
+    let mut world = World::of("apiVersion: v1\nkind: ServiceList\nitems: null\n");
+    assert_eq!(world.problems(), [""; 0]);
+    world.write("a.json", r#"{"apiVersion":"v1","kind":"List","items":[]}"#);
+    assert_eq!(world.problems(), [""; 0]);
+}
+
+#[test]
+fn lines_of_list_items_are_told() {
+    let item = |name: &str, port: u32| {
+        format!(
+            "- apiVersion: v1\n  kind: Service\n  metadata:\n    name: {name}\n  spec:\n    ports:\n    - port: {port}\n"
+        )
+    };
+    let text = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("a", 80), item("b", 0));
+    let world = World::of(&format!("# a comment\n---\n{text}"));
+    assert_eq!(names(&world), ["default/a"]);
+    assert_eq!(world.errors(), ["a.yaml:19 Service default/b spec.ports[0].port"]);
+}
+
+#[test]
+fn a_namespace_or_name_of_the_wrong_type_takes_nothing_away() {
+    let shop = called("a").replace("namespace: default", "namespace: shop");
+    for wrong in [shop.replace("namespace: shop", "namespace: 7"), shop.replace("name: a,", "name: [a],")] {
+        let mut world = World::of(&shop);
+        world.write("a.yaml", wrong);
+        assert_eq!(
+            names(&world),
+            ["default/a".replace("default", "shop").as_str()],
+            "{:?}",
+            world.problems()
+        );
+        assert_eq!(world.errors().len(), 1, "{:?}", world.problems());
+    }
+}
+
+#[test]
+fn an_object_that_is_wrong_in_the_first_of_two_files_is_served_from_the_other() {
+    let mut world = World::of(&called("a").replace("port: 80,", "port: 0,"));
+    world.write("b.yaml", called("a").replace("port: 80,", "port: 81,"));
+    assert_eq!(world.services["default/a"].ports[0].port, 81);
+    world.write("a.yaml", called("a"));
+    assert_eq!(world.services["default/a"].ports[0].port, 80, "mended, the first file counts again");
+}
+
+#[test]
+fn an_object_that_moves_to_another_file_is_not_told_as_changed() {
+    let mut world = World::of(&all(&[called("a"), called("b")]));
+    std::fs::write(world.path("a.yaml"), called("a")).unwrap();
+    std::fs::write(world.path("b.yaml"), called("b")).unwrap();
+    world.look();
+    assert_eq!((names(&world), &world.told[..]), (vec!["default/a", "default/b"], &[][..]));
+}
+
+#[test]
+fn an_emptied_file_takes_its_objects_with_it() {
+    for text in ["", "# nothing\n", "---\n"] {
+        let mut world = World::of(&called("a"));
+        world.write("a.yaml", text);
+        assert!(world.services.is_empty() && world.problems().is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn what_can_no_longer_be_looked_at_keeps_its_objects_and_is_told() {
+    let mut world = World::of(&called("a"));
+    world.write("team/b.yaml", called("b"));
+    // A symlink to itself can be looked at by nobody, whatever their rights.
+    for (file, text) in [("a.yaml", called("a")), ("team", String::new())] {
+        let path = world.path(file);
+        std::fs::rename(&path, world.path("away")).unwrap();
+        symlink(&path, &path).unwrap();
+        world.look();
+        assert_eq!((names(&world), world.told.len()), (vec!["default/a", "default/b"], 0), "{file}");
+        let errors = world.errors();
+        assert_eq!(errors.iter().filter(|e| e.starts_with(&format!("{file}:"))).count(), 1, "{errors:?}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::rename(world.path("away"), &path).unwrap();
+        world.look();
+        assert_eq!((world.errors().len(), world.told.len()), (0, 0), "{text}");
+    }
+    std::fs::remove_dir_all(world.path("team")).unwrap();
+    world.look();
+    assert_eq!(names(&world), ["default/a"], "a subfolder that goes takes its objects with it");
+}
+
+#[test]
+fn a_file_that_becomes_unreadable_keeps_its_objects_and_is_told() {
+    let mut world = World::of(&called("a"));
+    world.write("a.yaml", [0xFF, 0xFE, 0x00, 0x80]);
+    assert_eq!((names(&world), world.errors()), (vec!["default/a"], vec!["a.yaml:0  ".to_owned()]));
+    std::fs::File::create(world.path("a.yaml")).unwrap().set_len(200 << 20).unwrap();
+    world.look();
+    assert_eq!((names(&world), world.errors()), (vec!["default/a"], vec!["a.yaml:0  ".to_owned()]));
+    world.write("a.yaml", called("b"));
+    assert_eq!((names(&world), world.errors().len()), (vec!["default/b"], 0));
+}
+
+#[test]
+fn a_name_that_is_no_text_is_told_and_not_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut world = World::of(&called("a"));
+    std::fs::write(world.dir.path().join(std::ffi::OsStr::from_bytes(b"\xFF.yaml")), called("b")).unwrap();
+    std::fs::write(world.dir.path().join(std::ffi::OsStr::from_bytes(b"\xFF.txt")), called("c")).unwrap();
+    world.look();
+    assert_eq!(names(&world), ["default/a"]);
+    assert_eq!(world.errors().len(), 1, "{:?}", world.problems());
+}
+
+#[test]
+fn more_files_than_are_read_take_nothing_away() {
+    let mut world = World::new();
+    for n in 0..19_999 {
+        std::fs::write(world.path(&format!("m{n:05}.yaml")), "").unwrap();
+    }
+    world.write("z.yaml", called("z"));
+    assert_eq!((names(&world), world.problems().len()), (vec!["default/z"], 0));
+    for file in ["a.yaml", "b.yaml", "c/c.yaml"] {
+        world.write(file, called(&file[..1]));
+    }
+    assert!(names(&world).contains(&"default/z"), "{:?}", world.problems());
+    let told = world.errors();
+    assert_eq!(told.len(), 1, "{told:?}");
+    world.remove("z.yaml");
+    assert!(!names(&world).contains(&"default/z"), "what is not there is gone all the same");
+}

@@ -85,6 +85,7 @@ impl Folder {
             .files
             .keys()
             .filter(|file| !scan.files.contains_key(*file) && !self.is_hidden_by_error(file))
+            .filter(|file| !scan.is_partial || scan::is_gone(&self.root.join(file)))
             .cloned()
             .collect();
         for file in gone {

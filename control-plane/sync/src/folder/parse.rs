@@ -81,7 +81,7 @@ impl Reader<'_> {
             return;
         };
         let version = text(&value, "apiVersion").to_owned();
-        let Value::Array(items) = items.clone() else {
+        let Some(items) = list(items) else {
             self.content.broken = true;
             let line = places.line("items");
             self.add(Level::Error, line, "", "items", "a list is expected");
@@ -109,29 +109,15 @@ impl Reader<'_> {
             ("discovery.k8s.io/v1", "EndpointSlice") => Kind::EndpointSlice,
             _ => return self.other(&value, place),
         };
-        let metadata = value.get("metadata").unwrap_or(&Value::Null);
-        let name = text(metadata, "name");
-        let namespace = match (kind, text(metadata, "namespace")) {
-            (Kind::Node, _) => "",
-            (_, "") => "default",
-            (_, namespace) => namespace,
-        };
-        for (field, part, wrong) in [
-            ("metadata.name", name, !is_name(name)),
-            ("metadata.namespace", namespace, kind != Kind::Node && !is_name(namespace)),
-        ] {
-            if wrong {
+        let key = match key(kind, value.get("metadata").unwrap_or(&Value::Null)) {
+            Ok(key) => key,
+            Err(FieldProblem { field, message }) => {
+                // Whatever object it was may not be missed.
                 self.content.broken = true;
-                let message = if part.is_empty() {
-                    "an object needs a name".to_owned()
-                } else {
-                    format!("`{part}` is no name of an object")
-                };
-                let (line, kind) = (place.line(field), kind.to_string());
-                return self.add(Level::Error, line, &kind, field, message);
+                let (line, kind) = (place.line(&field), kind.to_string());
+                return self.add(Level::Error, line, &kind, &field, message);
             }
-        }
-        let key = Key { kind, namespace: namespace.into(), name: name.into() };
+        };
         let line = place.line_of_object();
         if let Some((first, _)) = self.content.objects.get(&key) {
             let message = format!("the object stands on line {first} already; that one counts");
@@ -250,6 +236,34 @@ fn deserialize<T: DeserializeOwned>(value: Value, unknown: &mut Vec<String>) -> 
         }
         FieldProblem::new(field, error.to_string())
     })
+}
+
+/// What identifies an object of this kind and metadata.
+fn key(kind: Kind, metadata: &Value) -> Result<Key, FieldProblem> {
+    let part = |field: &str, absent: &str| match metadata.get(field) {
+        None | Some(Value::Null) => Ok(absent.to_owned()),
+        Some(Value::String(text)) if text.is_empty() => Ok(absent.to_owned()),
+        Some(Value::String(text)) if is_name(text) => Ok(text.clone()),
+        Some(other) => {
+            let message = format!("`{}` is no name of an object", other.as_str().unwrap_or("this"));
+            Err(FieldProblem::new(format!("metadata.{field}"), message))
+        }
+    };
+    let name = part("name", "")?;
+    if name.is_empty() {
+        return Err(FieldProblem::new("metadata.name", "an object needs a name"));
+    }
+    let namespace = if kind == Kind::Node { String::new() } else { part("namespace", "default")? };
+    Ok(Key { kind, namespace: namespace.into(), name: name.into() })
+}
+
+/// A list's items; Go writes one that nothing was ever added to as null.
+fn list(items: &Value) -> Option<Vec<Value>> {
+    match items {
+        Value::Array(items) => Some(items.clone()),
+        Value::Null => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 fn join(path: &str, field: &str) -> String {

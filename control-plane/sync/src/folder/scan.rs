@@ -33,6 +33,8 @@ pub(super) struct Scan {
     pub folders: Vec<PathBuf>,
     /// What could not be looked at, with the reason.
     pub problems: Vec<(String, String)>,
+    /// There are more files than are read: one that is not among `files` may be there all the same.
+    pub is_partial: bool,
 }
 
 /// Looks at `root` and below. Hidden entries are passed over, as are `..data` and its like by which Kubernetes mounts
@@ -61,10 +63,20 @@ fn folder(
     }
     let entries = fs::read_dir(path)?;
     scan.folders.push(path.to_owned());
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
-        .collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        match entry?.file_name().into_string() {
+            Ok(name) if name.starts_with('.') => {}
+            Ok(name) => names.push(name),
+            Err(name) => {
+                let text = name.to_string_lossy();
+                if is_manifest(&text) || path.join(&name).is_dir() {
+                    scan.problems
+                        .push((format!("{relative}{text}"), "a name that is no UTF-8; not read".into()));
+                }
+            }
+        }
+    }
     names.sort();
     for name in names {
         let (path, relative) = (path.join(&name), format!("{relative}{name}"));
@@ -85,10 +97,12 @@ fn folder(
                 scan.problems.push((relative, error.to_string()));
             }
         } else if is_manifest(&name) && metadata.is_file() {
-            if scan.files.len() == MAX_FILES {
-                let message = format!("more than {MAX_FILES} files are not read");
-                scan.problems.push((relative, message));
-                return Ok(());
+            if scan.files.len() >= MAX_FILES {
+                if !std::mem::replace(&mut scan.is_partial, true) {
+                    let message = format!("more than {MAX_FILES} files are not read");
+                    scan.problems.push((relative, message));
+                }
+                continue;
             }
             scan.files.insert(relative, (path, signature(&metadata)));
         }
@@ -99,6 +113,17 @@ fn folder(
 /// Whether a file of this name is read.
 pub(super) fn is_manifest(name: &str) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
+}
+
+/// A file's signature by now; none where it cannot be looked at.
+pub(super) fn look(path: &Path) -> Option<Signature> {
+    fs::metadata(path).ok().map(|metadata| signature(&metadata))
+}
+
+/// Whether there is no such file any more.
+pub(super) fn is_gone(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    fs::metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }
 
 fn signature(metadata: &fs::Metadata) -> Signature {
