@@ -64,7 +64,7 @@ impl Folder {
     /// # Errors
     /// Where the folder itself is not there or cannot be read; everything then stays as it is, for a folder is not taken
     /// away to delete every Service.
-    pub fn refresh(&mut self, in_flux: impl Fn(&Path) -> bool) -> io::Result<Vec<ObjectChange>> {
+    pub fn refresh(&mut self, mut in_flux: impl FnMut(&Path) -> bool) -> io::Result<Vec<ObjectChange>> {
         let scan = match scan::scan(&self.root) {
             Ok(scan) => scan,
             Err(error) => {
@@ -96,7 +96,13 @@ impl Folder {
             if known.is_some_and(|known| known.signature == signature) || in_flux(&path) {
                 continue;
             }
-            match read(&path, signature) {
+            let text = read(&path, signature);
+            // What is written to while it is read is half of something: a truncated file is not to be taken for an empty
+            // one. By now its writer has been heard, or has finished and left another file than the one we looked at.
+            if in_flux(&path) || scan::look(&path) != Some(signature) {
+                continue;
+            }
+            match text {
                 Ok(text) => self.read(&file, signature, &text, &mut touched),
                 Err(error) => {
                     let message = format!("{error}; its objects keep their last good version");

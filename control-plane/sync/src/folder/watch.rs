@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_secs(10);
 const LOOK_OFTEN: Duration = Duration::from_millis(500);
 /// A file that is being written counts as finished when its writer closes it, or so long after the last write.
 const FLUX: Duration = Duration::from_secs(1);
+/// How many buffers of events are read before a file is read all the same: more than the kernel queues.
+const DRAIN: usize = 64;
 /// How long a stop may go unnoticed.
 const STOP: Duration = Duration::from_millis(200);
 
@@ -46,6 +48,8 @@ pub struct Watch {
     inotify: Option<Inotify>,
     watched: HashMap<WatchDescriptor, PathBuf>,
     flux: HashMap<PathBuf, Instant>,
+    /// When something was heard while nobody waited.
+    heard: Option<Instant>,
 }
 
 impl Watch {
@@ -55,7 +59,13 @@ impl Watch {
         if let Err(error) = &inotify {
             tracing::warn!(%error, "no inotify: looking at the manifests twice a second instead");
         }
-        Self { root: root.to_owned(), inotify: inotify.ok(), watched: HashMap::new(), flux: HashMap::new() }
+        Self {
+            root: root.to_owned(),
+            inotify: inotify.ok(),
+            watched: HashMap::new(),
+            flux: HashMap::new(),
+            heard: None,
+        }
     }
 
     /// Watches `folders`, as they were found, and no others. True where some were not watched before: what has happened
@@ -107,7 +117,10 @@ impl Watch {
         if let Some(oldest) = self.flux.values().min() {
             look_at = look_at.min(*oldest + FLUX);
         }
-        let mut first = None;
+        let mut first = self.heard.take();
+        if let Some(first) = first {
+            look_at = look_at.min(first + CAP);
+        }
         loop {
             if stop.load(Ordering::Relaxed) {
                 return Wake::Stop;
@@ -119,13 +132,13 @@ impl Watch {
             let left = (look_at - now).min(STOP);
             let quiet = first.map_or(left, |_| left.min(SETTLED));
             match self.events(quiet) {
-                Ok(true) => {
+                Ok(Heard::News) => {
                     let first = *first.get_or_insert_with(Instant::now);
                     look_at = look_at.min(first + CAP);
                 }
                 // Nothing more for as long as it takes to settle.
-                Ok(false) if first.is_some() => return Wake::Look,
-                Ok(false) => {}
+                Ok(Heard::Nothing) if first.is_some() => return Wake::Look,
+                Ok(Heard::Nothing | Heard::Noise) => {}
                 Err(error) => {
                     tracing::warn!(%error, "inotify failed: looking at the manifests twice a second instead");
                     self.inotify = None;
@@ -137,30 +150,42 @@ impl Watch {
 
     /// Whether the file is just being written: written to, and neither closed nor left alone for a second. What such a
     /// file holds is half of something.
-    pub fn is_in_flux(&self, path: &Path) -> bool {
+    ///
+    /// What counts is what has happened up to now, whether or not anybody waited for it.
+    pub fn is_in_flux(&mut self, path: &Path) -> bool {
+        for _ in 0..DRAIN {
+            match self.events(Duration::ZERO) {
+                Ok(Heard::News) => {
+                    self.heard.get_or_insert_with(Instant::now);
+                }
+                Ok(Heard::Noise) => {}
+                // An error comes again where somebody waits.
+                Ok(Heard::Nothing) | Err(_) => break,
+            }
+        }
         let since = self.flux.get(path);
         since.is_some_and(|since| since.elapsed() < FLUX)
     }
 
-    /// Waits for events up to `timeout`; true where some of them matter.
-    fn events(&mut self, timeout: Duration) -> io::Result<bool> {
+    /// Waits for events up to `timeout`.
+    fn events(&mut self, timeout: Duration) -> io::Result<Heard> {
         self.flux.retain(|_, since| since.elapsed() < FLUX);
         let Some(inotify) = &mut self.inotify else {
             std::thread::sleep(timeout);
-            return Ok(false);
+            return Ok(Heard::Nothing);
         };
         let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
         let fd = inotify.as_fd();
         let mut fds = [PollFd::new(&fd, PollFlags::IN)];
         match rustix::event::poll(&mut fds, Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(false),
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(Heard::Nothing),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
         let mut buffer = [0; 16 << 10];
         let events = match inotify.read_events(&mut buffer) {
             Ok(events) => events,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Nothing),
             Err(error) => return Err(error),
         };
         let subfolders: HashSet<&PathBuf> = self.watched.values().collect();
@@ -172,8 +197,19 @@ impl Watch {
             }
             matters |= is_relevant(&event, folder, &self.root, &subfolders);
         }
-        Ok(matters)
+        Ok(if matters { Heard::News } else { Heard::Noise })
     }
+}
+
+/// What some events were about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// There were none.
+    Nothing,
+    /// Nothing that is read.
+    Noise,
+    /// Something that may be read.
+    News,
 }
 
 fn note_flux(flux: &mut HashMap<PathBuf, Instant>, path: PathBuf, mask: EventMask) {

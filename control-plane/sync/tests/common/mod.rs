@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sluice_model::{Change, Endpoint, Service, ServiceName, Settings};
 use sluice_sync::desired::Desired;
@@ -73,7 +73,12 @@ impl World {
 
     /// Looks at the folder and takes over what is told to have changed.
     pub fn look(&mut self) {
-        for (key, object) in self.folder.refresh(|_| false).unwrap_or_default() {
+        self.look_unless(|_| false);
+    }
+
+    /// As [`look`](Self::look), but not at files that are being written.
+    pub fn look_unless(&mut self, in_flux: impl FnMut(&Path) -> bool) {
+        for (key, object) in self.folder.refresh(in_flux).unwrap_or_default() {
             match object {
                 Some(object) => self.desired.apply(object),
                 None => self.desired.remove(&key),
