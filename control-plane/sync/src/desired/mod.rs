@@ -28,6 +28,10 @@ pub struct Desired {
     usable: usize,
     published_settings: Option<Settings>,
     claims: Claims,
+    /// What was restored stands until [`sweep`](Self::sweep).
+    unswept: bool,
+    /// The Node is the restored one; no watcher has told of it.
+    node_unheard: bool,
 }
 
 type SliceName = (Box<str>, Box<str>);
@@ -74,6 +78,8 @@ impl Desired {
             published: HashMap::new(),
             usable: 0,
             published_settings: None,
+            unswept: false,
+            node_unheard: false,
         }
     }
 
@@ -83,6 +89,7 @@ impl Desired {
             Object::Node(node) => {
                 if node.name == self.configured.node {
                     self.node = Some(node);
+                    self.node_unheard = false;
                 }
             }
             Object::Service(service) => {
@@ -125,7 +132,9 @@ impl Desired {
     pub fn restore(&mut self, services: Vec<Service>, node: Option<Arc<NodeObject>>) -> Vec<Change> {
         if let Some(node) = node {
             self.apply(Object::Node(node));
+            self.node_unheard = self.node.is_some();
         }
+        self.unswept = true;
         let settings = self.settings();
         self.published_settings = Some(settings.clone());
         let mut changes = vec![Change::Settings(settings)];
@@ -140,6 +149,10 @@ impl Desired {
 
     /// All objects are known now: what was restored and is not among them goes with the next changes.
     pub fn sweep(&mut self) {
+        self.unswept = false;
+        if std::mem::take(&mut self.node_unheard) {
+            self.node = None;
+        }
         self.dirty.extend(self.published.keys().cloned());
     }
 
@@ -150,7 +163,7 @@ impl Desired {
     /// The [`Shrink`] that is held back.
     pub fn take_guarded_changes(&mut self) -> Result<Vec<Change>, Shrink> {
         let mut after = self.usable;
-        for name in &self.dirty {
+        for name in self.dirty.iter().filter(|name| !self.is_restored(name)) {
             after += self.join(name).as_ref().map_or(0, usable);
             after -= self.published.get(name).map_or(0, usable);
         }
@@ -181,6 +194,10 @@ impl Desired {
             changes.push(Change::Settings(settings));
         }
         for name in std::mem::take(&mut self.dirty) {
+            // The sweep comes back to it.
+            if self.is_restored(&name) {
+                continue;
+            }
             match self.join(&name) {
                 Some(service) => {
                     if self.published.get(&name) == Some(&service) {
@@ -230,6 +247,11 @@ impl Desired {
     /// How many Services, and EndpointSlices with a Service, there are.
     pub fn counts(&self) -> (usize, usize) {
         (self.services.len(), self.slices.len())
+    }
+
+    /// Whether this Service stands as it was restored: of its objects some may not be known yet.
+    fn is_restored(&self, name: &ServiceName) -> bool {
+        self.unswept && self.published.contains_key(name)
     }
 
     fn join(&self, name: &ServiceName) -> Option<Service> {
