@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 12] = [
     ("S", "dataplane/engine/tests/services.rs"),
     ("L", "dataplane/engine/tests/lcores.rs"),
     ("M", "dataplane/model/tests/select.rs"),
@@ -11,7 +11,10 @@ const FILES: [(&str, &str); 9] = [
     ("R", "testbed/tests/restarts.rs"),
     ("T", "testbed/tests/throughput.rs"),
     ("O", "control-plane/sync/tests/objects.rs"),
+    ("E", "control-plane/sync/tests/slices.rs"),
+    ("D", "control-plane/sync/tests/desired.rs"),
     ("P", "control-plane/sync/tests/folder.rs"),
+    ("W", "control-plane/sync/tests/watch.rs"),
     ("C", "control-plane/sync/tests/changes.rs"),
 ];
 
@@ -29,4 +32,23 @@ fn every_test_that_docs_services_names_exists() {
         }
     }
     assert!(named > 80, "only {named} tests are named");
+}
+
+/// Files that hold nothing but rows.
+const WHOLE: [&str; 6] = ["O", "E", "D", "P", "W", "C"];
+
+#[test]
+fn every_test_of_the_control_plane_has_a_row_in_docs_services() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/services.md")).unwrap();
+    for (letter, file) in FILES.iter().filter(|(letter, _)| WHOLE.contains(letter)) {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        let mut tests = 0;
+        for part in source.split("#[test]\n").skip(1) {
+            let name = part.trim_start().strip_prefix("fn ").and_then(|rest| rest.split('(').next()).unwrap();
+            assert!(text.contains(&format!("`{letter}::{name}`")), "{file}: no row names {name}");
+            tests += 1;
+        }
+        assert!(tests > 0, "{file} has no tests");
+    }
 }
