@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sluice_config::{Config, ConfigError};
 use sluice_sync::Level;
+use sluice_sync::admin::protocol::ProblemRow;
 
 use crate::args::CheckArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Printer;
+use crate::problem::Problem;
 use crate::role;
 
 /// What was found.
@@ -22,27 +24,6 @@ struct Report {
     services: Option<usize>,
     /// What is wrong.
     problems: Vec<Problem>,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Serialize)]
-struct Problem {
-    /// `error`, `warning` or `note`.
-    level: Level,
-    /// The file it is in.
-    file: PathBuf,
-    /// The line, from 1; `null` where it is about the file as a whole.
-    line: Option<u64>,
-    /// The column, from 1, where it is known.
-    column: Option<u64>,
-    /// Kind, namespace and name of the Kubernetes object.
-    object: Option<String>,
-    /// Path of the key or field.
-    key: Option<String>,
-    /// What is wrong.
-    message: String,
-    /// What was probably meant.
-    suggestion: Option<String>,
 }
 
 /// Checks the configuration, then the manifests.
@@ -65,7 +46,7 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
     if let Err(message) = role::machine_independent(config) {
         let problem = Problem {
             level: Level::Error,
-            file: file.clone(),
+            file: Some(file.clone()),
             line: None,
             column: None,
             object: None,
@@ -80,8 +61,7 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
         return Ok((Report { file, ok: true, services: None, problems: Vec::new() }, Exit::Ok));
     };
     let found = sluice_sync::check(config, folder);
-    let problems: Vec<Problem> =
-        found.problems.into_iter().map(|problem| of_manifest(folder, problem)).collect();
+    let problems: Vec<Problem> = found.problems.iter().map(|problem| of_manifest(folder, problem)).collect();
     let ok = problems.iter().all(|problem| problem.level != Level::Error);
     let exit = if ok { Exit::Ok } else { Exit::Data };
     Ok((Report { file, ok, services: Some(found.services), problems }, exit))
@@ -91,7 +71,7 @@ fn of_configuration(path: &Path, problem: sluice_config::Problem) -> Problem {
     let known = problem.line > 0;
     Problem {
         level: Level::Error,
-        file: path.to_owned(),
+        file: Some(path.to_owned()),
         line: known.then_some(problem.line),
         column: known.then_some(problem.column),
         object: None,
@@ -101,18 +81,10 @@ fn of_configuration(path: &Path, problem: sluice_config::Problem) -> Problem {
     }
 }
 
-fn of_manifest(folder: &Path, problem: sluice_sync::Problem) -> Problem {
-    Problem {
-        level: problem.level,
-        // What is about the folder as a whole names no file.
-        file: if problem.file.is_empty() { folder.to_owned() } else { folder.join(&problem.file) },
-        line: (problem.line > 0).then_some(problem.line),
-        column: None,
-        object: given(problem.object),
-        key: given(problem.field),
-        message: problem.message,
-        suggestion: None,
-    }
+fn of_manifest(folder: &Path, problem: &sluice_sync::Problem) -> Problem {
+    let problem = Problem::from(ProblemRow::new(problem, Some(folder)));
+    // What is about the folder as a whole names no file.
+    Problem { file: problem.file.or_else(|| Some(folder.to_owned())), ..problem }
 }
 
 fn given(text: String) -> Option<String> {
@@ -122,23 +94,7 @@ fn given(text: String) -> Option<String> {
 fn text(report: &Report) -> String {
     let mut text = String::new();
     for problem in &report.problems {
-        text.push_str(&problem.file.display().to_string());
-        for number in [problem.line, problem.column].into_iter().flatten() {
-            text.push_str(&format!(":{number}"));
-        }
-        text.push_str(match problem.level {
-            Level::Error => ": ",
-            Level::Warning => ": warning: ",
-            Level::Note => ": note: ",
-        });
-        for part in [&problem.object, &problem.key].into_iter().flatten() {
-            text.push_str(&format!("{part}: "));
-        }
-        text.push_str(&problem.message);
-        if let Some(suggestion) = &problem.suggestion {
-            text.push_str(&format!("; {suggestion}"));
-        }
-        text.push('\n');
+        text.push_str(&problem.line());
     }
     let file = report.file.display();
     let errors = report.problems.iter().filter(|problem| problem.level == Level::Error).count();

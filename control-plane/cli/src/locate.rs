@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sluice_config::{Config, ConfigError};
 use sluice_runtime::admin::{AdminClient, AdminError, Trouble};
+use sluice_sync::admin::ControlClient;
 
 use crate::args::{ConfigFile, Global};
 use crate::exit::{Exit, Failure};
@@ -42,7 +43,17 @@ pub(crate) fn runtime_dir(file: &ConfigFile, global: &Global) -> Result<PathBuf,
 
 /// The admin socket of the packet path.
 pub(crate) fn dataplane_socket(file: &ConfigFile, global: &Global) -> Result<PathBuf, Failure> {
-    Ok(runtime_dir(file, global)?.join("dataplane.sock"))
+    Ok(dataplane_socket_in(&runtime_dir(file, global)?))
+}
+
+/// The same, in a folder of sockets.
+pub(crate) fn dataplane_socket_in(folder: &Path) -> PathBuf {
+    folder.join("dataplane.sock")
+}
+
+/// A connection to control, whose admin socket is in this folder of sockets.
+pub(crate) fn control_in(folder: &Path) -> Result<ControlClient, Failure> {
+    ControlClient::connect(&folder.join("control.sock")).map_err(failure)
 }
 
 /// A connection to the packet path.
@@ -68,6 +79,12 @@ pub(crate) fn failure(error: AdminError) -> Failure {
             Failure::new(Exit::Unavailable, format_args!("{}: {why}: {role} does not run", path.display())).hint(
                 "start it with `sluice run -c FILE`; if it runs with another folder, name it by --runtime-dir DIR or -c FILE",
             )
+        }
+        Trouble::Io(source)
+            if matches!(source.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+        {
+            Failure::new(Exit::Unavailable, format_args!("{role} takes the question, but does not answer"))
+                .hint("it is stopped, or has no CPU: look at its process, and at its log")
         }
         Trouble::Io(source) => {
             let exit = match source.kind() {
@@ -131,6 +148,9 @@ mod tests {
         assert_eq!(refused.exit, Exit::Permission);
         let gone = failure(Trouble::Io(io::ErrorKind::UnexpectedEof.into()));
         assert_eq!(gone.exit, Exit::Unavailable);
+        let silent = failure(Trouble::Io(io::ErrorKind::WouldBlock.into()));
+        assert_eq!(silent.exit, Exit::Unavailable);
+        assert!(silent.to_string().contains("does not answer"), "{silent}");
     }
 
     #[test]

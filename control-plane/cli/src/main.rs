@@ -10,6 +10,7 @@ mod generate;
 mod locate;
 mod logging;
 mod output;
+mod problem;
 mod role;
 mod show;
 mod signals;

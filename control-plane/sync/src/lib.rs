@@ -3,6 +3,7 @@
 //! [`folder`] reads objects, [`object`] checks them, [`desired`] joins them into Services, and [`run`] publishes what
 //! changes on the feed. [`health`] answers `healthCheckNodePort`.
 
+pub mod admin;
 pub mod control;
 pub mod desired;
 pub mod folder;

@@ -9,6 +9,7 @@ Examples:
   sluice explain 203.0.113.7 192.0.2.10 tcp 80
                                            what would happen to this packet, and why?
   sluice trace --dst 192.0.2.10            what happens to live packets?
+  sluice show problems                     what is wrong with manifests and Services?
   sluice show counters                     which packets are dropped, and why?
 
 The configuration may also be named by the environment variable SLUICE_CONFIG. Commands that ask a running gateway \
@@ -62,7 +63,11 @@ Examples:
   sluice doctor -o json | jq '.[] | select(.status == \"missing\")'";
 
 pub(super) const SHOW: &str = "\
+`sync` and `problems` ask control, the others the packet path.
+
 Examples:
+  sluice show sync
+  sluice show problems -o json | jq '.[] | select(.level == \"error\")'
   sluice show services
   sluice show backends shop/web
   sluice show flows --address 203.0.113.7 --limit 20

@@ -48,8 +48,12 @@ impl From<GlobalConfigFile> for ConfigFile {
 /// The tables.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Show {
-    /// How the gateway is: generation, flows, buffers, conflicts
+    /// How the packet path is: generation, flows, buffers, conflicts
     Status,
+    /// What control knows, has published, and who has it
+    Sync,
+    /// What is wrong with manifests and Services, by file and line
+    Problems,
     /// Services and the addresses they are reached at
     #[command(visible_alias = "service")]
     Services(What),

@@ -5,6 +5,7 @@ mod flows;
 mod network;
 mod objects;
 mod status;
+mod sync;
 
 pub(crate) use status::version;
 
@@ -24,9 +25,9 @@ const HOME_AND_CLEAR: &str = "\x1b[H\x1b[J";
 
 /// Shows something once, or again and again.
 pub(crate) fn run(args: ShowArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
-    let socket = locate::dataplane_socket(&args.config.into(), global)?;
+    let folder = locate::runtime_dir(&args.config.into(), global)?;
     let Some(seconds) = args.watch else {
-        once(&args.what, &socket, printer)?;
+        once(&args.what, &folder, printer)?;
         return Ok(Exit::Ok);
     };
     let replace = printer.is_table() && std::io::stdout().is_terminal();
@@ -34,23 +35,27 @@ pub(crate) fn run(args: ShowArgs, global: &Global, printer: &Printer) -> Result<
         if replace {
             write(HOME_AND_CLEAR)?;
         }
-        once(&args.what, &socket, printer)?;
+        once(&args.what, &folder, printer)?;
         std::thread::sleep(Duration::from_secs(seconds.into()));
     }
 }
 
-fn once(what: &Show, socket: &Path, printer: &Printer) -> Result<(), Failure> {
-    let mut client = locate::dataplane(socket)?;
+/// Asks who knows, by the sockets in `folder`.
+fn once(what: &Show, folder: &Path, printer: &Printer) -> Result<(), Failure> {
+    let control = || locate::control_in(folder);
+    let dataplane = || locate::dataplane(&locate::dataplane_socket_in(folder));
     match what {
-        Show::Status => status::show(&mut client, printer),
-        Show::Services(which) => objects::services(&mut client, which, printer),
-        Show::Backends(which) => objects::backends(&mut client, which, printer),
-        Show::Flows(filter) => flows::show(&mut client, filter, printer),
-        Show::Ports => network::ports(&mut client, printer),
-        Show::Routes => network::routes(&mut client, printer),
-        Show::Neighbours => network::neighbours(&mut client, printer),
-        Show::Counters(which) => counters::counters(&mut client, which, printer),
-        Show::Lcores => counters::lcores(&mut client, printer),
+        Show::Sync => sync::sync(&mut control()?, printer),
+        Show::Problems => sync::problems(&mut control()?, printer),
+        Show::Status => status::show(&mut dataplane()?, printer),
+        Show::Services(which) => objects::services(&mut dataplane()?, which, printer),
+        Show::Backends(which) => objects::backends(&mut dataplane()?, which, printer),
+        Show::Flows(filter) => flows::show(&mut dataplane()?, filter, printer),
+        Show::Ports => network::ports(&mut dataplane()?, printer),
+        Show::Routes => network::routes(&mut dataplane()?, printer),
+        Show::Neighbours => network::neighbours(&mut dataplane()?, printer),
+        Show::Counters(which) => counters::counters(&mut dataplane()?, which, printer),
+        Show::Lcores => counters::lcores(&mut dataplane()?, printer),
     }
 }
 
@@ -76,6 +81,6 @@ fn rows<T>(
 
 /// An answer to another question than the one that was asked.
 pub(crate) fn unexpected() -> Failure {
-    Failure::new(Exit::Protocol, "the data plane answered something else")
+    Failure::new(Exit::Protocol, "the gateway answered something else")
         .hint("this program and the running one may be of different releases")
 }

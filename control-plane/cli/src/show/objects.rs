@@ -49,7 +49,7 @@ fn service_table(rows: &[ServiceRow]) -> String {
             row.endpoints.to_string(),
         ]);
     }
-    table.render("no Services: see `sluice check FILE` and the log of `sluice control`")
+    table.render("no Services: see `sluice show sync` and `sluice show problems`")
 }
 
 fn backend_table(rows: &[BackendRow]) -> String {

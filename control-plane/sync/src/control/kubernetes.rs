@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use sluice_config::{Config, Kubernetes};
 use tokio::sync::mpsc::Receiver;
 
-use super::latency::{Histogram, Meter};
+use super::addresses::Addresses;
+use super::latency::Meter;
 use super::{Control, ControlError, general, rules, take};
 use crate::Problem;
+use crate::admin::Held;
 use crate::desired::Shrink;
 use crate::kube::{self, KINDS, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
+use sluice_model::ServiceName;
 
 /// Least time between two generations. The first change after a pause goes out at once.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -34,7 +37,7 @@ pub(super) fn run(
 ) -> Result<(), ControlError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ControlError::Start)?;
-    let histogram = Arc::new(Histogram::default());
+    let histogram = Arc::clone(control.board.latency());
     let meter =
         Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
     let now = Instant::now();
@@ -53,7 +56,9 @@ pub(super) fn run(
         oldest: None,
         published: now,
         save_at: None,
+        restored: false,
         news_of_problems: true,
+        addresses: None,
     };
     runtime.block_on(follower.run(config, api, stop));
     let (buckets, sum_us) = histogram.read();
@@ -83,7 +88,11 @@ struct Follower {
     oldest: Option<Instant>,
     published: Instant,
     save_at: Option<Instant>,
+    /// Whether the saved state was taken for a beginning.
+    restored: bool,
     news_of_problems: bool,
+    /// Where address pools are configured.
+    addresses: Option<Addresses>,
 }
 
 impl Follower {
@@ -93,11 +102,17 @@ impl Follower {
         let rules = Arc::new(rules(config));
         tracing::info!("following the API server");
         let (mut news, _tasks) = kube::follow(&client, &rules, api.streaming_lists);
+        if !config.address_pools.is_empty() {
+            self.addresses = Some(Addresses::new(&client, api, &config.node, &config.address_pools));
+        }
         while !stop.load(Ordering::Relaxed) {
             self.wait(&mut news).await;
             self.work();
         }
         self.save();
+        if let Some(addresses) = self.addresses {
+            addresses.end().await;
+        }
     }
 
     /// Serves what was served last, until the API server has been heard.
@@ -107,6 +122,7 @@ impl Follower {
                 let count = saved.services.len();
                 let changes = self.control.desired.restore(saved.services, saved.node.map(Arc::new));
                 self.control.publish(&changes);
+                self.restored = true;
                 tracing::warn!(
                     services = count,
                     "serving the saved state until the API server has been heard"
@@ -157,8 +173,24 @@ impl Follower {
     }
 
     fn take(&mut self, News { kind, at, what }: News) {
+        self.control.board.update(|shown| {
+            let followed = shown.followed.entry(kind).or_default();
+            match what {
+                What::Failed(_) => followed.errors += 1,
+                What::Synced { .. } => followed.lists += 1,
+                What::Changed(..) => {}
+            }
+            if !matches!(what, What::Failed(_)) {
+                followed.last_event = Some(at);
+            }
+        });
         match what {
             What::Changed(changes, problems) => {
+                if let Some(addresses) = &mut self.addresses {
+                    let services = changes.iter().filter(|(key, _)| key.kind == Kind::Service);
+                    services
+                        .for_each(|(key, _)| addresses.changed(ServiceName::new(&key.namespace, &key.name)));
+                }
                 take(&mut self.control.desired, changes);
                 self.oldest.get_or_insert(at);
                 self.news_of_problems |= !problems.is_empty();
@@ -176,6 +208,7 @@ impl Follower {
                     if self.is_complete() {
                         // Only now is known what is no more.
                         self.control.desired.sweep();
+                        self.news_of_problems = true;
                     }
                 }
                 self.oldest.get_or_insert(at);
@@ -194,6 +227,8 @@ impl Follower {
     /// Publishes, saves and reports what is due.
     fn work(&mut self) {
         let now = Instant::now();
+        self.released |= self.held.is_some() && self.control.board.take_release();
+        self.give_addresses(now);
         if self.is_complete() && self.oldest.is_some() && now >= self.published + PAUSE {
             match self.held {
                 Some((_, _, again)) if now < again && !self.released => {}
@@ -206,6 +241,17 @@ impl Follower {
         if std::mem::take(&mut self.news_of_problems) {
             self.report();
         }
+    }
+
+    /// Addresses first: what a Service is given is published with it.
+    fn give_addresses(&mut self, now: Instant) {
+        let complete = self.is_complete();
+        let Some(addresses) = &mut self.addresses else { return };
+        if complete && addresses.decide(&mut self.control.desired) {
+            self.oldest.get_or_insert(now);
+            self.news_of_problems = true;
+        }
+        addresses.write(&self.control.desired, &self.control.server);
     }
 
     fn publish(&mut self, now: Instant) {
@@ -221,11 +267,22 @@ impl Follower {
                 self.released = false;
                 self.news_of_problems |= self.held.take().is_some();
                 self.published = now;
+                let generation = self.control.server.generation();
+                if changes.is_empty()
+                    && generation.0 > 0
+                    && let Some(addresses) = &mut self.addresses
+                {
+                    addresses.published(generation);
+                }
                 // The first generation may well be empty; without it the data plane would wait for ever.
                 if changes.is_empty() && self.control.server.generation().0 > 0 {
+                    self.control.show();
                     return;
                 }
                 let generation = self.control.publish(&changes);
+                if let Some(addresses) = &mut self.addresses {
+                    addresses.published(generation);
+                }
                 self.meter.published(generation, at);
                 self.save_at.get_or_insert(now + LATER);
                 // Two Services may claim one frontend now, or no longer.
@@ -262,7 +319,15 @@ impl Follower {
         );
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
         problems.extend(self.disk.iter().map(|message| general("saved state", message.clone())));
+        problems.extend(self.addresses.iter().flat_map(Addresses::problems));
         problems.extend(self.held.iter().map(|(shrink, _, _)| general("endpoints", shrink.to_string())));
+        let complete = self.is_complete();
+        self.control.board.update(|shown| {
+            shown.complete = complete;
+            shown.stale = self.restored && !complete;
+            shown.held = self.held.map(|(shrink, since, _)| Held { shrink, since });
+            shown.failures.clone_from(&self.failures);
+        });
         self.control.report(problems);
     }
 }

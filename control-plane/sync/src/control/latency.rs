@@ -25,13 +25,27 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    fn record(&self, took: Duration) {
+    /// Counts one.
+    pub fn record(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| us <= *bound).unwrap_or(BOUNDS.len());
         if let Some(counter) = self.buckets.get(bucket) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// The bound of the bucket in which the time lies that so many hundredths of all do not exceed; none where that is
+    /// beyond the last bound, or nothing was counted.
+    pub fn bound_us(&self, hundredths: u64) -> Option<u64> {
+        let (counts, _) = self.read();
+        let all: u64 = counts.iter().sum();
+        let mut below = 0;
+        let bucket = counts.iter().position(|count| {
+            below += count;
+            all > 0 && below * 100 >= all * hundredths
+        });
+        BOUNDS.get(bucket?).copied()
     }
 
     /// Counts by bucket, not cumulative, and the sum in microseconds.
@@ -86,5 +100,7 @@ mod tests {
         }
         let (counts, sum) = histogram.read();
         assert_eq!((counts[0], counts[1], counts[BOUNDS.len()], sum), (2, 1, 1, 10_001_002));
+        assert_eq!([50, 75, 99].map(|n| histogram.bound_us(n)), [Some(500), Some(1_000), None]);
+        assert_eq!(Histogram::default().bound_us(50), None);
     }
 }

@@ -22,6 +22,10 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
         if readable {
             control.publish(&changes);
         }
+        control.board.update(|shown| {
+            shown.complete |= readable;
+            shown.files = Some(folder.files());
+        });
         control.report(folder.problems());
         // A folder that has only just come under watch may have changed before that.
         if watch.follow(folder.folders()) && readable {

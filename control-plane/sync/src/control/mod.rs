@@ -1,23 +1,26 @@
 //! The role itself: follow the source, publish, report; and the same without publishing, for `sluice check`.
 
+mod addresses;
 mod kubernetes;
-mod latency;
+pub mod latency;
 mod manifests;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use sluice_config::{Config, Source};
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::{Change, Generation};
 
+use crate::admin::{Admin, Board, Metrics};
 use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
-use crate::object::Rules;
+use crate::object::{Kind, Rules};
 use crate::{Level, Problem};
 
 /// Why control did not start, or ended.
@@ -34,6 +37,14 @@ pub enum ControlError {
     /// The feed's socket.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The admin socket.
+    #[error("admin socket {}: {source}", path.display())]
+    Admin {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The event loop or a thread.
     #[error("cannot start: {0}")]
     Start(#[source] io::Error),
@@ -72,11 +83,25 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         std::fs::create_dir_all(path).map_err(failed)?;
     }
     let options = ServerOptions { gid: config.group, ..ServerOptions::default() };
+    // The feed's socket comes first: where another control serves it, that one keeps its admin socket too.
+    let server = Arc::new(Server::bind(&config.feed_socket(), options)?);
+    let board = Arc::new(Board::new(&config.source));
+    let path = config.admin_socket("control");
+    let _admin = Admin::start(&path, config.group, Arc::clone(&board), Arc::clone(&server))
+        .map_err(|source| ControlError::Admin { path, source })?;
+    let _pages = match config.metrics.control {
+        Some(address) => {
+            let metrics = Metrics::new(Arc::clone(&board), Arc::clone(&server));
+            Some(sluice_observe::role::serve(Arc::new(metrics), address).map_err(ControlError::Start)?)
+        }
+        None => None,
+    };
     let control = Control {
-        server: Arc::new(Server::bind(&config.feed_socket(), options)?),
+        server,
+        board,
         desired: Desired::new(config.settings.clone()),
         health: HealthChecks::default(),
-        reported: Vec::new(),
+        reported: Arc::default(),
     };
     match &config.source {
         Source::Manifests(root) => manifests::run(config, root, control, stop),
@@ -88,23 +113,43 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
 /// What both sources lead to.
 struct Control {
     server: Arc<Server>,
+    board: Arc<Board>,
     desired: Desired,
     health: HealthChecks,
     /// Problems as they were told last.
-    reported: Vec<Problem>,
+    reported: Arc<Vec<Problem>>,
 }
 
 impl Control {
     /// Puts changes into effect; the generation that has them.
     fn publish(&mut self, changes: &[Change]) -> Generation {
+        let before = self.server.generation();
         publish(&self.server, changes);
         self.health.follow(changes, &self.desired);
-        self.server.generation()
+        let generation = self.server.generation();
+        if generation != before {
+            self.board.update(|shown| shown.published = Some(Instant::now()));
+        }
+        self.show();
+        generation
+    }
+
+    /// Writes down how many objects there are, for whoever looks.
+    fn show(&self) {
+        let desired = &self.desired;
+        let (services, slices) = desired.counts();
+        let node = usize::from(desired.node().is_some());
+        let objects = [(Kind::Node, node), (Kind::Service, services), (Kind::EndpointSlice, slices)];
+        self.board.update(|shown| {
+            shown.objects = objects.into();
+            shown.services = desired.published();
+        });
     }
 
     /// Says what is new among the problems, and what is no more.
     fn report(&mut self, mut problems: Vec<Problem>) {
-        problems.extend(self.desired.conflicts().iter().map(conflict));
+        let conflicts = self.desired.conflicts();
+        problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
         for problem in problems.iter().filter(|problem| !before.iter().any(|other| problem.is_same(other))) {
             match problem.level {
@@ -118,7 +163,12 @@ impl Control {
                 tracing::info!("mended: {problem}");
             }
         }
-        self.reported = problems;
+        self.reported = Arc::new(problems);
+        self.show();
+        self.board.update(|shown| {
+            shown.conflicts = conflicts.len();
+            shown.problems = Arc::clone(&self.reported);
+        });
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Desired {
     slices: HashMap<SliceName, Arc<SliceObject>>,
     /// Which slices each Service has; ordered, so that merging them has one outcome.
     slices_of: HashMap<ServiceName, BTreeSet<SliceName>>,
+    /// Load-balancer addresses that this gateway has given out; they count, and not the status.
+    assigned: HashMap<ServiceName, Vec<std::net::IpAddr>>,
     dirty: BTreeSet<ServiceName>,
     published: HashMap<ServiceName, Service>,
     /// Endpoints of all that is published which take connections.
@@ -74,6 +76,7 @@ impl Desired {
             services: HashMap::new(),
             slices: HashMap::new(),
             slices_of: HashMap::new(),
+            assigned: HashMap::new(),
             dirty: BTreeSet::new(),
             published: HashMap::new(),
             usable: 0,
@@ -175,6 +178,32 @@ impl Desired {
         Ok(self.take_changes())
     }
 
+    /// Gives a Service these load-balancer addresses in place of those of its status; none: what the status says.
+    pub fn assign(&mut self, name: &ServiceName, addresses: Option<Vec<std::net::IpAddr>>) {
+        let changed = match addresses {
+            Some(addresses) => self.assigned.insert(name.clone(), addresses.clone()) != Some(addresses),
+            None => self.assigned.remove(name).is_some(),
+        };
+        if changed {
+            self.dirty.insert(name.clone());
+        }
+    }
+
+    /// From here on statuses alone say which load-balancer addresses there are.
+    pub fn unassign(&mut self) {
+        self.dirty.extend(self.assigned.drain().map(|(name, _)| name));
+    }
+
+    /// All Services, as they were last applied.
+    pub fn objects(&self) -> impl Iterator<Item = &ServiceObject> {
+        self.services.values().map(Arc::as_ref)
+    }
+
+    /// A Service, as it was last applied.
+    pub fn object(&self, name: &ServiceName) -> Option<&ServiceObject> {
+        self.services.get(name).map(Arc::as_ref)
+    }
+
     /// Whether there may be something to tell.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || self.published_settings.as_ref() != Some(&self.settings())
@@ -244,6 +273,11 @@ impl Desired {
         self.claims.conflicts(&self.published)
     }
 
+    /// How many Services there are as of the last [`take_changes`](Self::take_changes).
+    pub fn published(&self) -> usize {
+        self.published.len()
+    }
+
     /// How many Services, and EndpointSlices with a Service, there are.
     pub fn counts(&self) -> (usize, usize) {
         (self.services.len(), self.slices.len())
@@ -256,6 +290,9 @@ impl Desired {
 
     fn join(&self, name: &ServiceName) -> Option<Service> {
         let mut service = self.services.get(name)?.service.clone()?;
+        if let Some(addresses) = self.assigned.get(name) {
+            service.load_balancer_ips.clone_from(addresses);
+        }
         let slices: Vec<&SliceObject> = self
             .slices_of
             .get(name)
