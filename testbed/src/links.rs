@@ -15,7 +15,8 @@ use crate::topology::Testbed;
 /// # Errors
 /// Those of `ip`; a TAP that does not come within ten seconds is one that `ip` cannot find.
 pub fn attach_taps(bed: &Testbed, uplink: &str, cluster: &str) -> Result<(), RunError> {
-    for tap in [uplink, cluster] {
+    // The kernel interfaces come when the ports are open: a TAP that moves before fails its driver.
+    for tap in [uplink, cluster, "sl-uplink", "sl-cluster"] {
         eventually(Duration::from_secs(20), || bed.gateway.ip(&format!("link show {tap}")).ok());
     }
     bed.gateway.ip(&format!("link set {uplink} netns {}", bed.client.name()))?;

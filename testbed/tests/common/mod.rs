@@ -67,7 +67,22 @@ impl Lab {
 
     /// `services` are more lines of the configuration's `services`.
     pub fn with(ports: Ports, services: &str, manifests: &[ServiceManifest]) -> Self {
+        Self::set_up(ports, services, manifests, |_| {})
+    }
+
+    /// As [`Lab::start`], with something done in the topology before the gateway starts.
+    pub fn with_setup(manifests: &[ServiceManifest], before: impl FnOnce(&Testbed)) -> Self {
+        Self::set_up(Ports::Tap, "", manifests, before)
+    }
+
+    fn set_up(
+        ports: Ports,
+        services: &str,
+        manifests: &[ServiceManifest],
+        before: impl FnOnce(&Testbed),
+    ) -> Self {
         let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
+        before(&bed);
         let folder = bed.folder().join("manifests");
         std::fs::create_dir_all(&folder).unwrap();
         for manifest in manifests {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{Exposition, Kind, Label};
 
 /// Adds which program this is; `more` are labels beside the role and the release.
@@ -15,10 +17,9 @@ pub fn build(out: &mut Exposition, role: &str, version: &str, more: &[Label<'_>]
 /// Adds start time, CPU time, memory and open files of this process. What cannot be read is left out.
 pub fn process(out: &mut Exposition) {
     if let Some(Stat { started, cpu, resident, threads }) = stat() {
-        if let Some(started) = started {
-            let help = "When the process started, in seconds since 1970.";
-            out.single("process_start_time_seconds", Kind::Gauge, help, started);
-        }
+        let help = "When the process started, in seconds since 1970.";
+        // To a hundredth, as the kernel has it: otherwise each scrape would tell another time.
+        out.single("process_start_time_seconds", Kind::Gauge, help, (started * 100.0).round() / 100.0);
         let help = "User and system CPU time, in seconds.";
         out.single("process_cpu_seconds_total", Kind::Counter, help, cpu);
         out.single("process_resident_memory_bytes", Kind::Gauge, "Resident memory, in bytes.", resident);
@@ -30,13 +31,13 @@ pub fn process(out: &mut Exposition) {
 }
 
 struct Stat {
-    started: Option<f64>,
+    started: f64,
     cpu: f64,
     resident: u64,
     threads: u64,
 }
 
-/// proc_pid_stat(5) and proc_stat(5).
+/// proc_pid_stat(5).
 fn stat() -> Option<Stat> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     // The program's name may have blanks and parentheses of its own.
@@ -45,12 +46,13 @@ fn stat() -> Option<Stat> {
     // Numbered from 1, with process id and name before these.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let ticks = rustix::param::clock_ticks_per_second() as f64;
-    let boot = fs::read_to_string("/proc/stat").ok().and_then(|text| {
-        text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse::<u64>().ok()
-    });
-    let since_boot = field(22)? as f64 / ticks;
+    let seconds = |clock| {
+        let time = clock_gettime(clock);
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    };
+    let booted = seconds(ClockId::Realtime) - seconds(ClockId::Boottime);
     Some(Stat {
-        started: boot.map(|boot| boot as f64 + since_boot),
+        started: booted + field(22)? as f64 / ticks,
         cpu: (field(14)? + field(15)?) as f64 / ticks,
         resident: field(24)? * rustix::param::page_size() as u64,
         threads: field(20)?,

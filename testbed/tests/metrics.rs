@@ -1,0 +1,163 @@
+//! Metrics and health of both roles of a running gateway, as Prometheus would read them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+#[path = "../../dataplane/observe/tests/strict/mod.rs"]
+mod strict;
+
+use std::time::Duration;
+
+use common::*;
+use rustix::process::Signal;
+use sluice_testbed::client::eventually;
+use strict::Metrics;
+
+const DATAPLANE: &str = "127.0.0.1:9471";
+const CONTROL: &str = "127.0.0.1:9472";
+const SOON: Duration = Duration::from_secs(10);
+
+/// What `curl` gets in the gateway's namespace: the status, 0 where nobody listens, and the body.
+fn fetch(lab: &Lab, role: &str, path: &str, options: &[&str]) -> (u16, String) {
+    let mut command = lab.bed.gateway.command("curl");
+    command.args(["-sS", "-m", "5", "-w", "\n%{http_code} %{content_type}"]).args(options);
+    let output = command.arg(format!("http://{role}{path}")).output().expect("make test installs curl");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, last) = text.rsplit_once('\n').unwrap();
+    let (status, kind) = last.split_once(' ').unwrap();
+    if path == "/metrics" && status == "200" {
+        assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    }
+    (status.parse().unwrap(), body.to_owned())
+}
+
+fn scrape(lab: &Lab, role: &str) -> Metrics {
+    let (status, text) = fetch(lab, role, "/metrics", &[]);
+    assert_eq!(status, 200, "{text}\n{}", lab.gateway.log());
+    Metrics::parse(&text)
+}
+
+fn is(lab: &Lab, role: &str, path: &str, status: u16) {
+    let seen = eventually(SOON, || (fetch(lab, role, path, &[]).0 == status).then_some(()));
+    assert!(seen.is_some(), "{role}{path}: {:?}\n{}", fetch(lab, role, path, &[]), lab.gateway.log());
+}
+
+#[test]
+fn a_request_moves_the_counters_of_the_data_plane() {
+    let lab = Lab::start(&[web_ab()]);
+    let before = scrape(&lab, DATAPLANE);
+    lab.must_get(VIP);
+    let moved = eventually(SOON, || {
+        let after = scrape(&lab, DATAPLANE);
+        let by = |name: &str, labels: &[(&str, &str)]| after.sum(name, labels) - before.sum(name, labels);
+        let uplink = [("port", "uplink"), ("device", "port")];
+        let cluster = [("port", "cluster"), ("device", "port")];
+        (by("sluice_events_total", &[("event", "received"), ("lcore", "0")]) >= 8.0
+            && by("sluice_port_received_packets_total", &uplink) >= 4.0
+            && by("sluice_port_sent_packets_total", &cluster) >= 4.0
+            && by("sluice_port_sent_bytes_total", &uplink) > 250.0
+            && by("sluice_lcore_busy_turns_total", &[("lcore", "0")]) >= 1.0
+            && after.sum("sluice_flows", &[]) >= 1.0)
+            .then_some(after)
+    });
+    let after = moved.unwrap_or_else(|| panic!("{}", fetch(&lab, DATAPLANE, "/metrics", &[]).1));
+    for (name, expected) in [
+        ("sluice_ready", 1.0),
+        ("sluice_feed_connected", 1.0),
+        ("sluice_services", 1.0),
+        ("sluice_flow_capacity", 65536.0),
+        ("sluice_frontend_conflicts", 0.0),
+        ("sluice_huge_pages", 0.0),
+    ] {
+        assert_eq!(after.sum(name, &[]), expected, "{name}");
+    }
+    assert!(after.sum("sluice_generation", &[]) >= 1.0);
+    assert_eq!(after.sum("sluice_lcore_generation", &[]), after.sum("sluice_generation", &[]));
+    let free = after.sum("sluice_packet_buffers_free", &[]);
+    assert!(free > 0.0 && free < after.sum("sluice_packet_buffers", &[]));
+    assert_eq!(after.sum("sluice_build_info", &[("role", "dataplane")]), 1.0);
+    assert_eq!(after.sum("sluice_lcore_info", &[("lcore", "0"), ("cpu", "1")]), 1.0);
+    // What nobody serves is a drop with a reason, or a refusal; here: an address of the service networks that none has.
+    let dropped = |metrics: &Metrics| metrics.sum("sluice_dropped_packets_total", &[]);
+    let before = dropped(&after);
+    assert!(lab.get("10.96.9.9:80").is_err());
+    let counted = eventually(SOON, || (dropped(&scrape(&lab, DATAPLANE)) > before).then_some(()));
+    assert!(counted.is_some(), "{}", lab.counters());
+    assert!(after.len() < 2000, "{} series", after.len());
+}
+
+#[test]
+fn control_says_what_it_knows_and_who_works_by_it() {
+    let lab = Lab::start(&[web_ab()]);
+    let one = |name: &str, labels: &[(&str, &str)], expected: f64| {
+        let seen = eventually(SOON, || {
+            let metrics = scrape(&lab, CONTROL);
+            (metrics.sum(name, labels) == expected).then_some(())
+        });
+        assert!(
+            seen.is_some(),
+            "{name}{labels:?} is not {expected}: {}",
+            fetch(&lab, CONTROL, "/metrics", &[]).1
+        );
+    };
+    one("sluice_build_info", &[("role", "control")], 1.0);
+    one("sluice_objects", &[("kind", "Service")], 1.0);
+    one("sluice_kind_synced", &[("kind", "Service")], 1.0);
+    one("sluice_services", &[], 1.0);
+    one("sluice_problems", &[("level", "error")], 0.0);
+    one("sluice_subscribers", &[("name", "dataplane")], 1.0);
+    let metrics = scrape(&lab, CONTROL);
+    let generation = metrics.sum("sluice_generation", &[]);
+    one("sluice_subscriber_generation", &[("name", "dataplane")], generation);
+    // A new generation is acknowledged, and one more file has been read.
+    lab.write(&web());
+    one("sluice_subscriber_generation", &[("name", "dataplane")], generation + 1.0);
+    std::fs::write(lab.manifests.join("bad.yaml"), "apiVersion: v1\nkind: Service\nmetadata: 7\n").unwrap();
+    one("sluice_problems", &[("level", "error")], 1.0);
+    one("sluice_manifest_files", &[], 2.0);
+}
+
+#[test]
+fn pages_are_for_looking_only_and_health_follows_the_roles() {
+    let lab = Lab::start(&[web_ab()]);
+    for role in [DATAPLANE, CONTROL] {
+        for path in ["/healthz", "/readyz"] {
+            is(&lab, role, path, 200);
+        }
+        assert_eq!(fetch(&lab, role, "/metrics", &["-X", "POST", "-d", "x=1"]).0, 405);
+        assert_eq!(fetch(&lab, role, "/secret", &[]).0, 404);
+        let (status, body) = fetch(&lab, role, "/metrics", &["-I"]);
+        assert!(status == 200 && !body.contains("# HELP"), "{body}");
+        let port = role.rsplit_once(':').unwrap().1;
+        // Loopback alone.
+        assert_eq!(fetch(&lab, &format!("198.51.100.10:{port}"), "/metrics", &[]).0, 0);
+    }
+    // Without control the data plane goes on, and says that it is on its own.
+    let control = lab.gateway.child_of_role("control").unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(control).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::STOP).unwrap();
+    lab.must_get(VIP);
+    is(&lab, DATAPLANE, "/readyz", 200);
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    // Started anew by the supervisor.
+    is(&lab, CONTROL, "/readyz", 200);
+}
+
+#[test]
+fn a_port_that_is_taken_keeps_no_role_from_its_work_and_is_had_later() {
+    let lab = Lab::with_setup(&[web_ab()], |bed| {
+        // As another program would that was there first.
+        bed.gateway.enter(|| {
+            let taken = std::net::TcpListener::bind(DATAPLANE).unwrap();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_secs(15));
+                drop(taken);
+            });
+        });
+    });
+    lab.must_get(VIP);
+    assert!(lab.gateway.log().contains("metrics cannot be served"), "{}", lab.gateway.log());
+    let served = eventually(Duration::from_secs(60), || {
+        (fetch(&lab, DATAPLANE, "/readyz", &[]).0 == 200).then_some(())
+    });
+    assert!(served.is_some(), "{}", lab.gateway.log());
+}
