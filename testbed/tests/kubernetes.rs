@@ -239,3 +239,39 @@ fn losing_most_endpoints_at_once_is_held_back_for_a_while() {
     eprintln!("released {:?} after it was held", start.elapsed());
     assert!(start.elapsed() > Duration::from_secs(2));
 }
+
+#[test]
+fn load_balancer_services_get_addresses_of_a_pool_and_their_status_once_they_are_forwarded() {
+    let pools = "  address_pools:\n    - { name: public, addresses: [203.0.113.10-203.0.113.11] }\n";
+    let lab = KubeLab::with(pools);
+    lab.apply(&web_a());
+    lab.answered_by(VIP, "a");
+    let status = |name: &str| {
+        lab.kubectl(&["get", "service", name, "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"])
+    };
+    let written = eventually(SOON, || (status("web") == "203.0.113.10").then_some(()));
+    assert!(written.is_some(), "the status says {:?}\n{}", status("web"), lab.lab.gateway.log());
+    // One more fits, a third does not, and is told so; it gets the address of the first when that goes.
+    for name in ["second", "third"] {
+        lab.kubectl(&["create", "service", "loadbalancer", name, "--tcp=80:8080"]);
+    }
+    let second = eventually(SOON, || (status("second") == "203.0.113.11").then_some(()));
+    assert!(second.is_some(), "{:?}", status("second"));
+    let told = eventually(SOON, || {
+        let events = lab.kubectl(&["get", "events.events.k8s.io", "-o", "jsonpath={.items[*].reason}"]);
+        events.contains("AddressPoolExhausted").then_some(())
+    });
+    assert!(told.is_some(), "no Event\n{}", lab.lab.gateway.log());
+    lab.kubectl(&["delete", "service", "second"]);
+    assert!(eventually(SOON, || (status("third") == "203.0.113.11").then_some(())).is_some());
+    // Another type gives the address back.
+    lab.kubectl(&["patch", "service", "third", "-p", r#"{"spec":{"type":"ClusterIP"}}"#]);
+    assert!(eventually(SOON, || status("third").is_empty().then_some(())).is_some(), "{:?}", status("third"));
+    // A new control keeps what was given.
+    let control = lab.lab.gateway.child_of_role("control").unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(control).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(status("web"), "203.0.113.10");
+    lab.answered_by(VIP, "a");
+}

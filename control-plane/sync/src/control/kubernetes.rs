@@ -325,6 +325,7 @@ impl Follower {
         self.control.board.update(|shown| {
             shown.complete = complete;
             shown.stale = self.restored && !complete;
+            shown.leader = self.addresses.as_ref().map(Addresses::leads);
             shown.held = self.held.map(|(shrink, since, _)| Held { shrink, since });
             shown.failures.clone_from(&self.failures);
         });

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 pub use client::{ClientError, client};
 
 use crate::folder::ObjectChange;
-use crate::object::{self, Key, Kind, Object, Parsed, Rules};
+use crate::object::{self, Asks, Key, Kind, Object, Parsed, Rules};
 use crate::{FieldProblem, Problem};
 use watch::Spec;
 
@@ -69,7 +69,15 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
             streaming,
             parse: Box::new(move |service: core::Service| {
                 let key = key_of(Kind::Service, &service.metadata);
-                let parsed = object::service(&service, &of_rules);
+                let parsed = object::service(&service, &of_rules).map(|mut parsed| {
+                    let wish = crate::pools::wish(&service, &of_rules);
+                    let shown = crate::status::Shown::of(&service);
+                    if wish.object.is_some() || !shown.says(&[]) {
+                        parsed.object.asks = Some(Box::new(Asks { wish: wish.object, shown }));
+                    }
+                    parsed.problems.extend(wish.problems);
+                    parsed
+                });
                 (key, parsed.map(|p| with(p, |s| Object::Service(Arc::new(s)))))
             }),
         },

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sluice_model::Service;
 
 pub use node::{NodeObject, node};
-pub use service::{Rules, ServiceObject, service};
+pub use service::{Asks, Rules, ServiceObject, service};
 pub use slice::{SliceObject, SlicePort, endpoint_slice};
 
 use crate::FieldProblem;

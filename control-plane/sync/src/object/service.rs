@@ -36,6 +36,17 @@ pub struct ServiceObject {
     pub name: ServiceName,
     /// All of it but the endpoints; none where it has no frontends of ours: ExternalName, headless, another proxy's.
     pub service: Option<Service>,
+    /// What it asks for of address pools, and what its status says; only of an API server's.
+    pub asks: Option<Box<Asks>>,
+}
+
+/// What a Service asks for, beside being served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asks {
+    /// Addresses; none where they are not ours to give.
+    pub wish: Option<crate::pools::Wish>,
+    /// What its status says.
+    pub shown: crate::status::Shown,
 }
 
 /// Parses a Service.
@@ -85,7 +96,7 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         service.check().map_err(|error| FieldProblem::new("spec", error.to_string()))?;
         Some(service)
     };
-    Ok(Parsed { object: ServiceObject { name, service }, problems })
+    Ok(Parsed { object: ServiceObject { name, service, asks: None }, problems })
 }
 
 /// No list is longer than the data plane takes. One that is would have it refuse all that comes with it.
