@@ -108,7 +108,8 @@ struct Plane {
 
 impl Plane {
     fn new(folder: &Path) -> Self {
-        let subscriber = Subscriber::new(&folder.join("feed.sock"), "bench", Kinds::SERVICES.and(Kinds::SETTINGS));
+        let subscriber =
+            Subscriber::new(&folder.join("feed.sock"), "bench", Kinds::SERVICES.and(Kinds::SETTINGS));
         Self { subscriber, publisher: Publisher::new(), services: 0, changes: 0 }
     }
 
