@@ -1,5 +1,6 @@
 //! What is wrong with an object, and where.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -50,13 +51,16 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Whether `other` says the same, wherever it stands: a problem that only moved is no news.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.file == other.file
-            && self.object == other.object
-            && self.field == other.field
-            && self.message == other.message
+    /// What it says, wherever it stands: a problem that only moved is no news.
+    fn words(&self) -> [&str; 4] {
+        [&self.file, &self.object, &self.field, &self.message]
     }
+}
+
+/// Those of `now` which `before` did not say. Of a folder of foreign objects there may be tens of thousands.
+pub(crate) fn news<'a>(before: &[Problem], now: &'a [Problem]) -> Vec<&'a Problem> {
+    let known: HashSet<[&str; 4]> = before.iter().map(Problem::words).collect();
+    now.iter().filter(|problem| !known.contains(&problem.words())).collect()
 }
 
 impl fmt::Display for Problem {
@@ -74,5 +78,47 @@ impl fmt::Display for Problem {
             }
         }
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(file: &str, line: u64, message: &str) -> Problem {
+        Problem {
+            file: file.to_owned(),
+            line,
+            object: "Service shop/web".to_owned(),
+            field: "spec.type".to_owned(),
+            level: Level::Error,
+            message: message.to_owned(),
+        }
+    }
+
+    fn told(before: &[Problem], now: &[Problem]) -> Vec<String> {
+        news(before, now).into_iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_moved_is_no_news_and_what_reads_otherwise_is() {
+        let before = [problem("a.yaml", 3, "wrong")];
+        assert_eq!(told(&before, &[problem("a.yaml", 9, "wrong")]), [""; 0]);
+        assert_eq!(
+            told(&before, &[problem("a.yaml", 3, "worse"), problem("b.yaml", 3, "wrong"), before[0].clone()]),
+            ["a.yaml:3: Service shop/web: spec.type: worse", "b.yaml:3: Service shop/web: spec.type: wrong"]
+        );
+        assert_eq!(told(&[], &before).len(), 1);
+        assert_eq!(told(&before, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn very_many_problems_are_compared_in_no_time() {
+        let many: Vec<Problem> =
+            (0..100_000).map(|n| problem(&format!("manifest-{n:06}.yaml"), 1, "skipped")).collect();
+        let start = std::time::Instant::now();
+        assert_eq!(news(&many, &many).len(), 0);
+        // One with each would take a minute.
+        assert!(start.elapsed() < std::time::Duration::from_secs(10), "{:?}", start.elapsed());
     }
 }

@@ -21,6 +21,7 @@ use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
 use crate::object::{Kind, Rules};
+use crate::problem::news;
 use crate::{Level, Problem};
 
 /// Why control did not start, or ended.
@@ -151,14 +152,14 @@ impl Control {
         let conflicts = self.desired.conflicts();
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
-        for problem in problems.iter().filter(|problem| !before.iter().any(|other| problem.is_same(other))) {
+        for problem in news(before, &problems) {
             match problem.level {
                 Level::Error => tracing::error!("{problem}"),
                 Level::Warning => tracing::warn!("{problem}"),
                 Level::Note => tracing::info!("{problem}"),
             }
         }
-        for problem in before.iter().filter(|problem| !problems.iter().any(|other| problem.is_same(other))) {
+        for problem in news(&problems, before) {
             if problem.level == Level::Error {
                 tracing::info!("mended: {problem}");
             }
