@@ -32,11 +32,22 @@ impl Gateway {
     /// # Errors
     /// [`RunError::Start`].
     pub fn start(bed: &Testbed, role: &str, config: &Path) -> Result<Self, RunError> {
+        Self::start_by(bed, &[], role, config)
+    }
+
+    /// As [`Gateway::start`], by a program that becomes it, such as `setpriv`.
+    ///
+    /// # Errors
+    /// [`RunError::Start`].
+    pub fn start_by(bed: &Testbed, by: &[&str], role: &str, config: &Path) -> Result<Self, RunError> {
         let log = bed.folder().join(format!("{role}.log"));
         let open = || std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let start = |source| RunError::Start { program: format!("sluice {role}"), source };
-        let mut command = bed.gateway.command(&binary().to_string_lossy());
-        command.args([role, "-c"]).arg(config).stdin(Stdio::null());
+        let binary = binary().to_string_lossy().into_owned();
+        let line: Vec<&str> = by.iter().copied().chain([binary.as_str(), role, "-c"]).collect();
+        let (program, arguments) = line.split_first().unwrap_or((&"", &[]));
+        let mut command = bed.gateway.command(program);
+        command.args(arguments).arg(config).stdin(Stdio::null());
         command.stdout(open().map_err(start)?).stderr(open().map_err(start)?);
         let child = command.spawn().map_err(start)?;
         Ok(Self { child, log })

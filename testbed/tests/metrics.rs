@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use common::*;
 use rustix::process::Signal;
+use sluice_testbed::Testbed;
 use sluice_testbed::client::eventually;
+use sluice_testbed::cluster::{Options, User};
+use sluice_testbed::gateway::binary;
 use strict::Metrics;
 
 const DATAPLANE: &str = "127.0.0.1:9471";
@@ -160,4 +163,45 @@ fn a_port_that_is_taken_keeps_no_role_from_its_work_and_is_had_later() {
         (fetch(&lab, DATAPLANE, "/readyz", &[]).0 == 200).then_some(())
     });
     assert!(served.is_some(), "{}", lab.gateway.log());
+}
+
+#[test]
+fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
+    let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
+    let cluster = Options::default().in_namespace(&bed.gateway).controllers(&[]).start().unwrap();
+    let kubeconfig = cluster.kubeconfig(User::Sluice);
+    // For longer than the test lasts.
+    let source = format!("kubernetes: {{ kubeconfig: {}, shrink_hold: 3600 }}", kubeconfig.display());
+    let lab = Lab::over(bed, Ports::Tap, &source, "");
+    let becomes = |name: &str, labels: &[(&str, &str)], holds: fn(f64) -> bool| {
+        let value = || scrape(&lab, CONTROL).sum(name, labels);
+        let seen = eventually(Duration::from_secs(30), || holds(value()).then_some(()));
+        assert!(seen.is_some(), "{name}{labels:?} is {}: {}", value(), lab.gateway.log());
+    };
+    is(&lab, CONTROL, "/readyz", 200);
+    let many = (1..=30).fold(web(), |web, n| web.endpoint(&format!("10.244.9.{n}")));
+    cluster.apply(&many.endpoint(POD_A).yaml()).unwrap();
+    for kind in ["Service", "EndpointSlice", "Node"] {
+        becomes("sluice_kind_synced", &[("kind", kind)], |value| value == 1.0);
+        becomes("sluice_kind_lists_total", &[("kind", kind)], |value| value == 1.0);
+    }
+    becomes("sluice_objects", &[("kind", "EndpointSlice")], |value| value >= 1.0);
+    becomes("sluice_publish_latency_seconds", &[("le", "+Inf")], |value| value >= 1.0);
+    becomes("sluice_stale", &[], |value| value == 0.0);
+    let mut release = lab.bed.gateway.command(&binary().to_string_lossy());
+    let refused = release.args(["release", "-c"]).arg(&lab.config).output().unwrap();
+    assert_eq!(refused.status.code(), Some(69), "there is nothing to release: {refused:?}");
+
+    cluster.kubectl(&["delete", "endpointslices", "--all"]).unwrap();
+    becomes("sluice_held_endpoints", &[], |value| value >= 31.0);
+    becomes("sluice_problems", &[("level", "error")], |value| value >= 1.0);
+    assert!(lab.cli(&["show", "sync"]).contains("sluice release"), "{}", lab.cli(&["show", "sync"]));
+    lab.cli(&["release"]);
+    becomes("sluice_held_endpoints", &[], |value| value == 0.0);
+    let refused = eventually(SOON, || {
+        lab.get(CLUSTER_IP).is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused).then_some(())
+    });
+    assert!(refused.is_some(), "{:?}\n{}", lab.get(CLUSTER_IP), lab.gateway.log());
+    let status = lab.cli(&["show", "sync", "-o", "json"]);
+    assert!(status.contains("\"held\": null") && status.contains("\"p99_within_us\""), "{status}");
 }

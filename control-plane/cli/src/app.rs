@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Printer};
-use crate::{check, doctor, explain, generate, role, show, supervise, trace, version};
+use crate::{check, doctor, explain, generate, release, role, show, supervise, trace, version};
 
 /// The whole program.
 pub(crate) fn main() -> Exit {
@@ -38,6 +38,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args, &printer),
         Command::Doctor(config) => doctor::run(&config, &global, &printer),
         Command::Show(args) => show::run(args, &global, &printer),
+        Command::Release(config) => release::run(&config, &global),
         Command::Explain(args) => explain::run(&args, &global, &printer),
         Command::Trace(args) => trace::run(&args, &global),
         Command::Version(config) => version::run(&config, &global, &printer),

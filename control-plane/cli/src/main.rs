@@ -11,6 +11,7 @@ mod locate;
 mod logging;
 mod output;
 mod problem;
+mod release;
 mod role;
 mod show;
 mod signals;

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sluice_testbed::client::{eventually, get};
@@ -95,6 +95,17 @@ impl Lab {
 
     /// A gateway with pods A and B in a topology that is there already, on this source.
     pub fn over(bed: Testbed, ports: Ports, source: &str, services: &str) -> Self {
+        Self::started(bed, ports, source, services, |bed, config| Gateway::start(bed, "run", config).unwrap())
+    }
+
+    /// As [`Lab::over`], with the gateway that `start` starts.
+    pub fn started(
+        bed: Testbed,
+        ports: Ports,
+        source: &str,
+        services: &str,
+        start: impl FnOnce(&Testbed, &Path) -> Gateway,
+    ) -> Self {
         let folder = bed.folder().join("manifests");
         let config = bed.folder().join("gateway.yaml");
         std::fs::write(&config, configuration(&bed, ports, source, services)).unwrap();
@@ -104,7 +115,7 @@ impl Lab {
         if ports == Ports::Veth {
             links::attach_veths(&bed).unwrap();
         }
-        let gateway = Gateway::start(&bed, "run", &config).unwrap();
+        let gateway = start(&bed, &config);
         if ports == Ports::Tap
             && let Err(error) = links::attach_taps(&bed, "dtap0", "dtap1")
         {

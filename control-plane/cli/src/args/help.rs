@@ -74,6 +74,15 @@ Examples:
   sluice show counters --watch 2
   sluice show ports -o json | jq '.[].device_counters'";
 
+pub(super) const RELEASE: &str = "\
+A state that takes away over half of all endpoints in one step may be a mistake: control holds it back and says so, until \
+it is released here, or has been held for as long as the configuration's `source.kubernetes.shrink_hold`. Ends with 69 \
+where nothing is held back.
+
+Examples:
+  sluice show sync     what is held back, and since when?
+  sluice release";
+
 pub(super) const EXPLAIN: &str = "\
 Asks the running gateway what its tables would do with the first packet of a connection: which Service and port, \
 which policy and source ranges, which endpoints are considered and which one this client gets, whether the source is \

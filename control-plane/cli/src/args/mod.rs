@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Show what a running gateway knows
     #[command(after_help = help::SHOW)]
     Show(ShowArgs),
+    /// Let a loss of endpoints through that control holds back
+    #[command(after_help = help::RELEASE)]
+    Release(ConfigFile),
     /// Say what would happen to a packet, and why
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),

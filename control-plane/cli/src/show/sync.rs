@@ -45,8 +45,31 @@ fn text(status: &SyncStatus) -> String {
         Some(seconds) => format!("{}, published {} s ago", status.generation.0, count(seconds)),
         None => "none yet".to_owned(),
     };
-    let complete = if status.complete { yes(true) } else { "not yet: some objects are not known".to_owned() };
-    for (what, value) in [
+    let complete = match (status.complete, status.stale) {
+        (true, _) => yes(true),
+        (false, true) => "no: the saved state is served, until the API server has been heard".to_owned(),
+        (false, false) => "not yet: some objects are not known".to_owned(),
+    };
+    let latency = status.latency.map(|latency| {
+        let within =
+            |us: Option<u64>| us.map_or("over 5 s".to_owned(), |us| format!("within {}", milliseconds(us)));
+        format!(
+            "{} on the mean, half {}, 99 of 100 {} ({} measured)",
+            milliseconds(latency.mean_us),
+            within(latency.p50_within_us),
+            within(latency.p99_within_us),
+            count(latency.count)
+        )
+    });
+    let held = status.held.map(|held| {
+        format!(
+            "{} of {} endpoints would be left, for {} s now: `sluice release` lets it through",
+            count(held.after),
+            count(held.before),
+            count(held.seconds)
+        )
+    });
+    let rows = [
         (
             "control",
             format!("sluice {}, process {}, for {} s", status.sluice, status.pid, status.uptime_seconds),
@@ -56,10 +79,22 @@ fn text(status: &SyncStatus) -> String {
         ("generation", generation),
         ("services published", count(status.services)),
         ("problems", problem_words(status)),
-    ] {
+    ];
+    let more = [
+        ("manifest files", status.manifest_files.map(count)),
+        ("held back", held),
+        ("writes statuses", status.leader.map(yes)),
+        ("from event to lcore", latency),
+    ];
+    let more = more.into_iter().filter_map(|(what, value)| Some((what, value?)));
+    for (what, value) in rows.into_iter().chain(more) {
         table.row([what.to_owned(), value]);
     }
     [table.render(""), kinds(status), subscribers(status)].join("\n")
+}
+
+fn milliseconds(us: u64) -> String {
+    format!("{}.{} ms", us / 1000, us % 1000 / 100)
 }
 
 fn problem_words(status: &SyncStatus) -> String {
@@ -81,10 +116,25 @@ fn problem_words(status: &SyncStatus) -> String {
 }
 
 fn kinds(status: &SyncStatus) -> String {
-    let mut table =
-        Table::new(&[("kind", Align::Left), ("objects", Align::Right), ("cannot be followed", Align::Left)]);
+    let mut table = Table::new(&[
+        ("kind", Align::Left),
+        ("synced", Align::Left),
+        ("objects", Align::Right),
+        ("last event s ago", Align::Right),
+        ("lists", Align::Right),
+        ("errors", Align::Right),
+        ("cannot be followed", Align::Left),
+    ]);
     for row in &status.kinds {
-        table.row([row.kind.to_string(), count(row.objects), or_dash(row.error.as_ref())]);
+        table.row([
+            row.kind.to_string(),
+            yes(row.synced),
+            count(row.objects),
+            or_dash(row.last_event_seconds_ago.map(count)),
+            or_dash(row.lists.map(count)),
+            or_dash(row.errors.map(count)),
+            or_dash(row.error.as_ref()),
+        ]);
     }
     table.render("")
 }
