@@ -12,10 +12,10 @@ use std::time::Duration;
 use common::*;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use sluice_testbed::Testbed;
 use sluice_testbed::client::{ask, eventually};
 use sluice_testbed::gateway::binary;
 use sluice_testbed::manifests::{ServiceManifest, replace};
+use sluice_testbed::{Gateway, Testbed};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -538,6 +538,28 @@ fn a_wrong_configuration_exits_64_before_any_port_opens() {
         assert!(!bed.folder().join("run").exists(), "nothing was made");
         assert!(!bed.gateway.ip("link").unwrap().contains("tap"), "no port was opened");
     }
+}
+
+#[test]
+fn the_configurations_group_may_ask_whichever_of_a_users_groups_it_is() {
+    let bed = Testbed::new().unwrap();
+    let config = one_port(&bed, "net_null0", "group: 54321\n");
+    let _control = Gateway::start(&bed, "control", &config).unwrap();
+    // Where another user may run it.
+    let program = bed.folder().join("sluice");
+    std::fs::copy(binary(), &program).unwrap();
+    let ask = |groups: &str| {
+        let mut command = bed.gateway.command("setpriv");
+        command.args(["--reuid", "65534"]).args(groups.split(' ')).arg(&program);
+        command.args(["show", "sync", "--runtime-dir"]).arg(bed.folder().join("run")).output().unwrap()
+    };
+    let asked = eventually(LONG, || (ask("--regid 54321 --clear-groups").status.success()).then_some(()));
+    assert!(asked.is_some(), "{}", err(&ask("--regid 54321 --clear-groups")));
+    let supplementary = ask("--regid 65534 --groups 54321");
+    assert!(supplementary.status.success(), "{}", err(&supplementary));
+    let stranger = ask("--regid 65534 --clear-groups");
+    assert_eq!(stranger.status.code(), Some(77), "{}", err(&stranger));
+    assert!(err(&stranger).contains("permission denied") && err(&stranger).contains("hint: ask as root"));
 }
 
 #[test]

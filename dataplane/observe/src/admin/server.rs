@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use sluice_feed::peer::Peer;
 
 use super::line::Lines;
@@ -20,6 +21,8 @@ use crate::stop::Stop;
 const LONGEST: usize = 64 * 1024;
 /// Connections at a time.
 const CONNECTIONS: usize = 16;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 64;
 /// How long a peer may say nothing, and how long it may take to read an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const STUCK: Duration = Duration::from_secs(5);
@@ -63,13 +66,17 @@ impl Server {
     /// The system's.
     pub fn bind(path: &Path, group: Option<u32>) -> io::Result<Self> {
         remove_socket(path)?;
-        let listener = UnixListener::bind(path)?;
-        // Who may come in is decided by credentials; the file's mode says the same.
+        let kind = (AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC);
+        let socket = net::socket_with(kind.0, kind.1, kind.2, None)?;
+        net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+        // The file's mode decides who may connect, and is right before anybody can.
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         if group.is_some() {
             std::os::unix::fs::chown(path, None, group)?;
             fs::set_permissions(path, Permissions::from_mode(0o660))?;
         }
+        net::listen(&socket, BACKLOG)?;
+        let listener = UnixListener::from(socket);
         listener.set_nonblocking(true)?;
         Ok(Self { listener, path: path.to_owned(), group })
     }
@@ -116,7 +123,8 @@ impl Server {
 
     fn admit(&self, stream: &UnixStream, open: &Arc<AtomicUsize>) -> Result<Place, &'static str> {
         let peer = Peer::of(stream).map_err(|_| "your credentials are unknown")?;
-        if !peer.is_allowed(self.group) {
+        // A peer's credentials do not name its supplementary groups: for those the mode has been asked.
+        if !peer.is_allowed(self.group) && self.group.is_none() {
             tracing::warn!(%peer, "admin connection refused");
             return Err("your user may not administer this gateway");
         }
