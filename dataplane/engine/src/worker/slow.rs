@@ -73,15 +73,16 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        let address = cx.snapshot.address(tuple.dst);
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
-        let taken =
-            |hit: Hit| hit.kind == FrontendKind::ExternalIp && matches!(address, AddressClass::Own(_));
-        if let Some(hit) = frontend_of(cx.snapshot, &tuple).filter(|hit| !taken(*hit)) {
+        let taken = |hit: &Hit| {
+            hit.kind == FrontendKind::ExternalIp
+                && matches!(cx.snapshot.address(tuple.dst), AddressClass::Own(_))
+        };
+        if let Some(hit) = frontend_of(cx.snapshot, &tuple).filter(|hit| !taken(hit)) {
             return self.create(packet, parsed, tuple, hit, cx, sink);
         }
         self.note_punted(packet.data(), parsed, cx);
-        match address {
+        match cx.snapshot.address(tuple.dst) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             // A service address, but a port nobody serves.
             AddressClass::Vip => self.refuse(packet, parsed, cx, sink),
