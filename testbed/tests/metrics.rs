@@ -5,6 +5,7 @@ mod common;
 #[path = "../../dataplane/observe/tests/strict/mod.rs"]
 mod strict;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::*;
@@ -165,6 +166,23 @@ fn a_port_that_is_taken_keeps_no_role_from_its_work_and_is_had_later() {
     assert!(served.is_some(), "{}", lab.gateway.log());
 }
 
+/// Names of families, and whether `docs/metrics.md` tells of them.
+fn documented(all: &[&Metrics]) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let is_name = |word: &&str| word.starts_with("sluice_") || word.starts_with("process_");
+    let told: BTreeSet<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(is_name).collect();
+    let served: BTreeSet<&str> =
+        all.iter().flat_map(|metrics| metrics.0.keys().map(String::as_str)).collect();
+    let untold: Vec<_> = served.difference(&told).collect();
+    assert!(untold.is_empty(), "not in docs/metrics.md: {untold:?}");
+    // What only a folder as the source has.
+    let unserved: Vec<_> =
+        told.difference(&served).filter(|name| **name != "sluice_manifest_files").collect();
+    assert!(unserved.is_empty(), "in docs/metrics.md alone: {unserved:?}");
+}
+
 #[test]
 fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
     let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
@@ -172,7 +190,8 @@ fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
     let kubeconfig = cluster.kubeconfig(User::Sluice);
     // For longer than the test lasts.
     let source = format!("kubernetes: {{ kubeconfig: {}, shrink_hold: 3600 }}", kubeconfig.display());
-    let lab = Lab::over(bed, Ports::Tap, &source, "");
+    let pools = "  address_pools: [{ name: p, addresses: [203.0.113.0/24] }]\n";
+    let lab = Lab::over(bed, Ports::Tap, &source, pools);
     let becomes = |name: &str, labels: &[(&str, &str)], holds: fn(f64) -> bool| {
         let value = || scrape(&lab, CONTROL).sum(name, labels);
         let seen = eventually(Duration::from_secs(30), || holds(value()).then_some(()));
@@ -202,6 +221,8 @@ fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
         lab.get(CLUSTER_IP).is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused).then_some(())
     });
     assert!(refused.is_some(), "{:?}\n{}", lab.get(CLUSTER_IP), lab.gateway.log());
+    becomes("sluice_leader", &[], |value| value == 1.0);
+    documented(&[&scrape(&lab, DATAPLANE), &scrape(&lab, CONTROL)]);
     let status = lab.cli(&["show", "sync", "-o", "json"]);
     assert!(status.contains("\"held\": null") && status.contains("\"p99_within_us\""), "{status}");
 }

@@ -61,7 +61,8 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
         return Ok((Report { file, ok: true, services: None, problems: Vec::new() }, Exit::Ok));
     };
     let found = sluice_sync::check(config, folder);
-    let problems: Vec<Problem> = found.problems.iter().map(|problem| of_manifest(folder, problem)).collect();
+    let problems: Vec<Problem> =
+        found.problems.iter().map(|problem| ProblemRow::new(problem, Some(folder)).into()).collect();
     let ok = problems.iter().all(|problem| problem.level != Level::Error);
     let exit = if ok { Exit::Ok } else { Exit::Data };
     Ok((Report { file, ok, services: Some(found.services), problems }, exit))
@@ -79,12 +80,6 @@ fn of_configuration(path: &Path, problem: sluice_config::Problem) -> Problem {
         message: problem.message,
         suggestion: problem.suggestion,
     }
-}
-
-fn of_manifest(folder: &Path, problem: &sluice_sync::Problem) -> Problem {
-    let problem = Problem::from(ProblemRow::new(problem, Some(folder)));
-    // What is about the folder as a whole names no file.
-    Problem { file: problem.file.or_else(|| Some(folder.to_owned())), ..problem }
 }
 
 fn given(text: String) -> Option<String> {

@@ -66,6 +66,28 @@ fn every_table_is_there_in_every_format_with_the_documented_fields() {
                 "conflicts",
             ][..],
         ),
+        (
+            "sync",
+            &[
+                "sluice",
+                "pid",
+                "uptime_seconds",
+                "source",
+                "complete",
+                "kinds",
+                "services",
+                "generation",
+                "published_seconds_ago",
+                "problems",
+                "conflicts",
+                "stale",
+                "held",
+                "leader",
+                "manifest_files",
+                "latency",
+                "subscribers",
+            ],
+        ),
         ("services", &["name", "address", "protocol", "kind", "port", "ready", "endpoints"]),
         (
             "backends",
@@ -112,7 +134,7 @@ fn every_table_is_there_in_every_format_with_the_documented_fields() {
         let yaml = out(&site.ask(&[all, &["-o", "yaml"]].concat()));
         assert!(yaml.contains(&format!("{}:", names[0])), "{yaml}");
     }
-    for table in ["flows", "neighbours"] {
+    for table in ["flows", "neighbours", "problems"] {
         assert_eq!(site.json(&["show", table]), serde_json::json!([]));
         assert!(out(&site.ask(&["show", table])).starts_with("no "));
     }

@@ -252,6 +252,8 @@ impl Follower {
             self.news_of_problems = true;
         }
         addresses.write(&self.control.desired, &self.control.server);
+        let leads = addresses.leads();
+        self.control.board.update(|shown| shown.leader = Some(leads));
     }
 
     fn publish(&mut self, now: Instant) {
