@@ -187,7 +187,9 @@ The gateway is up. Things to try from another terminal, as root:
   ip netns exec {client} curl http://203.0.113.10/
   ip netns exec {gateway} {sluice} show services -c {config}
   ip netns exec {gateway} {sluice} explain 192.0.2.100 203.0.113.10 tcp 80 -c {config}
+  ip netns exec {gateway} {sluice} trace -c {config}
   ip netns exec {gateway} {sluice} show counters -c {config}
+  ip netns exec {gateway} {sluice} show problems -c {config}
   edit {folder}/demo-manifests/web.yaml: forwarding follows within a second
 
 Ctrl-C ends it and leaves nothing behind.",
