@@ -20,6 +20,8 @@ use crate::stop::Stop;
 const GROUPS: u32 = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
 /// Least time between two dumps; the second of a burst of reasons waits, the first does not.
 const RESYNC_PAUSE: Duration = Duration::from_millis(100);
+/// How long notifications that an overrun made worthless may be read, before other work has its turn.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
 /// How long a failing socket is left alone.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// Dumps may take this part of the thread's time: a large table is read less often.
@@ -48,6 +50,8 @@ pub struct Monitor<L> {
     /// When the next dump may be made, and whether one is wanted.
     next_dump: Instant,
     wanted: bool,
+    /// Notifications were lost, and more may be until the socket's queue has been empty.
+    overrun: bool,
 }
 
 impl<L: Listener> Monitor<L> {
@@ -65,6 +69,7 @@ impl<L: Listener> Monitor<L> {
             gateways: HashSet::new(),
             next_dump: Instant::now(),
             wanted: false,
+            overrun: false,
         };
         monitor.listener.changed(monitor.mirror.ports());
         monitor.resync()?;
@@ -79,7 +84,6 @@ impl<L: Listener> Monitor<L> {
                     tracing::warn!(%error, "following Linux's addresses, routes and neighbours");
                     stop.wait(FAILURE_PAUSE);
                 }
-                self.wanted = true;
             }
         }
     }
@@ -89,6 +93,15 @@ impl<L: Listener> Monitor<L> {
     /// # Errors
     /// Those of the sockets; a new dump is then due.
     pub fn step(&mut self, timeout: Duration) -> Result<(), NetlinkError> {
+        let result = self.try_step(timeout);
+        if let Err(error) = &result {
+            self.overrun |= matches!(error, NetlinkError::Overrun);
+            self.wanted = true;
+        }
+        result
+    }
+
+    fn try_step(&mut self, timeout: Duration) -> Result<(), NetlinkError> {
         let now = Instant::now();
         if self.wanted && now >= self.next_dump {
             self.resync()?;
@@ -110,6 +123,10 @@ impl<L: Listener> Monitor<L> {
 
     fn resync(&mut self) -> Result<(), NetlinkError> {
         let started = Instant::now();
+        if self.overrun && !self.notifications.drain(DRAIN_TIME)? {
+            return Ok(());
+        }
+        self.overrun = false;
         self.wanted = false;
         let mut all =
             self.requests.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()), "list interfaces")?;

@@ -176,6 +176,29 @@ impl Socket {
         Ok(true)
     }
 
+    /// Throws away what waits to be read; false where more kept coming than could be read within `time`.
+    ///
+    /// Linux drops notifications in silence from an overrun on until the queue has once been empty (netlink(7)), so
+    /// only a dump that starts after this has returned true is complete.
+    ///
+    /// # Errors
+    /// [`NetlinkError::System`].
+    pub fn drain(&mut self, time: Duration) -> Result<bool, NetlinkError> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            match rustix::io::retry_on_intr(|| {
+                recv(&self.fd, self.buffer.as_mut_slice(), RecvFlags::DONTWAIT)
+            }) {
+                Ok(_) | Err(Errno::NOBUFS) => {}
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(errno) => {
+                    return Err(NetlinkError::System { action: "receive", source: errno.into() });
+                }
+            }
+        }
+        Ok(false)
+    }
+
     fn encode(&mut self, message: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut message = NetlinkMessage::from(message);
