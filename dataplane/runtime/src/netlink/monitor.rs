@@ -79,11 +79,11 @@ impl<L: Listener> Monitor<L> {
     /// Follows until told to stop. Errors are logged and followed by a new dump: there is nothing better to do.
     pub fn run(mut self, stop: &Stop) {
         while !stop.is_set() {
-            if let Err(error) = self.step(TICK) {
-                if !matches!(error, NetlinkError::Overrun) {
-                    tracing::warn!(%error, "following Linux's addresses, routes and neighbours");
-                    stop.wait(FAILURE_PAUSE);
-                }
+            if let Err(error) = self.step(TICK)
+                && !matches!(error, NetlinkError::Overrun)
+            {
+                tracing::warn!(%error, "following Linux's addresses, routes and neighbours");
+                stop.wait(FAILURE_PAUSE);
             }
         }
     }
