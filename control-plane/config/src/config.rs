@@ -37,6 +37,8 @@ pub struct Config {
     pub address_pools: Vec<AddressPool>,
     /// `metrics`.
     pub metrics: Metrics,
+    /// `dns`, as far as control needs it; the rest is in `settings`.
+    pub names: Option<Names>,
 }
 
 impl Config {
@@ -54,6 +56,13 @@ impl Config {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
+}
+
+/// Which objects have names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `dns.namespaces`: only these have; empty for all.
+    pub namespaces: Vec<Box<str>>,
 }
 
 /// `log`.

@@ -12,7 +12,7 @@ mod load;
 mod raw;
 
 pub use config::{
-    AddressPool, Config, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat, LogLevel, Metrics, Port,
-    Queues, Route, Source,
+    AddressPool, Config, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat, LogLevel, Metrics, Names,
+    Port, Queues, Route, Source,
 };
 pub use error::{ConfigError, Problem};

@@ -23,6 +23,25 @@ pub(crate) struct File {
     pub services: Services,
     #[serde(default)]
     pub metrics: Metrics,
+    pub dns: Option<Spanned<Dns>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dns {
+    pub addresses: Vec<Text>,
+    pub service: Option<Text>,
+    pub clients: Option<Vec<Text>>,
+    pub zones: Option<Vec<Text>>,
+    pub reverse_zones: Option<Vec<Text>>,
+    pub namespaces: Vec<Text>,
+    pub ttl: Option<Spanned<u64>>,
+    pub pods: Option<Text>,
+    pub endpoint_pod_names: Option<bool>,
+    pub hide_empty_services: Option<bool>,
+    pub endpoints: Option<bool>,
+    pub max_udp_size: Option<Spanned<u64>>,
+    pub cookie_secret: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sluice_model::Service;
+use sluice_model::{NamedPod, NamedService, Service};
 
+use crate::desired::Desired;
 use crate::object::NodeObject;
 
-const MAGIC: [u8; 8] = *b"sluice\x00\x01";
+const MAGIC: [u8; 8] = *b"sluice\x00\x02";
 const HEADER: usize = 20;
 /// No cluster's state is larger; a file that claims to be is not read.
 const MOST: u64 = 1 << 30;
@@ -27,6 +28,12 @@ pub struct Saved {
     pub node: Option<NodeObject>,
     /// All Services with their endpoints, as published.
     pub services: Vec<Service>,
+    /// What DNS was told of Services.
+    pub named: Vec<NamedService>,
+    /// Namespaces that DNS was told of.
+    pub namespaces: Vec<Box<str>>,
+    /// Pods that DNS was told of.
+    pub pods: Vec<NamedPod>,
 }
 
 /// What is saved, to be written: the same without ownership.
@@ -34,6 +41,9 @@ pub struct Saved {
 struct ToSave<'a> {
     node: Option<&'a NodeObject>,
     services: Vec<&'a Service>,
+    named: Vec<&'a NamedService>,
+    namespaces: Vec<&'a str>,
+    pods: Vec<&'a NamedPod>,
 }
 
 /// Why a file was not taken.
@@ -110,6 +120,8 @@ impl StateFile {
         let mut saved: Saved = postcard::from_bytes(body).map_err(|error| damaged(&error.to_string()))?;
         // Limits may have become tighter since: one Service beyond them does not cost the others.
         saved.services.retain(|service| service.check().is_ok());
+        saved.named.retain(|service| service.check().is_ok());
+        saved.pods.retain(|pod| pod.check().is_ok());
         Ok(Some(saved))
     }
 
@@ -117,11 +129,14 @@ impl StateFile {
     ///
     /// # Errors
     /// Where it has no encoding.
-    pub fn encode<'a>(
-        node: Option<&Arc<NodeObject>>,
-        services: impl Iterator<Item = &'a Service>,
-    ) -> Result<Vec<u8>, postcard::Error> {
-        let state = ToSave { node: node.map(Arc::as_ref), services: services.collect() };
+    pub fn encode(desired: &Desired) -> Result<Vec<u8>, postcard::Error> {
+        let state = ToSave {
+            node: desired.node().map(Arc::as_ref),
+            services: desired.services().collect(),
+            named: desired.named().collect(),
+            namespaces: desired.namespaces().collect(),
+            pods: desired.pods().collect(),
+        };
         let bytes = postcard::to_extend(&state, vec![0; HEADER])?;
         Ok(sealed(bytes))
     }

@@ -7,25 +7,30 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sluice_model::{Change, Service, ServiceName, Settings};
+use sluice_model::{Change, DnsSettings, ObjectKey, Service, ServiceName, Settings};
 use sluice_sync::desired::{Desired, Shrink};
-use sluice_sync::object::{self, Key, Kind, Object, Rules};
+use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
+use sluice_sync::state::Saved;
 
 fn parsed(value: &Value) -> (Key, Object) {
     let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default();
     let key = |kind| Key { kind, namespace: text("namespace").into(), name: text("name").into() };
+    let rules = Rules {
+        load_balancer_class: "sluice.dev/gateway".into(),
+        external_ips: true,
+        names: Some(Exposed::default()),
+    };
     match value["kind"].as_str().unwrap() {
         "Node" => {
             let node = object::node(&serde_json::from_value(value.clone()).unwrap());
             (key(Kind::Node), Object::Node(Arc::new(node)))
         }
         "Service" => {
-            let rules = Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true };
             let service = object::service(&serde_json::from_value(value.clone()).unwrap(), &rules).unwrap();
             (key(Kind::Service), Object::Service(Arc::new(service.object)))
         }
         _ => {
-            let slice = object::endpoint_slice(&serde_json::from_value(value.clone()).unwrap());
+            let slice = object::endpoint_slice(&serde_json::from_value(value.clone()).unwrap(), &rules);
             (key(Kind::EndpointSlice), Object::EndpointSlice(Arc::new(slice.object)))
         }
     }
@@ -56,6 +61,7 @@ fn configured() -> Settings {
         node: "edge-1".into(),
         zone: Some("configured".into()),
         node_port_addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        dns: Some(DnsSettings::default()),
         ..Settings::default()
     }
 }
@@ -65,6 +71,8 @@ fn configured() -> Settings {
 struct Copy {
     services: BTreeMap<ServiceName, Service>,
     settings: Option<Settings>,
+    /// What DNS is told.
+    names: BTreeMap<ObjectKey, Change>,
 }
 
 impl Copy {
@@ -82,6 +90,12 @@ impl Copy {
                     self.services.insert(service.name.clone(), service);
                 }
                 Change::ServiceGone(name) => assert!(self.services.remove(&name).is_some(), "{name}"),
+                gone if gone.is_gone() => assert!(self.names.remove(&gone.key()).is_some(), "{gone:?}"),
+                named => {
+                    named.check().expect("what is told must be acceptable to the data plane");
+                    assert_ne!(self.names.get(&named.key()), Some(&named));
+                    self.names.insert(named.key(), named);
+                }
             }
         }
     }
@@ -89,6 +103,17 @@ impl Copy {
     fn usable(&self) -> usize {
         let ports = self.services.values().flat_map(|service| &service.ports);
         ports.flat_map(|port| &port.endpoints).filter(|e| e.ready || (e.serving && e.terminating)).count()
+    }
+}
+
+/// What would be on disk.
+fn saved_of(desired: &Desired) -> Saved {
+    Saved {
+        node: desired.node().map(|node| NodeObject::clone(node)),
+        services: desired.services().cloned().collect(),
+        named: desired.named().cloned().collect(),
+        namespaces: desired.namespaces().map(Box::from).collect(),
+        pods: desired.pods().cloned().collect(),
     }
 }
 
@@ -100,7 +125,7 @@ fn apply(desired: &mut Desired, values: &[Value]) {
 fn of_24_endpoints() -> Desired {
     let mut desired = Desired::new(configured());
     apply(&mut desired, &[service("web"), slice("web-1", "web", 1..=24)]);
-    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "growth is not held back");
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 3, "growth is not held back");
     desired
 }
 
@@ -114,7 +139,7 @@ fn loss_of_more_than_half_of_all_endpoints_is_held_back_until_it_is_released() {
     assert!(desired.is_dirty());
     assert_eq!(desired.services().next().unwrap().ports[0].endpoints.len(), 24);
     assert_eq!(desired.take_guarded_changes(), Err(held), "asking again releases nothing");
-    assert_eq!(desired.take_changes().len(), 1);
+    assert_eq!(desired.take_changes().len(), 2, "the Service and its names");
     assert_eq!(desired.services().next().unwrap().ports[0].endpoints.len(), 11);
     assert!(!desired.is_dirty());
 }
@@ -132,12 +157,12 @@ fn held_loss_that_is_taken_back_is_never_told() {
 fn loss_of_half_or_of_few_or_to_another_service_is_not_held_back() {
     let mut desired = of_24_endpoints();
     apply(&mut desired, &[slice("web-1", "web", 1..=12)]);
-    assert_eq!(desired.take_guarded_changes().unwrap().len(), 1, "half");
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "half");
     apply(&mut desired, &[slice("web-1", "web", [])]);
-    assert_eq!(desired.take_guarded_changes().unwrap().len(), 1, "12 endpoints are few");
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "12 endpoints are few");
     let mut desired = of_24_endpoints();
     apply(&mut desired, &[service("other"), slice("web-1", "other", 1..=24)]);
-    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "moved, not lost");
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 4, "moved, not lost");
 }
 
 #[test]
@@ -161,7 +186,7 @@ fn what_was_restored_stays_until_the_sweep_whatever_comes_before_its_service() {
     let saved: Vec<Service> = former.services().cloned().collect();
     let mut desired = Desired::new(configured());
     let mut copy = Copy::default();
-    copy.follow(desired.restore(saved.clone(), former.node().cloned()));
+    copy.follow(desired.restore(saved_of(&former)));
     assert_eq!(copy.settings.as_ref().unwrap().zone.as_deref(), Some("z1"));
     // Slices are told before their Service, a Service before its slices, or one slice of several before the others.
     for values in
@@ -187,7 +212,7 @@ fn what_was_restored_stays_until_the_sweep_whatever_comes_before_its_service() {
 fn node_that_was_restored_and_is_no_more_goes_with_the_sweep() {
     let mut desired = Desired::new(configured());
     let (_, Object::Node(former)) = parsed(&node("edge-1", Some("z1"))) else { panic!() };
-    desired.restore(Vec::new(), Some(former));
+    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() });
     assert!(desired.settings().is_node);
     desired.sweep();
     assert!(!desired.settings().is_node, "the list of Nodes did not have it");
@@ -199,7 +224,7 @@ fn node_that_was_restored_and_is_no_more_goes_with_the_sweep() {
 fn node_that_was_restored_and_is_still_there_stays_with_the_sweep() {
     let mut desired = Desired::new(configured());
     let (_, Object::Node(former)) = parsed(&node("edge-1", Some("z1"))) else { panic!() };
-    desired.restore(Vec::new(), Some(former));
+    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() });
     apply(&mut desired, &[node("edge-1", Some("z1"))]);
     desired.sweep();
     assert_eq!(desired.take_changes(), []);

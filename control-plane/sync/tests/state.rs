@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::*;
 use proptest::prelude::*;
-use sluice_sync::object::NodeObject;
-use sluice_sync::state::{LoadError, StateFile};
+use sluice_sync::object::{NodeObject, Object};
+use sluice_sync::state::{LoadError, Saved, StateFile};
 
 fn world() -> World {
     let second = web("NodePort", &[]).replace("name: web,", "name: other,").replace(".20", ".21");
@@ -18,7 +18,9 @@ fn world() -> World {
 
 fn bytes() -> Vec<u8> {
     let node = Arc::new(NodeObject { name: "edge-1".into(), zone: Some("z1".into()) });
-    StateFile::encode(Some(&node), world().desired.services()).unwrap()
+    let mut world = world();
+    world.desired.apply(Object::Node(node));
+    StateFile::encode(&world.desired).unwrap()
 }
 
 #[test]
@@ -42,7 +44,8 @@ fn what_was_saved_is_loaded_and_a_new_state_replaces_it() {
 fn a_state_that_is_restored_is_swept_when_all_is_known() {
     let old = world();
     let mut new = World::new();
-    let told = new.desired.restore(old.services.values().cloned().collect(), None);
+    let told =
+        new.desired.restore(Saved { services: old.services.values().cloned().collect(), ..Saved::default() });
     assert_eq!(told.len(), 3);
     for change in told {
         if let sluice_model::Change::Service(service) = change {

@@ -105,6 +105,8 @@ counted! {
         NotForUs = "not_for_us",
         /// The packet arrived in several buffers and could not be joined.
         NotContiguous = "not_contiguous",
+        /// A DNS message that gets no answer: one that is itself an answer, or from a port or address that nobody asks from.
+        DnsIgnored = "dns_ignored",
         /// A packet handed over between lcores came back to one that is not its owner.
         HandOverLoop = "hand_over_loop",
     }
@@ -143,6 +145,16 @@ counted! {
         EchoReplies = "echo_replies",
         /// ARP requests and neighbour solicitations for frontends answered.
         NeighborReplies = "neighbor_replies",
+        /// DNS queries answered with NOERROR.
+        DnsNoError = "dns_noerror",
+        /// DNS queries answered with NXDOMAIN.
+        DnsNxDomain = "dns_nxdomain",
+        /// DNS queries refused.
+        DnsRefused = "dns_refused",
+        /// DNS queries answered with another code: SERVFAIL, FORMERR, NOTIMP, BADVERS.
+        DnsFailed = "dns_failed",
+        /// DNS queries given to the resolver.
+        DnsForwarded = "dns_forwarded",
         /// Later fragments translated.
         Fragments = "fragments",
         /// Packets that waited for a next hop.

@@ -3,12 +3,12 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
-use sluice_model::{Change, Generation};
+use sluice_model::{Change, Generation, ObjectKey};
 
 use crate::{FrameError, FrameReader, MAX_FRAME};
 
 /// The version of the protocol and of the model that this build speaks; both ends must agree.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The first bytes of each side's first frame. What follows is the version, in a place that never moves.
 const MAGIC: &[u8; 8] = b"sluicefd";
 /// The largest frame that a subscriber may send.
@@ -25,6 +25,8 @@ impl Kinds {
     pub const SETTINGS: Self = Self(1);
     /// Services with their endpoints.
     pub const SERVICES: Self = Self(2);
+    /// What cluster DNS tells: names of Services, namespaces, pods.
+    pub const NAMES: Self = Self(4);
 
     /// Both sets together.
     pub fn and(self, other: Self) -> Self {
@@ -36,11 +38,12 @@ impl Kinds {
         self.0 & other.0 == other.0
     }
 
-    /// The kind that `change` is of.
-    pub fn of(change: &Change) -> Self {
-        match change {
-            Change::Settings(_) => Self::SETTINGS,
-            Change::Service(_) | Change::ServiceGone(_) => Self::SERVICES,
+    /// The kind that an object is of.
+    pub fn of(key: &ObjectKey) -> Self {
+        match key {
+            ObjectKey::Settings => Self::SETTINGS,
+            ObjectKey::Service(_) => Self::SERVICES,
+            ObjectKey::Named(_) | ObjectKey::Namespace(_) | ObjectKey::Pod(_) => Self::NAMES,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use sluice_model::{Change, Generation, ServiceName};
+use sluice_model::{Change, Generation, ObjectKey};
 
 use crate::Have;
 use crate::message::FromServer;
@@ -53,7 +53,7 @@ pub enum TransactionError {
     },
     /// The same object twice.
     #[error("{0} stands twice in one transaction")]
-    Twice(ServiceName),
+    Twice(ObjectKey),
     /// A delta to a state that this subscriber does not hold.
     #[error("a delta arrived, but no state of that run is held")]
     Baseless,
@@ -66,8 +66,7 @@ pub enum TransactionError {
 #[derive(Debug, Default)]
 pub struct Mirror {
     have: Option<Have>,
-    settings: Option<u64>,
-    services: HashMap<ServiceName, u64>,
+    objects: HashMap<ObjectKey, u64>,
     staged: Option<Staged>,
     // Keyed by a random seed, so that nobody can prepare two objects with one fingerprint.
     hasher: RandomState,
@@ -79,10 +78,10 @@ struct Staged {
     full: bool,
     announced: u32,
     received: u32,
+    seen: HashSet<ObjectKey>,
+    gone: Vec<ObjectKey>,
     settings: Option<(Change, u64)>,
-    seen: HashSet<ServiceName>,
-    gone: Vec<ServiceName>,
-    services: Vec<(Change, ServiceName, u64)>,
+    others: Vec<(Change, ObjectKey, u64)>,
 }
 
 impl Mirror {
@@ -91,14 +90,14 @@ impl Mirror {
         self.have
     }
 
-    /// How many Services are held.
+    /// How many objects are held.
     pub fn len(&self) -> usize {
-        self.services.len()
+        self.objects.len()
     }
 
-    /// Whether no Service is held.
+    /// Whether no object is held.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty()
+        self.objects.is_empty()
     }
 
     /// Forgets a transaction that was begun but not committed.
@@ -145,23 +144,26 @@ impl Mirror {
     fn commit(&mut self, staged: Staged, run: u64) -> Transaction {
         let mut changes = Vec::new();
         if let Some((change, fingerprint)) = staged.settings
-            && self.settings.replace(fingerprint) != Some(fingerprint)
+            && self.objects.insert(ObjectKey::Settings, fingerprint) != Some(fingerprint)
         {
             changes.push(change);
         }
         let mut gone = staged.gone;
         if staged.full {
-            let swept = self.services.keys().filter(|n| !staged.seen.contains(*n));
+            let swept = self.objects.keys().filter(|key| !staged.seen.contains(*key));
             gone.extend(swept.cloned());
             gone.sort();
         }
-        for name in gone {
-            if self.services.remove(&name).is_some() {
-                changes.push(Change::ServiceGone(name));
+        for key in gone {
+            // Settings never go; a state without them leaves the former ones.
+            if let Some(change) = key.gone()
+                && self.objects.remove(&key).is_some()
+            {
+                changes.push(change);
             }
         }
-        for (change, name, fingerprint) in staged.services {
-            if self.services.insert(name, fingerprint) != Some(fingerprint) {
+        for (change, key, fingerprint) in staged.others {
+            if self.objects.insert(key, fingerprint) != Some(fingerprint) {
                 changes.push(change);
             }
         }
@@ -177,10 +179,10 @@ impl Staged {
             full,
             announced,
             received: 0,
-            settings: None,
             seen: HashSet::new(),
             gone: Vec::new(),
-            services: Vec::new(),
+            settings: None,
+            others: Vec::new(),
         }
     }
 
@@ -189,25 +191,16 @@ impl Staged {
         if self.received > self.announced {
             return Err(TransactionError::Count { announced: self.announced, received: self.received });
         }
-        match &change {
-            Change::Settings(settings) => {
-                settings.check()?;
-                self.settings = Some((change, fingerprint));
-            }
-            Change::Service(service) => {
-                service.check()?;
-                let name = service.name.clone();
-                if !self.seen.insert(name.clone()) {
-                    return Err(TransactionError::Twice(name));
-                }
-                self.services.push((change, name, fingerprint));
-            }
-            Change::ServiceGone(name) => {
-                if !self.seen.insert(name.clone()) {
-                    return Err(TransactionError::Twice(name.clone()));
-                }
-                self.gone.push(name.clone());
-            }
+        change.check()?;
+        let key = change.key();
+        if key == ObjectKey::Settings {
+            self.settings = Some((change, fingerprint));
+        } else if !self.seen.insert(key.clone()) {
+            return Err(TransactionError::Twice(key));
+        } else if change.is_gone() {
+            self.gone.push(key);
+        } else {
+            self.others.push((change, key, fingerprint));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sluice_model::{Change, Generation, ServiceName};
+use sluice_model::{Change, Generation};
 
 use crate::peer::Peer;
 use crate::state::State;
@@ -59,10 +59,10 @@ pub struct BindError {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// One object is larger than a frame may be.
-    #[error("{} takes {bytes} bytes, more than the feed carries", name_of(service.as_ref()))]
+    #[error("{object} takes {bytes} bytes, more than the feed carries")]
     TooLarge {
-        /// The Service; none where it is the settings.
-        service: Option<ServiceName>,
+        /// Which.
+        object: String,
         /// Its encoded size.
         bytes: usize,
     },
@@ -70,17 +70,13 @@ pub enum PublishError {
     #[error("encoding: {0}")]
     Encode(postcard::Error),
     /// An object that every subscriber would refuse, and all that comes with it.
-    #[error("{}: {error}", name_of(service.as_ref()))]
+    #[error("{object}: {error}")]
     Invalid {
-        /// The Service; none where it is the settings.
-        service: Option<ServiceName>,
+        /// Which.
+        object: String,
         /// What is wrong with it.
         error: sluice_model::check::Invalid,
     },
-}
-
-fn name_of(service: Option<&ServiceName>) -> String {
-    service.map_or_else(|| "the settings object".into(), |s| format!("service {s}"))
 }
 
 /// One subscriber, for `sluice show`.

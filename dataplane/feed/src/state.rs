@@ -6,26 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use sluice_model::{Change, Generation, ServiceName};
+use sluice_model::{Change, Generation, ObjectKey};
 
 use crate::message::{FromServer, encode};
 use crate::{Have, Kinds, MAX_FRAME, PublishError};
-
-/// What identifies an object; settings sort first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Settings,
-    Service(Arc<ServiceName>),
-}
-
-impl Key {
-    fn kind(&self) -> Kinds {
-        match self {
-            Self::Settings => Kinds::SETTINGS,
-            Self::Service(_) => Kinds::SERVICES,
-        }
-    }
-}
 
 /// A transaction ready to be sent: encoded frames that share memory with the state.
 pub(crate) struct Batch {
@@ -38,8 +22,8 @@ pub(crate) struct Batch {
 pub(crate) struct State {
     run: u64,
     generation: Generation,
-    objects: BTreeMap<Key, Arc<[u8]>>,
-    log: VecDeque<(Generation, Key)>,
+    objects: BTreeMap<Arc<ObjectKey>, Arc<[u8]>>,
+    log: VecDeque<(Generation, Arc<ObjectKey>)>,
     log_limit: usize,
     /// Deltas are possible from this generation on.
     floor: Generation,
@@ -116,7 +100,7 @@ impl State {
             None => self
                 .objects
                 .iter()
-                .filter(|(key, _)| kinds.contains(key.kind()))
+                .filter(|(key, _)| kinds.contains(Kinds::of(key)))
                 .map(|(_, frame)| Arc::clone(frame))
                 .collect(),
         };
@@ -124,46 +108,40 @@ impl State {
     }
 
     fn delta(&self, since: Generation, kinds: Kinds) -> Result<Vec<Arc<[u8]>>, postcard::Error> {
-        let touched: BTreeSet<&Key> = self
+        let touched: BTreeSet<&Arc<ObjectKey>> = self
             .log
             .iter()
             .rev()
             .take_while(|(generation, _)| *generation > since)
             .map(|(_, key)| key)
-            .filter(|key| kinds.contains(key.kind()))
+            .filter(|key| kinds.contains(Kinds::of(key)))
             .collect();
         let mut changes = Vec::with_capacity(touched.len());
         for key in touched {
-            match (self.objects.get(key), key) {
-                (Some(frame), _) => changes.push(Arc::clone(frame)),
-                (None, Key::Service(name)) => {
-                    let gone = Change::ServiceGone(ServiceName::clone(name));
-                    changes.push(encode(&FromServer::Change(&gone))?.into());
+            match self.objects.get(key) {
+                Some(frame) => changes.push(Arc::clone(frame)),
+                None => {
+                    if let Some(gone) = key.gone() {
+                        changes.push(encode(&FromServer::Change(&gone))?.into());
+                    }
                 }
-                (None, Key::Settings) => {}
             }
         }
         Ok(changes)
     }
 }
 
-type Encoded = (Key, Option<Arc<[u8]>>);
+type Encoded = (Arc<ObjectKey>, Option<Arc<[u8]>>);
 
 fn encode_change(change: &Change) -> Result<Encoded, PublishError> {
-    let (key, what) = match change {
-        Change::Settings(_) => (Key::Settings, None),
-        Change::Service(s) => (Key::Service(Arc::new(s.name.clone())), Some(s.name.clone())),
-        Change::ServiceGone(name) => return Ok((Key::Service(Arc::new(name.clone())), None)),
-    };
-    let checked = match change {
-        Change::Settings(settings) => settings.check(),
-        Change::Service(service) => service.check(),
-        Change::ServiceGone(_) => Ok(()),
-    };
-    checked.map_err(|error| PublishError::Invalid { service: what.clone(), error })?;
+    let key = Arc::new(change.key());
+    if change.is_gone() {
+        return Ok((key, None));
+    }
+    change.check().map_err(|error| PublishError::Invalid { object: key.to_string(), error })?;
     let frame = encode(&FromServer::Change(change)).map_err(PublishError::Encode)?;
     if frame.len() > MAX_FRAME {
-        return Err(PublishError::TooLarge { service: what, bytes: frame.len() });
+        return Err(PublishError::TooLarge { object: key.to_string(), bytes: frame.len() });
     }
     Ok((key, Some(frame.into())))
 }

@@ -1,3 +1,5 @@
+use sluice_model::ServiceName;
+
 use super::*;
 use crate::message::decode;
 

@@ -54,6 +54,6 @@ mod file;
 
 pub use backing::Backing;
 pub use pod::Pod;
-pub use prefetch::{prefetch_read, prefetch_slice, prefetch_write};
+pub use prefetch::{prefetch_address, prefetch_read, prefetch_slice, prefetch_write};
 pub use storage::{Origin, Storage, StorageError};
 pub use zerocopy;

@@ -22,6 +22,12 @@ pub fn prefetch_slice(bytes: &[u8]) {
     fetch(bytes.as_ptr());
 }
 
+/// Fetches the cache line at an address, to be read. The address need not be valid: nothing is accessed.
+#[inline(always)]
+pub fn prefetch_address<T>(at: *const T) {
+    fetch(at.cast());
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn fetch(at: *const u8) {
@@ -57,6 +63,7 @@ mod tests {
         prefetch_read(&values);
         prefetch_write(&values[2]);
         prefetch_slice(&[]);
+        prefetch_address(core::ptr::without_provenance::<u64>(1));
         prefetch_slice(&[1, 2]);
         assert_eq!(values, [1, 2, 3]);
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Service, ServiceName, Settings};
+use crate::{Invalid, NamedPod, NamedService, Service, ServiceName, Settings};
 
 /// The number of a consistent state of everything; grows by one with each published set of changes.
 ///
@@ -20,4 +20,91 @@ pub enum Change {
     Service(Service),
     /// A Service that is no more.
     ServiceGone(ServiceName),
+    /// What DNS says of a Service.
+    Named(NamedService),
+    /// DNS knows a Service no more.
+    NamedGone(ServiceName),
+    /// A namespace that exists, and whose names DNS may tell.
+    Namespace(Box<str>),
+    /// A namespace that is no more.
+    NamespaceGone(Box<str>),
+    /// A pod's addresses.
+    Pod(NamedPod),
+    /// A pod that is no more.
+    PodGone(ServiceName),
+}
+
+/// What identifies an object of the desired state. Settings sort first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectKey {
+    /// [`Change::Settings`].
+    Settings,
+    /// [`Change::Namespace`].
+    Namespace(Box<str>),
+    /// [`Change::Service`].
+    Service(ServiceName),
+    /// [`Change::Named`].
+    Named(ServiceName),
+    /// [`Change::Pod`].
+    Pod(ServiceName),
+}
+
+impl ObjectKey {
+    /// The change that says that the object is no more; settings never go.
+    pub fn gone(&self) -> Option<Change> {
+        match self {
+            Self::Settings => None,
+            Self::Namespace(name) => Some(Change::NamespaceGone(name.clone())),
+            Self::Service(name) => Some(Change::ServiceGone(name.clone())),
+            Self::Named(name) => Some(Change::NamedGone(name.clone())),
+            Self::Pod(name) => Some(Change::PodGone(name.clone())),
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Settings => write!(f, "settings"),
+            Self::Namespace(name) => write!(f, "namespace {name}"),
+            Self::Service(name) => write!(f, "service {name}"),
+            Self::Named(name) => write!(f, "names of service {name}"),
+            Self::Pod(name) => write!(f, "pod {name}"),
+        }
+    }
+}
+
+impl Change {
+    /// Which object it is about.
+    pub fn key(&self) -> ObjectKey {
+        match self {
+            Self::Settings(_) => ObjectKey::Settings,
+            Self::Service(service) => ObjectKey::Service(service.name.clone()),
+            Self::ServiceGone(name) => ObjectKey::Service(name.clone()),
+            Self::Named(service) => ObjectKey::Named(service.name.clone()),
+            Self::NamedGone(name) => ObjectKey::Named(name.clone()),
+            Self::Namespace(name) | Self::NamespaceGone(name) => ObjectKey::Namespace(name.clone()),
+            Self::Pod(pod) => ObjectKey::Pod(pod.name.clone()),
+            Self::PodGone(name) => ObjectKey::Pod(name.clone()),
+        }
+    }
+
+    /// Whether the object is no more.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::ServiceGone(_) | Self::NamedGone(_) | Self::NamespaceGone(_) | Self::PodGone(_))
+    }
+
+    /// Whether its object obeys all rules.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Settings(settings) => settings.check(),
+            Self::Service(service) => service.check(),
+            Self::Named(service) => service.check(),
+            Self::Pod(pod) => pod.check(),
+            _ => Ok(()),
+        }
+    }
 }

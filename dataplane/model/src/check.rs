@@ -3,7 +3,7 @@
 //! Whoever makes a value obeys them by construction; a check after decoding keeps a damaged or hostile stream from
 //! reaching the packet path.
 
-use crate::{Endpoint, Service, ServiceName, Settings};
+use crate::{DnsSettings, Endpoint, NameKind, NamedPod, NamedService, Service, ServiceName, Settings};
 
 /// The most ports of a Service.
 pub const MAX_PORTS: usize = 4096;
@@ -94,6 +94,72 @@ impl Endpoint {
     }
 }
 
+impl NamedService {
+    /// Whether the value obeys all rules.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.name.namespace.is_empty() || self.name.name.is_empty() {
+            return Err(Invalid::Nameless);
+        }
+        match self.broken_rule() {
+            None => Ok(()),
+            Some(rule) => Err(Invalid::Service { service: self.name.clone(), rule }),
+        }
+    }
+
+    fn broken_rule(&self) -> Option<&'static str> {
+        if let NameKind::Cluster(addresses) = &self.kind
+            && (addresses.is_empty() || addresses.len() > MAX_ADDRESSES)
+        {
+            return Some("the list of addresses is empty or too long");
+        }
+        let groups = self.endpoints.iter().map(|group| &group.ports);
+        if groups.chain([&self.ports]).any(|ports| ports.len() > MAX_PORTS) {
+            return Some("too many ports");
+        }
+        if self.endpoints.iter().map(|group| group.endpoints.len()).sum::<usize>() > MAX_ENDPOINTS {
+            return Some("too many endpoints");
+        }
+        None
+    }
+}
+
+impl NamedPod {
+    /// Whether the value obeys all rules.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.name.namespace.is_empty() || self.name.name.is_empty() {
+            return Err(Invalid::Nameless);
+        }
+        if self.addresses.len() > MAX_ADDRESSES {
+            return Err(Invalid::Service {
+                service: self.name.clone(),
+                rule: "a pod has too many addresses",
+            });
+        }
+        Ok(())
+    }
+}
+
+impl DnsSettings {
+    fn broken_rule(&self) -> Option<&'static str> {
+        if self.listen.len() > 64 || self.zones.len() > 64 || self.reverse_zones.len() > 1024 {
+            return Some("dns: a list is too long");
+        }
+        if self.zones.is_empty() {
+            return Some("dns: no zone");
+        }
+        if self.clients.len() > MAX_ADDRESSES || self.clients.iter().any(|n| n.trunc() != *n) {
+            return Some("dns: too many clients, or a network with host bits");
+        }
+        if !(512..=4096).contains(&self.max_udp) {
+            return Some("dns: the size of replies is not within 512 to 4096");
+        }
+        if self.ttl > 3600 {
+            return Some("dns: the TTL is above an hour");
+        }
+        None
+    }
+}
+
 impl Settings {
     /// Whether the value obeys all rules.
     pub fn check(&self) -> Result<(), Invalid> {
@@ -117,6 +183,9 @@ impl Settings {
         }
         if self.mss_clamp.is_some_and(|mss| mss < 88) {
             return Err(Invalid::Settings("the MSS clamp is below 88"));
+        }
+        if let Some(rule) = self.dns.as_ref().and_then(DnsSettings::broken_rule) {
+            return Err(Invalid::Settings(rule));
         }
         Ok(())
     }

@@ -6,13 +6,17 @@
 pub mod change;
 pub mod check;
 pub mod frontend;
+pub mod names;
 pub mod select;
 pub mod service;
 pub mod settings;
 
-pub use change::{Change, Generation};
+pub use change::{Change, Generation, ObjectKey};
 pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
+pub use names::{
+    DnsSettings, EndpointGroup, NameKind, NamedEndpoint, NamedPod, NamedPort, NamedService, PodNames,
+};
 pub use select::{Empty, Scope, Selection, Step, select};
 pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};
 pub use settings::{PortRange, Settings, SnatAddresses, Timeouts};

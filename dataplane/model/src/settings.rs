@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::DnsSettings;
+
 /// Everything about the gateway that decides how Services are served.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -31,6 +33,8 @@ pub struct Settings {
     pub mss_clamp: Option<u16>,
     /// Idle times of flows.
     pub timeouts: Timeouts,
+    /// Cluster DNS, where the gateway answers it.
+    pub dns: Option<DnsSettings>,
 }
 
 /// Where full NAT takes its source addresses from.

@@ -9,11 +9,13 @@ mod echo;
 mod icmp;
 mod neighbor;
 mod tcp;
+mod udp;
 
 pub use echo::echo_reply;
 pub use icmp::{Unreachable, icmp_unreachable};
 pub use neighbor::{arp_reply, neighbor_advertisement};
 pub use tcp::tcp_reset;
+pub use udp::udp_reply;
 
 use crate::buffer::PacketBuf;
 use crate::ethernet::swap_macs;

@@ -1,6 +1,7 @@
 //! From the schema to a [`Config`]: everything that can be known without looking at the machine.
 
 mod dataplane;
+mod dns;
 mod pools;
 mod services;
 mod values;
@@ -53,12 +54,14 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
     let out = &mut report;
     let node = name(&file.node, "node", out);
     let local_nodes = file.local_nodes.iter().enumerate();
+    let services = services::settings(&file.services, out);
     let settings = Settings {
         node: node.clone(),
         is_node: false,
         zone: file.zone.as_ref().map(|zone| name(zone, "zone", out)),
         local_nodes: local_nodes.map(|(i, node)| name(node, &format!("local_nodes[{i}]"), out)).collect(),
-        ..services::settings(&file.services, out)
+        dns: file.dns.as_ref().map(|dns| dns::settings(dns, &services.cluster_cidrs, out)),
+        ..services
     };
     let runtime_dir = match &file.runtime_dir {
         Some(dir) => folder(dir, "runtime_dir", path, out),
@@ -79,6 +82,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         external_ips: file.services.external_ips.unwrap_or(true),
         address_pools: pools::check(&file.services.address_pools, out),
         metrics: metrics(&file.metrics, out),
+        names: file.dns.as_ref().map(|dns| dns::names(&dns.value, out)),
     };
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }

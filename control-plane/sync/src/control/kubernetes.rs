@@ -14,7 +14,7 @@ use super::{Control, ControlError, general, rules, take};
 use crate::Problem;
 use crate::admin::Held;
 use crate::desired::Shrink;
-use crate::kube::{self, KINDS, News, What};
+use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
 use sluice_model::ServiceName;
@@ -46,6 +46,7 @@ pub(super) fn run(
         meter,
         hold: api.shrink_hold,
         state: StateFile::new(&config.state_dir),
+        kinds: kube::kinds(&rules(config)),
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
         failures: BTreeMap::new(),
@@ -72,6 +73,8 @@ struct Follower {
     meter: Meter,
     hold: Duration,
     state: StateFile,
+    /// Kinds that are followed.
+    kinds: Vec<Kind>,
     /// Kinds of which everything is known.
     complete: BTreeSet<Kind>,
     /// What is wrong with objects.
@@ -120,7 +123,7 @@ impl Follower {
         match self.state.load() {
             Ok(Some(saved)) => {
                 let count = saved.services.len();
-                let changes = self.control.desired.restore(saved.services, saved.node.map(Arc::new));
+                let changes = self.control.desired.restore(saved);
                 self.control.publish(&changes);
                 self.restored = true;
                 tracing::warn!(
@@ -221,7 +224,7 @@ impl Follower {
     }
 
     fn is_complete(&self) -> bool {
-        KINDS.iter().all(|kind| self.complete.contains(kind))
+        self.kinds.iter().all(|kind| self.complete.contains(kind))
     }
 
     /// Publishes, saves and reports what is due.
@@ -303,7 +306,7 @@ impl Follower {
             return;
         }
         let desired = &self.control.desired;
-        let saved = StateFile::encode(desired.node(), desired.services())
+        let saved = StateFile::encode(desired)
             .map_err(|error| error.to_string())
             .and_then(|bytes| self.state.save(&bytes).map_err(|error| error.to_string()));
         let disk = saved.err().map(|error| format!("{}: {error}", self.state.path().display()));

@@ -14,13 +14,13 @@ use std::time::Instant;
 use sluice_config::{Config, Source};
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
-use sluice_model::{Change, Generation};
+use sluice_model::{Change, Generation, PodNames};
 
 use crate::admin::{Admin, Board, Metrics};
 use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
-use crate::object::{Kind, Rules};
+use crate::object::{Exposed, Rules};
 use crate::problem::news;
 use crate::{Level, Problem};
 
@@ -138,11 +138,9 @@ impl Control {
     /// Writes down how many objects there are, for whoever looks.
     fn show(&self) {
         let desired = &self.desired;
-        let (services, slices) = desired.counts();
-        let node = usize::from(desired.node().is_some());
-        let objects = [(Kind::Node, node), (Kind::Service, services), (Kind::EndpointSlice, slices)];
+        let objects = desired.counts();
         self.board.update(|shown| {
-            shown.objects = objects.into();
+            shown.objects = objects;
             shown.services = desired.published();
         });
     }
@@ -174,7 +172,12 @@ impl Control {
 }
 
 fn rules(config: &Config) -> Rules {
-    Rules { load_balancer_class: config.load_balancer_class.clone(), external_ips: config.external_ips }
+    let pods = config.settings.dns.as_ref().is_some_and(|dns| dns.pods == PodNames::Verified);
+    Rules {
+        load_balancer_class: config.load_balancer_class.clone(),
+        external_ips: config.external_ips,
+        names: config.names.as_ref().map(|names| Exposed { namespaces: names.namespaces.clone(), pods }),
+    }
 }
 
 fn take(desired: &mut Desired, changes: Vec<ObjectChange>) {

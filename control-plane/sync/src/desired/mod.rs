@@ -2,16 +2,22 @@
 
 mod claims;
 mod merge;
+mod names;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sluice_model::{Change, Service, ServiceName, Settings};
+use sluice_model::{Change, NameKind, NamedPod, NamedService, Service, ServiceName, Settings};
+
+use sluice_model::check::MAX_ENDPOINTS;
 
 pub use claims::Conflict;
 
 use crate::object::{Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
+use crate::state::Saved;
 use claims::Claims;
+use names::Names;
 
 /// Objects in, changes out. What an object changes costs that Service's size, whatever else there is.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub struct Desired {
     usable: usize,
     published_settings: Option<Settings>,
     claims: Claims,
+    names: Names,
     /// What was restored stands until [`sweep`](Self::sweep).
     unswept: bool,
     /// The Node is the restored one; no watcher has told of it.
@@ -81,6 +88,7 @@ impl Desired {
             published: HashMap::new(),
             usable: 0,
             published_settings: None,
+            names: Names::default(),
             unswept: false,
             node_unheard: false,
         }
@@ -110,6 +118,8 @@ impl Desired {
                     self.slices.insert(name, slice);
                 }
             }
+            Object::Namespace(namespace) => self.names.set_namespace(&namespace.name, namespace.exposed),
+            Object::Pod(pod) => self.names.set_pod(&pod.name, Some(Arc::clone(&pod))),
         }
     }
 
@@ -127,21 +137,29 @@ impl Desired {
                 self.dirty.insert(name);
             }
             Kind::EndpointSlice => self.drop_slice(&(key.namespace.clone(), key.name.clone())),
+            Kind::Namespace => self.names.set_namespace(&key.name, false),
+            Kind::Pod => self.names.set_pod(&ServiceName::new(&key.namespace, &key.name), None),
         }
     }
 
     /// Takes what a former process had published for published, so that only what has changed since is told later. Until
     /// [`sweep`](Self::sweep) nothing of it goes.
-    pub fn restore(&mut self, services: Vec<Service>, node: Option<Arc<NodeObject>>) -> Vec<Change> {
-        if let Some(node) = node {
-            self.apply(Object::Node(node));
+    pub fn restore(&mut self, saved: Saved) -> Vec<Change> {
+        if let Some(node) = saved.node {
+            self.apply(Object::Node(Arc::new(node)));
             self.node_unheard = self.node.is_some();
         }
         self.unswept = true;
+        // Where the configuration has no DNS any more, nobody is to be told of names.
+        let names = match self.configured.dns {
+            Some(_) => self.names.restore(saved.named, saved.namespaces, saved.pods),
+            None => Vec::new(),
+        };
         let settings = self.settings();
         self.published_settings = Some(settings.clone());
         let mut changes = vec![Change::Settings(settings)];
-        for service in services {
+        changes.extend(names);
+        for service in saved.services {
             self.claims.replace(None, Some(&service));
             self.usable += usable(&service);
             changes.push(Change::Service(service.clone()));
@@ -157,6 +175,7 @@ impl Desired {
             self.node = None;
         }
         self.dirty.extend(self.published.keys().cloned());
+        self.names.sweep();
     }
 
     /// As [`take_changes`](Self::take_changes), unless that took away over half of all endpoints at once: then nothing
@@ -206,7 +225,9 @@ impl Desired {
 
     /// Whether there may be something to tell.
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || self.published_settings.as_ref() != Some(&self.settings())
+        !self.dirty.is_empty()
+            || self.names.is_dirty()
+            || self.published_settings.as_ref() != Some(&self.settings())
     }
 
     /// The gateway's own Node.
@@ -217,12 +238,19 @@ impl Desired {
     /// What has changed since the last call, and nothing else.
     pub fn take_changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
+        let dirty = std::mem::take(&mut self.dirty);
+        for name in &dirty {
+            let named = self.join_names(name);
+            self.names.set_service(name, named);
+        }
         let settings = self.settings();
         if self.published_settings.as_ref() != Some(&settings) {
             self.published_settings = Some(settings.clone());
             changes.push(Change::Settings(settings));
         }
-        for name in std::mem::take(&mut self.dirty) {
+        // Names first: an address that is told of is one that is forwarded in the same generation.
+        self.names.take(self.unswept, &mut changes);
+        for name in dirty {
             // The sweep comes back to it.
             if self.is_restored(&name) {
                 continue;
@@ -260,6 +288,18 @@ impl Desired {
                 settings.zone.clone_from(&node.zone);
             }
         }
+        if let Some(dns) = &mut settings.dns
+            && let Some(service) = &dns.service
+            && let Some(NameKind::Cluster(addresses)) = self.names.service(service).map(|named| &named.kind)
+        {
+            let port = dns.listen.first().map_or(53, SocketAddr::port);
+            for ip in addresses {
+                let address = SocketAddr::new(*ip, port);
+                if !dns.listen.contains(&address) {
+                    dns.listen.push(address);
+                }
+            }
+        }
         settings
     }
 
@@ -278,9 +318,31 @@ impl Desired {
         self.published.len()
     }
 
-    /// How many Services, and EndpointSlices with a Service, there are.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.services.len(), self.slices.len())
+    /// How many objects of each kind there are; of EndpointSlices those with a Service, of Nodes the gateway's own.
+    pub fn counts(&self) -> BTreeMap<Kind, usize> {
+        let (namespaces, pods) = self.names.counts();
+        BTreeMap::from([
+            (Kind::Node, usize::from(self.node.is_some())),
+            (Kind::Service, self.services.len()),
+            (Kind::EndpointSlice, self.slices.len()),
+            (Kind::Namespace, namespaces),
+            (Kind::Pod, pods),
+        ])
+    }
+
+    /// What DNS was told of Services, in no order.
+    pub fn named(&self) -> impl Iterator<Item = &NamedService> {
+        self.names.services()
+    }
+
+    /// The namespaces that DNS was told of, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        self.names.namespaces()
+    }
+
+    /// The pods that DNS was told of, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = &NamedPod> {
+        self.names.pods()
     }
 
     /// Whether this Service stands as it was restored: of its objects some may not be known yet.
@@ -304,6 +366,20 @@ impl Desired {
             port.endpoints = merge::endpoints(port, &slices);
         }
         Some(service)
+    }
+
+    /// A Service's names, with the endpoints of all its slices.
+    fn join_names(&self, name: &ServiceName) -> Option<NamedService> {
+        let mut named = NamedService::clone(self.services.get(name)?.named.as_ref()?);
+        let slices = self.slices_of.get(name).into_iter().flatten();
+        let groups = slices.filter_map(|slice| self.slices.get(slice)?.named.as_deref());
+        let mut room = MAX_ENDPOINTS;
+        for group in groups {
+            let Some(left) = room.checked_sub(group.endpoints.len()) else { break };
+            room = left;
+            named.endpoints.push(group.clone());
+        }
+        Some(named)
     }
 
     fn drop_slice(&mut self, name: &SliceName) {

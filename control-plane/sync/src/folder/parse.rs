@@ -107,6 +107,8 @@ impl Reader<'_> {
             ("v1", "Service") => Kind::Service,
             ("v1", "Node") => Kind::Node,
             ("discovery.k8s.io/v1", "EndpointSlice") => Kind::EndpointSlice,
+            ("v1", "Namespace") if self.rules.names.is_some() => Kind::Namespace,
+            ("v1", "Pod") if self.rules.names.as_ref().is_some_and(|names| names.pods) => Kind::Pod,
             _ => return self.other(&value, place),
         };
         let key = match key(kind, value.get("metadata").unwrap_or(&Value::Null)) {
@@ -150,8 +152,16 @@ impl Reader<'_> {
             }
             Kind::EndpointSlice => {
                 let slice = deserialize::<discovery::EndpointSlice>(value, &mut unknown)?;
-                let parsed = object::endpoint_slice(&slice);
+                let parsed = object::endpoint_slice(&slice, self.rules);
                 (Object::EndpointSlice(Arc::new(parsed.object)), parsed.problems)
+            }
+            Kind::Namespace => {
+                let namespace = deserialize::<core::Namespace>(value, &mut unknown)?;
+                (Object::Namespace(Arc::new(object::namespace(&namespace, self.rules))), Vec::new())
+            }
+            Kind::Pod => {
+                let parsed = object::pod(&deserialize::<core::Pod>(value, &mut unknown)?, self.rules);
+                (Object::Pod(Arc::new(parsed.object)), parsed.problems)
             }
         };
         let name = key.to_string();
@@ -253,7 +263,8 @@ fn key(kind: Kind, metadata: &Value) -> Result<Key, FieldProblem> {
     if name.is_empty() {
         return Err(FieldProblem::new("metadata.name", "an object needs a name"));
     }
-    let namespace = if kind == Kind::Node { String::new() } else { part("namespace", "default")? };
+    let global = matches!(kind, Kind::Node | Kind::Namespace);
+    let namespace = if global { String::new() } else { part("namespace", "default")? };
     Ok(Key { kind, namespace: namespace.into(), name: name.into() })
 }
 

@@ -42,7 +42,7 @@ impl HealthChecks {
                 Change::ServiceGone(name) => {
                     self.listeners.remove(name);
                 }
-                Change::Settings(_) => {}
+                _ => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use kube::Api;
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 pub use client::{ClientError, client};
@@ -53,19 +53,29 @@ pub enum What {
 }
 
 /// The kinds that are followed.
-pub const KINDS: [Kind; 3] = [Kind::Node, Kind::Service, Kind::EndpointSlice];
+pub fn kinds(rules: &Rules) -> Vec<Kind> {
+    let mut kinds = vec![Kind::Node, Kind::Service, Kind::EndpointSlice];
+    if let Some(names) = &rules.names {
+        kinds.push(Kind::Namespace);
+        if names.pods {
+            kinds.push(Kind::Pod);
+        }
+    }
+    kinds
+}
 
-/// Follows all [`KINDS`] for as long as the set of tasks lives.
+/// Follows all [`kinds`] for as long as the set of tasks lives.
 pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Receiver<News>, JoinSet<()>) {
     let (news, receiver) = channel(QUEUE);
     let mut tasks = JoinSet::new();
     let of_rules = Arc::clone(rules);
+    let named = rules.names.is_some();
     tasks.spawn(watch::follow(
         Api::<core::Service>::all(client.clone()),
         Spec {
             kind: Kind::Service,
-            // What the label names is another's (KEP-2447).
-            labels: "!service.kubernetes.io/service-proxy-name",
+            // What the label names is another's (KEP-2447); but it has a name.
+            labels: if named { "" } else { "!service.kubernetes.io/service-proxy-name" },
             streaming,
             parse: Box::new(move |service: core::Service| {
                 let key = key_of(Kind::Service, &service.metadata);
@@ -83,15 +93,17 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
         },
         news.clone(),
     ));
+    let of_rules = Arc::clone(rules);
     tasks.spawn(watch::follow(
         Api::<discovery::EndpointSlice>::all(client.clone()),
         Spec {
             kind: Kind::EndpointSlice,
-            labels: "!service.kubernetes.io/headless",
+            labels: if named { "" } else { "!service.kubernetes.io/headless" },
             streaming,
-            parse: Box::new(|slice: discovery::EndpointSlice| {
+            parse: Box::new(move |slice: discovery::EndpointSlice| {
                 let key = key_of(Kind::EndpointSlice, &slice.metadata);
-                (key, Ok(with(object::endpoint_slice(&slice), |s| Object::EndpointSlice(Arc::new(s)))))
+                let parsed = object::endpoint_slice(&slice, &of_rules);
+                (key, Ok(with(parsed, |s| Object::EndpointSlice(Arc::new(s)))))
             }),
         },
         news.clone(),
@@ -107,9 +119,47 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
                 (key_of(Kind::Node, &node.metadata), Ok(with(parsed, |n| Object::Node(Arc::new(n)))))
             }),
         },
-        news,
+        news.clone(),
     ));
+    for kind in kinds(rules) {
+        match kind {
+            Kind::Namespace => drop(tasks.spawn(namespaces(client, rules, streaming, news.clone()))),
+            Kind::Pod => drop(tasks.spawn(pods(client, rules, streaming, news.clone()))),
+            _ => {}
+        }
+    }
     (receiver, tasks)
+}
+
+fn namespaces(
+    client: &kube::Client,
+    rules: &Arc<Rules>,
+    streaming: bool,
+    news: Sender<News>,
+) -> impl Future<Output = ()> + use<> {
+    let rules = Arc::clone(rules);
+    let parse = move |namespace: core::Namespace| {
+        let key = key_of(Kind::Namespace, &namespace.metadata);
+        let object = Object::Namespace(Arc::new(object::namespace(&namespace, &rules)));
+        (key, Ok(Parsed { object, problems: Vec::new() }))
+    };
+    let spec = Spec { kind: Kind::Namespace, labels: "", streaming, parse: Box::new(parse) };
+    watch::follow(Api::all(client.clone()), spec, news)
+}
+
+fn pods(
+    client: &kube::Client,
+    rules: &Arc<Rules>,
+    streaming: bool,
+    news: Sender<News>,
+) -> impl Future<Output = ()> + use<> {
+    let rules = Arc::clone(rules);
+    let parse = move |pod: core::Pod| {
+        let key = key_of(Kind::Pod, &pod.metadata);
+        (key, Ok(with(object::pod(&pod, &rules), |pod| Object::Pod(Arc::new(pod)))))
+    };
+    let spec = Spec { kind: Kind::Pod, labels: "", streaming, parse: Box::new(parse) };
+    watch::follow(Api::all(client.clone()), spec, news)
 }
 
 /// An object as parsed, or why it cannot be used.

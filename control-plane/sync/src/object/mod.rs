@@ -4,6 +4,7 @@
 //! reported, whichever is the safer for traffic; the functions here say which.
 
 mod addresses;
+mod names;
 mod node;
 mod service;
 mod slice;
@@ -12,10 +13,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sluice_model::Service;
+use sluice_model::{NamedPod, Service};
 
+pub use names::{NamespaceObject, namespace, pod};
 pub use node::{NodeObject, node};
-pub use service::{Asks, Rules, ServiceObject, service};
+pub use service::{Asks, Exposed, Rules, ServiceObject, service};
 pub use slice::{SliceObject, SlicePort, endpoint_slice};
 
 use crate::FieldProblem;
@@ -29,6 +31,10 @@ pub enum Kind {
     Service,
     /// `discovery.k8s.io/v1`.
     EndpointSlice,
+    /// `v1`.
+    Namespace,
+    /// `v1`.
+    Pod,
 }
 
 impl fmt::Display for Kind {
@@ -37,6 +43,8 @@ impl fmt::Display for Kind {
             Self::Node => "Node",
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
+            Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
         })
     }
 }
@@ -46,7 +54,7 @@ impl fmt::Display for Kind {
 pub struct Key {
     /// Its kind.
     pub kind: Kind,
-    /// Its namespace, empty for a Node.
+    /// Its namespace, empty for a Node or a Namespace.
     pub namespace: Box<str>,
     /// Its name.
     pub name: Box<str>,
@@ -56,7 +64,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name } = self;
         match kind {
-            Kind::Node => write!(f, "{kind} {name}"),
+            Kind::Node | Kind::Namespace => write!(f, "{kind} {name}"),
             _ => write!(f, "{kind} {namespace}/{name}"),
         }
     }
@@ -71,6 +79,10 @@ pub enum Object {
     Service(Arc<ServiceObject>),
     /// An EndpointSlice.
     EndpointSlice(Arc<SliceObject>),
+    /// A Namespace.
+    Namespace(Arc<NamespaceObject>),
+    /// A Pod.
+    Pod(Arc<NamedPod>),
 }
 
 /// A parsed object, with what was left out of it.

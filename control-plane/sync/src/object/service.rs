@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
 use sluice_model::check::{MAX_ADDRESSES, MAX_PORTS};
-use sluice_model::{Affinity, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
+use sluice_model::{Affinity, NamedService, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
 
 use super::addresses::{host, hosts, source_ranges};
-use super::{Parsed, blank, port_number, protocol};
+use super::{Parsed, blank, names, port_number, protocol};
 use crate::FieldProblem;
 
 /// `metadata.labels`: another proxy serves this Service.
@@ -27,6 +27,25 @@ pub struct Rules {
     pub load_balancer_class: Box<str>,
     /// Whether `spec.externalIPs` are served.
     pub external_ips: bool,
+    /// Which objects have names in DNS, if any have.
+    pub names: Option<Exposed>,
+}
+
+/// What DNS may tell of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposed {
+    /// Namespaces; all where empty.
+    pub namespaces: Vec<Box<str>>,
+    /// Whether pods are to be known.
+    pub pods: bool,
+}
+
+impl Rules {
+    /// Whether DNS may tell of this namespace.
+    pub fn exposes(&self, namespace: &str) -> bool {
+        let names = self.names.as_ref();
+        names.is_some_and(|n| n.namespaces.is_empty() || n.namespaces.iter().any(|n| &**n == namespace))
+    }
 }
 
 /// A Service.
@@ -36,6 +55,8 @@ pub struct ServiceObject {
     pub name: ServiceName,
     /// All of it but the endpoints; none where it has no frontends of ours: ExternalName, headless, another proxy's.
     pub service: Option<Service>,
+    /// What DNS tells of it, but for the endpoints; none where it has no name.
+    pub named: Option<Box<NamedService>>,
     /// What it asks for of address pools, and what its status says; only of an API server's.
     pub asks: Option<Box<Asks>>,
 }
@@ -96,7 +117,11 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         service.check().map_err(|error| FieldProblem::new("spec", error.to_string()))?;
         Some(service)
     };
-    Ok(Parsed { object: ServiceObject { name, service, asks: None }, problems })
+    let named = match rules.exposes(&name.namespace) {
+        true => names::service(object, &name, &mut problems).map(Box::new),
+        false => None,
+    };
+    Ok(Parsed { object: ServiceObject { name, service, named, asks: None }, problems })
 }
 
 /// No list is longer than the data plane takes. One that is would have it refuse all that comes with it.
@@ -128,12 +153,12 @@ impl<'a> Annotations<'a> {
     }
 }
 
-fn is_headless(spec: &core::ServiceSpec) -> bool {
+pub(super) fn is_headless(spec: &core::ServiceSpec) -> bool {
     spec.cluster_ip.as_deref() == Some("None") || spec.cluster_ips.iter().flatten().any(|ip| ip == "None")
 }
 
 /// `clusterIPs`, or `clusterIP` where only that is given, as in a hand-written manifest.
-fn cluster_ips(spec: &core::ServiceSpec) -> Result<Vec<IpAddr>, FieldProblem> {
+pub(super) fn cluster_ips(spec: &core::ServiceSpec) -> Result<Vec<IpAddr>, FieldProblem> {
     let mut ips = Vec::new();
     let several = spec.cluster_ips.iter().flatten().enumerate();
     let several = several.map(|(i, ip)| (format!("spec.clusterIPs[{i}]"), ip.as_str()));

@@ -1,12 +1,13 @@
 //! EndpointSlices.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use k8s_openapi::api::discovery::v1 as discovery;
-use sluice_model::{Endpoint, Protocol, ServiceName};
+use sluice_model::{Endpoint, EndpointGroup, Protocol, ServiceName};
 
 use super::addresses::host;
-use super::{Parsed, port_number, protocol};
+use super::{Parsed, Rules, names, port_number, protocol};
 use crate::FieldProblem;
 
 /// `metadata.labels`: the Service that a slice belongs to.
@@ -21,8 +22,10 @@ pub struct SliceObject {
     pub namespace: Box<str>,
     /// Its name.
     pub name: Box<str>,
-    /// The Service it belongs to; none where it is of no use here: no label, headless, FQDN.
+    /// The Service it belongs to; none where it is of no use here: no label, headless and without names, FQDN.
     pub service: Option<ServiceName>,
+    /// What DNS tells of it.
+    pub named: Option<Arc<EndpointGroup>>,
     /// The ports that its endpoints have.
     pub ports: Vec<SlicePort>,
     /// Its endpoints, each with port 0: every one has all of `ports`.
@@ -41,7 +44,7 @@ pub struct SlicePort {
 }
 
 /// Parses an EndpointSlice. Ports and endpoints that make no sense are left out and reported: the others can serve.
-pub fn endpoint_slice(object: &discovery::EndpointSlice) -> Parsed<SliceObject> {
+pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parsed<SliceObject> {
     let metadata = &object.metadata;
     let label = |name| metadata.labels.as_ref().and_then(|l| l.get(name));
     let namespace = metadata.namespace.as_deref().unwrap_or("default");
@@ -50,6 +53,7 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice) -> Parsed<SliceObject> 
         namespace: namespace.into(),
         name: metadata.name.as_deref().unwrap_or_default().into(),
         service: None,
+        named: None,
         ports: Vec::new(),
         endpoints: Vec::new(),
     };
@@ -66,10 +70,16 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice) -> Parsed<SliceObject> 
         }
     };
     let service = label(SERVICE_NAME).filter(|name| !name.is_empty());
-    if let (Some(v6), Some(service), None) = (v6, service, label(HEADLESS)) {
-        slice.service = Some(ServiceName::new(namespace, service));
-        slice.ports = ports(object, &mut problems);
-        slice.endpoints = endpoints(object, v6, &mut problems);
+    if let (Some(v6), Some(service)) = (v6, service) {
+        if rules.exposes(namespace) {
+            slice.service = Some(ServiceName::new(namespace, service));
+            slice.named = names::endpoints(object).map(Arc::new);
+        }
+        if label(HEADLESS).is_none() {
+            slice.service = Some(ServiceName::new(namespace, service));
+            slice.ports = ports(object, &mut problems);
+            slice.endpoints = endpoints(object, v6, &mut problems);
+        }
     }
     Parsed { object: slice, problems }
 }

@@ -23,7 +23,7 @@ pub struct World {
 }
 
 pub fn rules() -> Rules {
-    Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true }
+    Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true, names: None }
 }
 
 pub fn configured() -> Settings {
@@ -93,6 +93,7 @@ impl World {
                     self.services.insert(service.name.to_string(), service.clone());
                 }
                 Change::ServiceGone(name) => assert!(self.services.remove(&name.to_string()).is_some()),
+                other => other.check().expect("what is published must be acceptable to the data plane"),
             }
         }
     }

@@ -15,6 +15,7 @@ mod trie;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sluice_dns::Zones;
 use sluice_model::{Generation, Settings, SnatAddresses};
 
 use crate::PortId;
@@ -90,6 +91,7 @@ pub struct Snapshot {
     epochs: Paged<u32, 1024>,
     ports: Paged<Option<Arc<ServicePortEntry>>, 64>,
     fib: Fib,
+    dns: Zones,
     /// Service ports that preserve clients' addresses.
     preserving: u32,
 }
@@ -165,6 +167,12 @@ impl Snapshot {
     #[inline(always)]
     pub fn fib(&self) -> &Fib {
         &self.fib
+    }
+
+    /// Names.
+    #[inline(always)]
+    pub fn dns(&self) -> &Zones {
+        &self.dns
     }
 
     /// Source addresses for full NAT of a family out of a port.

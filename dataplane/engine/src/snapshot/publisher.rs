@@ -1,14 +1,17 @@
 //! From changes of the model and of Linux's routes to snapshots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use sluice_dns::Catalog;
 use sluice_model::{Change, Generation, Service, ServiceName, Settings};
 
 use super::claims::{Claims, Conflict};
 use super::fib::{FibChange, FibError};
 use super::service::ServicePortEntry;
+use crate::Now;
+
 use super::{AddressKey, Derived, FrontendKey, Hit, Snapshot, bits};
 
 /// A Service as the publisher knows it.
@@ -28,11 +31,12 @@ pub struct Publisher {
     settings: Settings,
     services: HashMap<ServiceName, Known>,
     claims: Claims,
-    /// How many frontends each address has.
+    /// How many frontends each address has, and whether queries are answered there.
     vips: HashMap<IpAddr, u32>,
     free_slots: Vec<u32>,
     slots: u32,
     epoch: u32,
+    catalog: Catalog,
     derived_is_stale: bool,
     published: Vec<Arc<Snapshot>>,
 }
@@ -45,11 +49,24 @@ impl Publisher {
 
     /// Takes in a change of the model.
     pub fn apply(&mut self, change: &Change) {
+        self.catalog.apply(change);
         match change {
             Change::Settings(settings) => self.set_settings(settings),
             Change::Service(service) => self.set_service(service.clone()),
             Change::ServiceGone(name) => self.remove_service(name),
+            // The catalog's.
+            Change::Named(_)
+            | Change::NamedGone(_)
+            | Change::Namespace(_)
+            | Change::NamespaceGone(_)
+            | Change::Pod(_)
+            | Change::PodGone(_) => {}
         }
+    }
+
+    /// Sets the time of day, in seconds since 1970 at the moment `now`: SOA records and cookies carry it.
+    pub fn set_clock(&mut self, seconds: u64, now: Now) {
+        self.catalog.set_clock(seconds, now.0);
     }
 
     /// Takes in a change that Linux reports.
@@ -67,6 +84,7 @@ impl Publisher {
             self.next.derived = Arc::new(Derived::new(self.settings.clone(), &self.next.fib));
             self.derived_is_stale = false;
         }
+        self.next.dns = self.catalog.zones();
         self.next.generation = generation;
         let snapshot = Arc::new(self.next.clone());
         self.published.push(snapshot.clone());
@@ -99,6 +117,12 @@ impl Publisher {
         if *settings == self.settings {
             return;
         }
+        let listen = |settings: &Settings| -> BTreeSet<IpAddr> {
+            settings.dns.iter().flat_map(|dns| dns.listen.iter().map(SocketAddr::ip)).collect()
+        };
+        let (before, after) = (listen(&self.settings), listen(settings));
+        after.difference(&before).for_each(|ip| self.add_vip(*ip));
+        before.difference(&after).for_each(|ip| self.remove_vip(*ip));
         self.settings = settings.clone();
         self.derived_is_stale = true;
         let names: Vec<ServiceName> = self.services.keys().cloned().collect();
@@ -157,12 +181,7 @@ impl Publisher {
             let Some(&slot) = slots.get(usize::from(frontend.port_index)) else { continue };
             let owner = self.claims.add(key, service.created, &service.name, frontend.kind, slot);
             self.give(key, owner);
-            let ip = frontend.address.ip();
-            let count = self.vips.entry(ip).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.next.vips.insert(AddressKey(ip), ());
-            }
+            self.add_vip(frontend.address.ip());
             now.push(key);
         }
         self.services.insert(service.name.clone(), Known { service, slots, claims: now });
@@ -187,7 +206,19 @@ impl Publisher {
                 self.next.frontends.remove(&key);
             }
         }
-        let ip = key.socket_address().ip();
+        self.remove_vip(key.socket_address().ip());
+    }
+
+    /// The address serves one thing more.
+    fn add_vip(&mut self, ip: IpAddr) {
+        let count = self.vips.entry(ip).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.next.vips.insert(AddressKey(ip), ());
+        }
+    }
+
+    fn remove_vip(&mut self, ip: IpAddr) {
         if let Some(count) = self.vips.get_mut(&ip) {
             *count -= 1;
             if *count == 0 {

@@ -6,6 +6,7 @@
 
 mod create;
 mod deliver;
+mod dns;
 mod fragments;
 mod hit;
 mod icmp;
@@ -31,6 +32,7 @@ use crate::snapshot::Snapshot;
 use crate::trace::{TraceFilter, TraceRecord, Tracer};
 use crate::{BURST, Now, PortId, Sink};
 
+use dns::Asking;
 use fragments::Fragments;
 use park::Parked;
 
@@ -69,6 +71,8 @@ pub struct Worker<B> {
     pressure: Pressure,
     counters: Counters,
     tracer: Option<Box<Tracer>>,
+    /// Grows with each query, so that the order of answers differs.
+    turn: u32,
     scratch: Box<Scratch>,
 }
 
@@ -80,6 +84,8 @@ struct Context<'a> {
     now: Now,
     /// The port's MAC address; frames to others are not for the gateway.
     mac: Option<[u8; 6]>,
+    /// The port of UDP on which queries are answered; 0: none.
+    dns_port: u16,
     /// They come from another lcore, which found this one to be the owner.
     handed_over: bool,
 }
@@ -91,6 +97,7 @@ enum Way {
     Slow,
     Fast4,
     Fast6,
+    Dns,
     Drop(DropReason),
 }
 
@@ -102,6 +109,7 @@ struct Scratch {
     /// What [`FlowTable::candidate`] gave.
     candidates: [Option<FlowRef>; BURST],
     ways: [Way; BURST],
+    queries: [Asking; BURST],
 }
 
 impl<B: PacketBuf> Worker<B> {
@@ -121,11 +129,13 @@ impl<B: PacketBuf> Worker<B> {
             pressure: Pressure::default(),
             counters: Counters::new(),
             tracer: None,
+            turn: 0,
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],
                 candidates: [None; BURST],
                 ways: [Way::Slow; BURST],
+                queries: [Asking::default(); BURST],
             }),
             config,
         })
@@ -144,7 +154,8 @@ impl<B: PacketBuf> Worker<B> {
     ) {
         self.counters.add(Event::Received, burst.len() as u64);
         let mac = snapshot.fib().port(port).map(|info| info.mac);
-        let cx = Context { snapshot, port, now, mac, handed_over: false };
+        let dns_port = snapshot.dns().port();
+        let cx = Context { snapshot, port, now, mac, dns_port, handed_over: false };
         self.run(&cx, burst, sink);
     }
 
@@ -157,7 +168,8 @@ impl<B: PacketBuf> Worker<B> {
         now: Now,
         sink: &mut impl Sink<B>,
     ) {
-        let cx = Context { snapshot, port, now, mac: None, handed_over: true };
+        let dns_port = snapshot.dns().port();
+        let cx = Context { snapshot, port, now, mac: None, dns_port, handed_over: true };
         self.run(&cx, burst, sink);
     }
 
@@ -252,6 +264,10 @@ impl<B: PacketBuf> Worker<B> {
             let v6 = match self.scratch.ways[i] {
                 Way::Fast4 => false,
                 Way::Fast6 => true,
+                Way::Dns => {
+                    cx.snapshot.dns().prefetch_node(self.scratch.queries[i].hash());
+                    continue;
+                }
                 _ => continue,
             };
             self.scratch.candidates[i] = self.flows.candidate(self.scratch.hashes[i], v6);
@@ -264,6 +280,7 @@ impl<B: PacketBuf> Worker<B> {
                 _ if steer || self.tracer.is_some() => self.careful(i, packet, parsed, cx, sink),
                 Way::Fast4 => self.fast4(i, packet, &parsed, cx, sink),
                 Way::Fast6 => self.fast6(i, packet, &parsed, cx, sink),
+                Way::Dns => self.dns(i, packet, &parsed, cx, sink),
                 Way::Slow => self.slow(packet, parsed, cx, sink),
             }
         }
@@ -290,6 +307,15 @@ impl<B: PacketBuf> Worker<B> {
         const UNUSUAL: Flags =
             Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER).union(Flags::VLAN).union(Flags::MULTICAST_L2);
         let balanced = matches!(parsed.proto, 6 | 17 | 132);
+        if parsed.dport == cx.dns_port
+            && parsed.proto == 17
+            && !parsed.flags.intersects(UNUSUAL)
+            && let Some(way) = self.classify_dns(i, frame, cx)
+        {
+            self.scratch.ways[i] = way;
+            return;
+        }
+        let parsed = &self.scratch.parsed[i];
         let way = match parsed.kind {
             Kind::V4 if balanced && !parsed.flags.intersects(UNUSUAL) => {
                 let hash = self.flows.hash4(addresses4(parsed), ports(parsed), parsed.proto);
@@ -313,6 +339,9 @@ impl<B: PacketBuf> Worker<B> {
     #[inline(never)]
     fn careful(&mut self, i: usize, packet: B, parsed: Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.trace_begin(&packet, &parsed, cx);
+        if self.scratch.ways[i] == Way::Dns {
+            return self.dns(i, packet, &parsed, cx, sink);
+        }
         let packet = if self.config.lcores > 1 && parsed.is_fragment() && self.is_home(&packet, &parsed, cx) {
             match self.at_home(packet, &parsed, cx, sink) {
                 Some(packet) => packet,

@@ -73,6 +73,13 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
+        let Some(packet) = self.slow_dns(packet, parsed, cx, sink) else { return };
+        let dns = cx.snapshot.dns();
+        if parsed.proto == 6 && dns.forwards() && dns.listens(tuple.dst, tuple.dport) {
+            // DNS over TCP is the resolver's, behind a socket of Linux's.
+            self.note_punted(packet.data(), parsed, cx);
+            return self.punt(packet, parsed, true, cx, sink);
+        }
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
         let taken = |hit: &Hit| {
             hit.kind == FrontendKind::ExternalIp

@@ -31,7 +31,7 @@ pub struct FeedThread {
 impl FeedThread {
     /// A follower of the feed at `socket`.
     pub fn new(socket: &Path, inputs: Inputs, lcores: Vec<Arc<LcoreShared>>, view: Arc<Mutex<View>>) -> Self {
-        let kinds = Kinds::SETTINGS.and(Kinds::SERVICES);
+        let kinds = Kinds::SETTINGS.and(Kinds::SERVICES).and(Kinds::NAMES);
         Self { subscriber: Subscriber::new(socket, "dataplane", kinds), inputs, lcores, view }
     }
 

@@ -2,14 +2,14 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sluice_engine::snapshot::{FibChange, Publisher};
 use sluice_feed::Transaction;
 use sluice_model::Generation;
 
 use super::view::View;
-use crate::lcore::Tables;
+use crate::lcore::{Tables, now};
 use crate::stop::Stop;
 
 /// Least time between two snapshots. The first change after a pause is published at once; what follows within this time
@@ -163,6 +163,10 @@ impl PublisherThread {
     }
 
     fn publish(&mut self) {
+        if !self.waiting.is_empty() {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            self.publisher.set_clock(since.as_secs(), now());
+        }
         let snapshot = self.publisher.publish(self.generation);
         let version = self.tables.store(snapshot);
         self.published = Instant::now();

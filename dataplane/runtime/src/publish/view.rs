@@ -51,6 +51,13 @@ impl View {
             Change::Settings(settings) => self.settings = settings,
             Change::Service(service) => drop(self.services.insert(service.name.clone(), service)),
             Change::ServiceGone(name) => drop(self.services.remove(&name)),
+            // The tables themselves know names.
+            Change::Named(_)
+            | Change::NamedGone(_)
+            | Change::Namespace(_)
+            | Change::NamespaceGone(_)
+            | Change::Pod(_)
+            | Change::PodGone(_) => {}
         }
     }
 

@@ -1,0 +1,195 @@
+//! `dns`: names, addresses, who may ask.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde_saphyr::Spanned;
+use sluice_model::{DnsSettings, PodNames, ServiceName};
+
+use super::values::{is_host, network};
+use super::{Report, choice, number};
+use crate::config::Names;
+use crate::raw::{self, Text};
+
+/// The port of DNS.
+const PORT: u16 = 53;
+/// Zones of reverse names that one network is written as at most: a prefix is up to seven bits short of a whole octet.
+const MOST_OF_A_NETWORK: usize = 128;
+
+/// What queries are answered with. Clients are the cluster's where none are named.
+pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut Report) -> DnsSettings {
+    let (raw, place) = (&spanned.value, spanned.referenced);
+    let defaults = DnsSettings::default();
+    let service = raw.service.as_ref().and_then(|text| service(text, out));
+    if raw.addresses.is_empty() && service.is_none() {
+        out.add(
+            place,
+            "dns",
+            "an address to answer on is needed: `addresses`, or a `service` whose cluster IPs they are",
+        );
+    }
+    let mut listen: Vec<SocketAddr> = Vec::new();
+    for (i, text) in raw.addresses.iter().enumerate() {
+        let key = format!("dns.addresses[{i}]");
+        let Some(address) = socket(text, &key, out) else { continue };
+        if listen.first().is_some_and(|first| first.port() != address.port()) {
+            out.add(text.referenced, &key, "all addresses need one port");
+        } else if listen.contains(&address) {
+            out.add(text.referenced, &key, format!("{address} stands here twice"));
+        } else {
+            listen.push(address);
+        }
+    }
+    let clients = match &raw.clients {
+        Some(list) => list
+            .iter()
+            .enumerate()
+            .filter_map(|(i, text)| network(text, &format!("dns.clients[{i}]"), out))
+            .collect(),
+        None => cluster.to_vec(),
+    };
+    if clients.is_empty() {
+        // A list of everybody has to be written out: nobody becomes an open resolver by leaving something away.
+        let message = "nobody may ask: name `clients`, or the pods' networks in `services.cluster_cidrs`";
+        out.add(place, "dns.clients", message);
+    }
+    let domains = |list: &Option<Vec<Text>>, key: &str, default: &[Box<str>], out: &mut Report| match list {
+        None => default.to_vec(),
+        Some(list) => {
+            let list = list.iter().enumerate();
+            list.filter_map(|(i, text)| domain(text, &format!("dns.{key}[{i}]"), out)).collect()
+        }
+    };
+    let zones = domains(&raw.zones, "zones", &defaults.zones, out);
+    if zones.is_empty() && raw.zones.as_ref().is_some_and(Vec::is_empty) {
+        out.add(place, "dns.zones", "at least one domain is needed");
+    }
+    let reverse_zones = match &raw.reverse_zones {
+        None => defaults.reverse_zones.clone(),
+        Some(list) => {
+            let list = list.iter().enumerate();
+            list.flat_map(|(i, text)| reverse(text, &format!("dns.reverse_zones[{i}]"), out)).collect()
+        }
+    };
+    DnsSettings {
+        listen,
+        clients,
+        zones,
+        reverse_zones,
+        ttl: number(raw.ttl.as_ref(), "dns.ttl", 0..=3600, defaults.ttl.into(), out) as u32,
+        pods: choice(
+            raw.pods.as_ref(),
+            "dns.pods",
+            &[
+                ("disabled", PodNames::Disabled),
+                ("insecure", PodNames::Insecure),
+                ("verified", PodNames::Verified),
+            ],
+            out,
+        ),
+        endpoint_pod_names: raw.endpoint_pod_names.unwrap_or(false),
+        hide_empty: raw.hide_empty_services.unwrap_or(false),
+        endpoints: raw.endpoints.unwrap_or(true),
+        max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
+        service,
+        cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
+        forward: false,
+        fallthrough: Vec::new(),
+    }
+}
+
+/// Which objects have names.
+pub(super) fn names(raw: &raw::Dns, out: &mut Report) -> Names {
+    let namespaces = raw.namespaces.iter().enumerate();
+    let namespaces = namespaces.map(|(i, text)| super::name(text, &format!("dns.namespaces[{i}]"), out));
+    Names { namespaces: namespaces.collect() }
+}
+
+/// `namespace/name`.
+fn service(text: &Text, out: &mut Report) -> Option<ServiceName> {
+    let named = text.value.split_once('/').filter(|(namespace, name)| {
+        [namespace, name].iter().all(|part| {
+            (1..=63).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+    });
+    if named.is_none() {
+        let message = format!("`{}` is no Service such as kube-system/kube-dns", text.value);
+        out.add(text.referenced, "dns.service", message);
+    }
+    named.map(|(namespace, name)| ServiceName::new(namespace, name))
+}
+
+/// An address, with a port where it is not 53.
+fn socket(text: &Text, key: &str, out: &mut Report) -> Option<SocketAddr> {
+    let parsed = text.value.parse::<SocketAddr>().ok();
+    let parsed = parsed.or_else(|| Some(SocketAddr::new(text.value.parse::<IpAddr>().ok()?, PORT)));
+    match parsed {
+        Some(address) if is_host(address.ip()) && address.port() != 0 => Some(address),
+        _ => {
+            let message = format!("`{}` is not the address of a host, with or without a port", text.value);
+            out.add(text.referenced, key, message);
+            None
+        }
+    }
+}
+
+/// A domain, without its last dot.
+fn domain(text: &Text, key: &str, out: &mut Report) -> Option<Box<str>> {
+    let name = text.value.strip_suffix('.').unwrap_or(&text.value);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if name.len() > 253 || !name.split('.').all(label) {
+        out.add(text.referenced, key, format!("`{}` is no domain such as cluster.local", text.value));
+        return None;
+    }
+    Some(name.into())
+}
+
+/// A domain of reverse names, or the network that it is of.
+fn reverse(text: &Text, key: &str, out: &mut Report) -> Vec<Box<str>> {
+    if !text.value.contains('/') {
+        return domain(text, key, out).into_iter().collect();
+    }
+    let Some(net) = network(text, key, out) else { return Vec::new() };
+    // Names end at whole octets and nibbles: a network between has several.
+    let step = if net.addr().is_ipv4() { 8 } else { 4 };
+    let length = net.prefix_len().next_multiple_of(step);
+    let Ok(parts) = net.subnets(length) else { return Vec::new() };
+    parts.take(MOST_OF_A_NETWORK).map(reverse_name).collect()
+}
+
+/// RFC 1035, section 3.5; RFC 3596, section 2.5.
+fn reverse_name(net: IpNet) -> Box<str> {
+    let mut labels: Vec<String> = match net {
+        IpNet::V4(net) => {
+            let octets = net.addr().octets();
+            octets.iter().take(usize::from(net.prefix_len() / 8)).map(u8::to_string).collect()
+        }
+        IpNet::V6(net) => {
+            let octets = net.addr().octets();
+            let nibbles = octets.iter().flat_map(|octet| [octet >> 4, octet & 15]);
+            nibbles.take(usize::from(net.prefix_len() / 4)).map(|nibble| format!("{nibble:x}")).collect()
+        }
+    };
+    labels.reverse();
+    labels.push(if matches!(net, IpNet::V4(_)) { "in-addr.arpa" } else { "ip6.arpa" }.to_owned());
+    labels.join(".").into()
+}
+
+/// 128 bits in hexadecimal, as BIND and Knot take them.
+fn secret(text: &Text, out: &mut Report) -> Option<[u8; 16]> {
+    let digits = text.value.as_bytes();
+    let mut key = [0; 16];
+    let pairs = digits.as_chunks::<2>().0;
+    let valid = digits.len() == 32
+        && key.iter_mut().zip(pairs).all(|(byte, pair)| {
+            let parsed = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            parsed.map(|value| *byte = value).is_some()
+        });
+    if !valid {
+        out.add(text.referenced, "dns.cookie_secret", "a secret is 32 hexadecimal digits");
+    }
+    valid.then_some(key)
+}

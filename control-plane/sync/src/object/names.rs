@@ -1,0 +1,119 @@
+//! What of an object DNS tells.
+
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+use sluice_model::{EndpointGroup, NameKind, NamedEndpoint, NamedPod, NamedPort, NamedService, ServiceName};
+
+use super::addresses::host;
+use super::service::{cluster_ips, is_headless};
+use super::{Parsed, Rules, port_number, protocol};
+use crate::FieldProblem;
+
+/// A Service's name and ports, without its endpoints; none where it cannot have a name, and why.
+pub(super) fn service(
+    object: &core::Service,
+    name: &ServiceName,
+    problems: &mut Vec<FieldProblem>,
+) -> Option<NamedService> {
+    let spec = object.spec.clone().unwrap_or_default();
+    let kind = if spec.type_.as_deref() == Some("ExternalName") {
+        let target = spec.external_name.as_deref().unwrap_or_default();
+        if let Some(why) = no_alias(target) {
+            problems.push(FieldProblem::new("spec.externalName", why));
+            return None;
+        }
+        NameKind::External(target.into())
+    } else if is_headless(&spec) {
+        NameKind::Headless
+    } else {
+        match cluster_ips(&spec) {
+            Ok(addresses) if !addresses.is_empty() => NameKind::Cluster(addresses),
+            // Not given one yet, or refused already by whoever reads the Service's frontends.
+            _ => return None,
+        }
+    };
+    let ports = spec.ports.iter().flatten().filter_map(|port| {
+        Some(NamedPort {
+            name: port.name.as_deref().unwrap_or_default().into(),
+            protocol: protocol(port.protocol.as_deref(), String::new).ok()?,
+            port: port_number(port.port, String::new).ok()?,
+        })
+    });
+    let named = NamedService { name: name.clone(), kind, ports: ports.collect(), endpoints: Vec::new() };
+    named.check().is_ok().then_some(named)
+}
+
+/// Why an `externalName` gives no alias.
+fn no_alias(target: &str) -> Option<String> {
+    if target.parse::<std::net::IpAddr>().is_ok() {
+        return Some(format!(
+            "{target} is an address, and a CNAME record needs a name; the Service has none"
+        ));
+    }
+    let name = target.strip_suffix('.').unwrap_or(target);
+    let label = |label: &str| (1..=63).contains(&label.len());
+    (name.len() > 253 || !name.split('.').all(label))
+        .then(|| format!("`{target}` is no domain; the Service has no name"))
+}
+
+/// The endpoints of a slice that are ready, with their ports; none where there are none.
+pub(super) fn endpoints(slice: &discovery::EndpointSlice) -> Option<EndpointGroup> {
+    let ports = slice.ports.iter().flatten().filter_map(|port| {
+        Some(NamedPort {
+            name: port.name.as_deref().unwrap_or_default().into(),
+            protocol: protocol(port.protocol.as_deref(), String::new).ok()?,
+            port: port_number(port.port?, String::new).ok()?,
+        })
+    });
+    let endpoints: Vec<NamedEndpoint> = slice
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|c| c.ready).unwrap_or(true))
+        .filter_map(|endpoint| {
+            let pod = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
+            Some(NamedEndpoint {
+                address: host(endpoint.addresses.first()?).ok()?,
+                hostname: endpoint.hostname.as_deref().map(Box::from),
+                pod: pod.and_then(|pod| pod.name.as_deref()).map(Box::from),
+            })
+        })
+        .collect();
+    (!endpoints.is_empty()).then(|| EndpointGroup { ports: ports.collect(), endpoints })
+}
+
+/// A Namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceObject {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whether DNS may tell of it.
+    pub exposed: bool,
+}
+
+/// Parses a Namespace.
+pub fn namespace(object: &core::Namespace, rules: &Rules) -> NamespaceObject {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    NamespaceObject { name: name.into(), exposed: rules.exposes(name) }
+}
+
+/// A pod's addresses; none where DNS may not tell of it.
+pub fn pod(object: &core::Pod, rules: &Rules) -> Parsed<NamedPod> {
+    let metadata = &object.metadata;
+    let name = ServiceName::new(
+        metadata.namespace.as_deref().unwrap_or("default"),
+        metadata.name.as_deref().unwrap_or_default(),
+    );
+    let status = object.status.as_ref();
+    // Of a pod that has ended another one has the address by now.
+    let alive = status.and_then(|s| s.phase.as_deref()).is_none_or(|p| !matches!(p, "Succeeded" | "Failed"));
+    let mut addresses = Vec::new();
+    if let Some(status) = status.filter(|_| alive && rules.exposes(&name.namespace)) {
+        let several = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str());
+        for ip in several.chain(status.pod_ip.as_deref()).filter_map(|ip| host(ip).ok()) {
+            if !addresses.contains(&ip) {
+                addresses.push(ip);
+            }
+        }
+    }
+    Parsed { object: NamedPod { name, addresses }, problems: Vec::new() }
+}

@@ -1,0 +1,164 @@
+//! What DNS is told of manifests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::*;
+use sluice_model::{Change, DnsSettings, NameKind, NamedService, ObjectKey, PodNames, ServiceName, Settings};
+use sluice_sync::desired::Desired;
+use sluice_sync::object::{Exposed, Rules};
+
+fn world(exposed: Exposed) -> World {
+    let mut world = World::with(Rules { names: Some(exposed), ..rules() });
+    let dns = DnsSettings {
+        service: Some(ServiceName::new("kube-system", "kube-dns")),
+        listen: vec!["192.0.2.53:53".parse().unwrap()],
+        pods: PodNames::Verified,
+        ..DnsSettings::default()
+    };
+    world.desired = Desired::new(Settings { dns: Some(dns), ..configured() });
+    world
+}
+
+fn told(world: &World) -> BTreeMap<ObjectKey, &Change> {
+    world.told.iter().map(|change| (change.key(), change)).collect()
+}
+
+fn named<'w>(world: &'w World, name: &str) -> &'w NamedService {
+    match told(world).get(&ObjectKey::Named(ServiceName::new("default", name))) {
+        Some(Change::Named(service)) => service,
+        other => panic!("{name}: {other:?} {:?}", world.folder.problems()),
+    }
+}
+
+const HEADLESS: &str = r#"
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: default }
+spec: { clusterIP: None, ports: [{ name: sql, port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: db-1
+  namespace: default
+  labels: { kubernetes.io/service-name: db, service.kubernetes.io/headless: "" }
+addressType: IPv4
+ports: [{ name: sql, port: 5433 }, { name: all }]
+endpoints:
+- { addresses: [10.244.1.7], hostname: db-0, targetRef: { kind: Pod, name: db-0 } }
+- { addresses: [10.244.2.7], conditions: { ready: false, serving: true, terminating: true } }
+- { addresses: [10.244.3.7], conditions: {} }
+"#;
+
+#[test]
+fn every_kind_of_service_has_its_name() {
+    let mut world = world(Exposed::default());
+    let external = |name: &str, to: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: default }}\nspec: {{ type: ExternalName, externalName: \"{to}\" }}\n"
+        )
+    };
+    let other_proxy = web("ClusterIP", &[])
+        .replace("name: web,", "name: other, labels: { service.kubernetes.io/service-proxy-name: x },")
+        .replace(".20", ".21");
+    world.write(
+        "a.yaml",
+        all(&[
+            web("ClusterIP", &[]),
+            slice("web-1", &["10.244.1.5"]),
+            HEADLESS.into(),
+            external("out", "www.example.com"),
+            external("address", "192.0.2.1"),
+            external("nothing", "a..b"),
+            other_proxy,
+        ]),
+    );
+    let web = named(&world, "web");
+    assert_eq!(web.kind, NameKind::Cluster(vec!["10.96.0.20".parse().unwrap()]));
+    assert_eq!((web.ports.len(), web.endpoints.len(), web.endpoints[0].endpoints.len()), (1, 1, 1));
+    let db = named(&world, "db");
+    assert_eq!(db.kind, NameKind::Headless);
+    let endpoints: Vec<_> =
+        db.endpoints[0].endpoints.iter().map(|e| (e.address.to_string(), e.hostname.as_deref())).collect();
+    assert_eq!(endpoints, [("10.244.1.7".into(), Some("db-0")), ("10.244.3.7".into(), None)]);
+    assert_eq!((db.endpoints[0].ports.len(), db.endpoints[0].ports[0].port), (1, 5433));
+    assert_eq!(named(&world, "out").kind, NameKind::External("www.example.com".into()));
+    assert!(matches!(named(&world, "other").kind, NameKind::Cluster(_)), "another proxy's still has a name");
+    let wrong: Vec<_> = world
+        .folder
+        .problems()
+        .into_iter()
+        .filter(|p| p.field == "spec.externalName")
+        .map(|p| p.object)
+        .collect();
+    assert_eq!(wrong, ["Service default/address", "Service default/nothing"]);
+    // Only the one that is balanced here has frontends.
+    assert_eq!(world.services.keys().collect::<Vec<_>>(), ["default/web"]);
+
+    world.write("a.yaml", all(&[web_alone()]));
+    let told = told(&world);
+    assert!(
+        told.values()
+            .all(|change| !matches!(change, Change::Named(_)) || change.key().to_string().ends_with("web"))
+    );
+    assert_eq!(told.values().filter(|change| matches!(change, Change::NamedGone(_))).count(), 3);
+}
+
+fn web_alone() -> String {
+    web("ClusterIP", &[])
+}
+
+#[test]
+fn the_dns_services_addresses_are_where_queries_are_answered() {
+    let mut world = world(Exposed::default());
+    let listen = |world: &World| {
+        let listen = world.desired.settings().dns.unwrap().listen;
+        listen.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(listen(&world), ["192.0.2.53:53"]);
+    let dns = web("ClusterIP", &[])
+        .replace("name: web, namespace: default", "name: kube-dns, namespace: kube-system");
+    world.write("dns.yaml", &dns);
+    assert_eq!(listen(&world), ["192.0.2.53:53", "10.96.0.20:53"]);
+    assert_eq!(world.settings.dns.as_ref().unwrap().listen.len(), 2, "and it was told");
+    std::fs::remove_file(world.path("dns.yaml")).unwrap();
+    world.look();
+    assert_eq!(listen(&world), ["192.0.2.53:53"]);
+}
+
+#[test]
+fn namespaces_and_pods_that_may_be_told_of() {
+    let mut world = world(Exposed { namespaces: vec!["shown".into()], pods: true });
+    let namespace = |name: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name} }}\n");
+    let pod = |namespace: &str, phase: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{ name: p, namespace: {namespace} }}\nstatus: {{ phase: {phase}, podIP: 10.244.1.1, podIPs: [{{ ip: 10.244.1.1 }}, {{ ip: \"fd00::1\" }}] }}\n"
+        )
+    };
+    let parts = |phase: &str| {
+        all(&[
+            namespace("shown"),
+            namespace("hidden"),
+            pod("shown", phase),
+            pod("hidden", phase),
+            web_alone(),
+        ])
+    };
+    world.write("a.yaml", parts("Running"));
+    let keys: Vec<String> = told(&world).keys().map(ToString::to_string).collect();
+    assert_eq!(keys, ["settings", "namespace shown", "service default/web", "pod shown/p"]);
+    let Some(Change::Pod(pod)) = told(&world).get(&ObjectKey::Pod(ServiceName::new("shown", "p"))).copied()
+    else {
+        panic!()
+    };
+    assert_eq!(pod.addresses.len(), 2);
+    // One that has ended has given its address back.
+    world.write("a.yaml", parts("Succeeded"));
+    assert_eq!(world.told, [Change::PodGone(ServiceName::new("shown", "p"))]);
+    std::fs::remove_file(world.path("a.yaml")).unwrap();
+    world.look();
+    assert!(world.told.contains(&Change::NamespaceGone("shown".into())));
+}

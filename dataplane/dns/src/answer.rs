@@ -1,0 +1,286 @@
+//! From a query to its reply, in the buffer that it came in.
+
+use std::net::IpAddr;
+
+use crate::chain;
+use crate::compile::record::kind_of;
+use crate::name::{self, Name};
+use crate::node::{Node, Role, Set};
+use crate::query::{IN, Query, Unanswerable, kind, rcode};
+use crate::reply::{self, Owner, Reply, Section, header_only};
+use crate::zones::Zones;
+
+/// The largest reply to a client that says nothing of its own size (RFC 1035, section 4.2.1).
+const PLAIN: usize = 512;
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The client.
+    pub client: IpAddr,
+    /// Over a stream: replies may be of any size, and whole zones may be asked for.
+    pub stream: bool,
+    /// A number that differs from query to query: addresses are sent in another order each time.
+    pub turn: u32,
+    /// Seconds since 1970, for cookies.
+    pub now: u32,
+}
+
+/// What is to be done with a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The buffer begins with the reply, of so many bytes.
+    Reply {
+        /// Its length.
+        length: usize,
+        /// Its code.
+        rcode: u8,
+    },
+    /// A resolver has to answer it.
+    Forward,
+    /// Nothing is said.
+    Silence,
+}
+
+/// Answers the query that `message` begins with. The buffer is as large as the reply may be; what is behind the query in it
+/// does not matter.
+#[inline]
+pub fn answer(
+    zones: &Zones,
+    parsed: Result<Query, Unanswerable>,
+    message: &mut [u8],
+    asked: &Asked,
+) -> Verdict {
+    let query = match parsed {
+        Ok(query) => query,
+        Err(Unanswerable::Silence) => return Verdict::Silence,
+        Err(Unanswerable::Code(rcode)) => {
+            return Verdict::Reply { length: header_only(message, rcode), rcode };
+        }
+    };
+    let hash = zones.hash(query.name(message));
+    answer_hashed(zones, &query, hash, message, asked)
+}
+
+/// As [`answer`], for a query that was understood and whose name has this hash.
+#[inline]
+pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8], asked: &Asked) -> Verdict {
+    let fixed = &*zones.fixed;
+    let mut limit = PLAIN;
+    let mut cookie = None;
+    if let Some(edns) = &query.edns {
+        limit = usize::from(edns.size.min(fixed.max_udp)).max(PLAIN);
+        if let Some(key) = &fixed.cookie_key
+            && edns.cookie.is_some()
+        {
+            cookie = reply::cookie(message, edns, key, asked.client, asked.now).map(|(cookie, _)| cookie);
+        }
+    }
+    if asked.stream {
+        limit = usize::from(u16::MAX);
+    }
+    let refusal = if query.edns.is_some_and(|edns| edns.version != 0) {
+        Some(rcode::BADVERS)
+    } else if query.class != IN
+        || query.kind == kind::AXFR
+        || query.kind == kind::IXFR
+        || !zones.may_ask(asked.client)
+    {
+        Some(rcode::REFUSED)
+    } else {
+        None
+    };
+    if let Some(rcode) = refusal {
+        let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode, false);
+        return Verdict::Reply { length, rcode };
+    }
+    let Some(node) = zones.table.get(hash, query.name(message)) else {
+        return missed(zones, query, message, limit, cookie);
+    };
+    let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
+    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
+        return Verdict::Forward;
+    }
+    let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
+    let mut rcode = rcode::NOERROR;
+    if let Some(set) = node.set(query.kind) {
+        put(&mut reply, query, node, &set, asked.turn);
+    } else if aliased {
+        rcode = chain::follow(zones, node, query.kind, &mut reply);
+    } else {
+        let at = query.end() - 4 - node.zone_len();
+        let section = match (node.role(), query.kind) {
+            (Role::Apex, kind::SOA) => Section::Answer,
+            _ => Section::Authority,
+        };
+        reply.soa(section, at, fixed.ttl, zones.serial);
+    }
+    Verdict::Reply { length: reply.finish(rcode, true), rcode }
+}
+
+/// Writes a set, from a different record on each time; as much of it as fits.
+#[inline]
+fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32) {
+    let start = reply.at();
+    if set.answer.len() > reply.room() {
+        // Some answers are better than none to a client that cannot ask over TCP.
+        reply.put_some(Section::Answer, set.answer, Owner::Same);
+        reply.truncate();
+        return;
+    }
+    match (turn % u32::from(set.answers.max(1))) as usize * usize::from(set.stride) {
+        0 => drop(reply.put(Section::Answer, set.answers, set.answer)),
+        at => {
+            let (first, rest) = set.answer.split_at_checked(at).unwrap_or((set.answer, &[]));
+            reply.put(Section::Answer, set.answers, rest);
+            reply.put(Section::Answer, 0, first);
+        }
+    }
+    // Records that do not fit here are no loss that a client must know of (RFC 2181, section 9).
+    if !set.glue.is_empty() && !reply.put(Section::Additional, set.additional, set.glue) {
+        reply.put_some(Section::Additional, set.glue, Owner::Same);
+    }
+    if matches!(query.kind, kind::SRV | kind::NS) {
+        keep_case(reply, query, node, start, set.answer.len());
+    }
+}
+
+/// Targets end with the zone as the client wrote it, which some compare with regard to case.
+fn keep_case(reply: &mut Reply<'_>, query: &Query, node: &Node, start: usize, length: usize) {
+    let mut zone = [0; name::MAX_NAME];
+    let zone_at = query.end() - 4 - node.zone_len();
+    let message = reply.message();
+    let (Some(zone), Some(asked)) = (zone.get_mut(..node.zone_len()), message.get(zone_at..query.end() - 4))
+    else {
+        return;
+    };
+    zone.copy_from_slice(asked);
+    if !zone.iter().any(u8::is_ascii_uppercase) {
+        return;
+    }
+    let mut at = start;
+    while at < start + length {
+        let Some(end) = message.get(at..).and_then(reply::record_len).map(|length| at + length) else {
+            return;
+        };
+        if let Some(tail) = message.get_mut(end - zone.len()..end)
+            && name::equal(&zone.to_ascii_lowercase(), tail)
+        {
+            tail.copy_from_slice(zone);
+        }
+        at = end;
+    }
+}
+
+/// A name that the table does not have.
+#[inline(never)]
+fn missed(
+    zones: &Zones,
+    query: &Query,
+    message: &mut [u8],
+    limit: usize,
+    cookie: Option<[u8; 24]>,
+) -> Verdict {
+    let fixed = &*zones.fixed;
+    let size = fixed.max_udp;
+    let asked_name = query.name(message);
+    let Some(zone) = zones.zone(asked_name) else {
+        if fixed.forward {
+            return Verdict::Forward;
+        }
+        let length = Reply::new(message, query, limit, size, cookie).finish(rcode::REFUSED, false);
+        return Verdict::Reply { length, rcode: rcode::REFUSED };
+    };
+    let zone_at = query.end() - 4 - zone.len();
+    if let Some(ip) = pod_address(zones, asked_name) {
+        let mut reply = Reply::new(message, query, limit, size, cookie);
+        if query.kind == kind_of(ip.is_ipv6()) {
+            let (bytes, length) = address_record(ip, fixed.ttl);
+            reply.put(Section::Answer, 1, bytes.get(..length).unwrap_or_default());
+        } else {
+            reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+        }
+        return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
+    }
+    if let Some(node) = underscored(zones, asked_name)
+        && let Some(set) = node.set(query.kind)
+    {
+        let mut reply = Reply::new(message, query, limit, size, cookie);
+        reply.put_elsewhere(node, &set, Owner::Same);
+        return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
+    }
+    if zones.falls_through(asked_name) {
+        return Verdict::Forward;
+    }
+    let mut reply = Reply::new(message, query, limit, size, cookie);
+    reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+    Verdict::Reply { length: reply.finish(rcode::NXDOMAIN, true), rcode: rcode::NXDOMAIN }
+}
+
+fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
+    let mut bytes = [0; 28];
+    bytes[..2].copy_from_slice(&crate::compile::record::QUESTION);
+    bytes[3] = kind_of(ip.is_ipv6()) as u8;
+    bytes[5] = IN as u8;
+    bytes[6..10].copy_from_slice(&ttl.to_be_bytes());
+    let length = match ip {
+        IpAddr::V4(ip) => {
+            bytes[12..16].copy_from_slice(&ip.octets());
+            4
+        }
+        IpAddr::V6(ip) => {
+            bytes[12..28].copy_from_slice(&ip.octets());
+            16
+        }
+    };
+    bytes[11] = length;
+    (bytes, 12 + usize::from(length))
+}
+
+/// The address that a pod's name spells, where any does in its namespace.
+fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
+    let (&length, rest) = asked.split_first()?;
+    let (label, parent) = rest.split_at_checked(usize::from(length))?;
+    if zones.find(parent)?.role() != Role::Pods {
+        return None;
+    }
+    // "2001:db8:1111:2222:3333:4444:5555:6666" is the longest.
+    let mut text = [0; 39];
+    let text = text.get_mut(..label.len())?;
+    text.copy_from_slice(label);
+    let v4 = label.iter().filter(|&&b| b == b'-').count() == 3 && !label.windows(2).any(|w| w == b"--");
+    for byte in text.iter_mut().filter(|byte| **byte == b'-') {
+        *byte = if v4 { b'.' } else { b':' };
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The node of `port.protocol.service…`, spelled without one or both of the underscores that belong to it.
+fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
+    let zone = zones.zone(asked)?;
+    // Exactly port, protocol, service, namespace and `svc` are before the zone.
+    let relative = asked.get(..asked.len() - zone.len())?;
+    let mut labels = name::labels(relative);
+    let (port, protocol) = (labels.next()?, labels.next()?);
+    if labels.count() != 3 || port.starts_with(b"_") && protocol.starts_with(b"_") {
+        return None;
+    }
+    let mut full = [0; name::MAX_NAME + 2];
+    let mut at = 0;
+    for label in [port, protocol] {
+        let plain = label.strip_prefix(b"_").unwrap_or(label);
+        full[at] = plain.len() as u8 + 1;
+        full[at + 1] = b'_';
+        full.get_mut(at + 2..at + 2 + plain.len())?.copy_from_slice(plain);
+        at += plain.len() + 2;
+    }
+    let tail = asked.get(port.len() + protocol.len() + 2..)?;
+    full.get_mut(at..at + tail.len())?.copy_from_slice(tail);
+    zones.find(full.get(..at + tail.len())?)
+}
+
+/// The alias that a name is, if it is one: where a resolver has to go on.
+pub fn alias(zones: &Zones, asked: &[u8]) -> Option<Name> {
+    let set = zones.find(asked)?.set(kind::CNAME)?;
+    Some(Name::from_wire(set.answer.get(12..)?))
+}

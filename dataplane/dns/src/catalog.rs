@@ -1,0 +1,243 @@
+//! The publisher's side: follows the model and keeps [`Zones`] up to date, at the cost of what changed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sluice_model::{Change, DnsSettings, NamedPod, NamedService, PodNames, ServiceName};
+
+use crate::compile::reverse::{Effect, Reverse};
+use crate::compile::{Rules, fixed, service};
+use crate::name::{self, Name, Seed};
+use crate::node::Node;
+use crate::zones::Zones;
+
+/// What is known, and the tables made of it.
+#[derive(Debug)]
+pub struct Catalog {
+    rules: Option<Rules>,
+    seed: Seed,
+    zones: Zones,
+    services: HashMap<ServiceName, Known>,
+    namespaces: HashSet<Box<str>>,
+    /// How many Services each namespace has: those alone make it exist where nobody tells of namespaces.
+    inhabited: BTreeMap<Box<str>, usize>,
+    pods: HashMap<ServiceName, NamedPod>,
+    /// How many pods have an address in a namespace: two do while one replaces the other.
+    pod_addresses: HashMap<(Box<str>, IpAddr), usize>,
+    reverse: Reverse,
+}
+
+#[derive(Debug)]
+struct Known {
+    service: Arc<NamedService>,
+    nodes: Vec<Node>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new(Seed::random())
+    }
+}
+
+impl Catalog {
+    /// Nothing yet; names are hashed under `seed`.
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            rules: None,
+            seed,
+            zones: Zones::new(seed),
+            services: HashMap::new(),
+            namespaces: HashSet::new(),
+            inhabited: BTreeMap::new(),
+            pods: HashMap::new(),
+            pod_addresses: HashMap::new(),
+            reverse: Reverse::default(),
+        }
+    }
+
+    /// The tables as of now; shares all that later changes leave alone.
+    pub fn zones(&self) -> Zones {
+        self.zones.clone()
+    }
+
+    /// Sets the time of day, in seconds since 1970 when the monotonic clock shows `milliseconds`. SOA records have it as
+    /// their serial.
+    pub fn set_clock(&mut self, seconds: u64, milliseconds: u64) {
+        // Both wrap in 2106, which serials and cookies are made for (RFC 1982).
+        self.zones.serial = seconds as u32;
+        self.zones.start = seconds.wrapping_sub(milliseconds / 1000) as u32;
+    }
+
+    /// Takes in a change of the model; those that DNS does not depend on do nothing.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Settings(settings) => self.set_settings(settings.dns.as_ref()),
+            Change::Named(service) => self.set_service(&service.name, Some(Arc::new(service.clone()))),
+            Change::NamedGone(name) => self.set_service(name, None),
+            Change::Namespace(name) => {
+                if self.namespaces.insert(name.clone()) {
+                    self.update_namespace(name);
+                }
+            }
+            Change::NamespaceGone(name) => {
+                if self.namespaces.remove(name) {
+                    self.update_namespace(name);
+                }
+            }
+            Change::Pod(pod) => self.set_pod(&pod.name, Some(pod.clone())),
+            Change::PodGone(name) => self.set_pod(name, None),
+            Change::Service(_) | Change::ServiceGone(_) => {}
+        }
+    }
+
+    /// How many Services are known.
+    pub fn services(&self) -> usize {
+        self.services.len()
+    }
+
+    fn set_settings(&mut self, settings: Option<&DnsSettings>) {
+        if self.rules.as_ref().map(|rules| &rules.settings) == settings {
+            return;
+        }
+        // Everything depends on the settings, and they hardly ever change.
+        let (serial, start) = (self.zones.serial, self.zones.start);
+        self.zones = Zones { serial, start, ..Zones::new(self.seed) };
+        self.reverse = Reverse::default();
+        self.inhabited.clear();
+        self.pod_addresses.clear();
+        self.rules = settings.map(|settings| Rules::new(settings.clone(), self.seed));
+        let Some(rules) = &self.rules else { return };
+        self.zones.configure(rules);
+        for zone in &rules.zones {
+            let nodes = fixed::forward(rules, zone).unwrap_or_default();
+            nodes.into_iter().for_each(|node| drop(self.zones.table.insert(node)));
+        }
+        for zone in &rules.reverse_zones {
+            let nodes = fixed::backward(rules, zone).unwrap_or_default();
+            nodes.into_iter().for_each(|node| drop(self.zones.table.insert(node)));
+        }
+        for name in self.namespaces.clone() {
+            self.update_namespace(&name);
+        }
+        for (name, known) in std::mem::take(&mut self.services) {
+            self.set_service(&name, Some(known.service));
+        }
+        for (name, pod) in std::mem::take(&mut self.pods) {
+            self.set_pod(&name, Some(pod));
+        }
+    }
+
+    fn set_service(&mut self, name: &ServiceName, service: Option<Arc<NamedService>>) {
+        let before = self.services.remove(name);
+        let Some(rules) = &self.rules else {
+            if let Some(service) = service {
+                self.services.insert(name.clone(), Known { service, nodes: Vec::new() });
+            }
+            return;
+        };
+        let nodes = service.as_ref().map(|service| service::compile(service, rules)).unwrap_or_default();
+        let kept: HashSet<&[u8]> = nodes.iter().map(Node::name).collect();
+        let mut touched = Vec::new();
+        if let Some(before) = &before {
+            for node in before.nodes.iter().filter(|node| !kept.contains(node.name())) {
+                self.zones.table.remove(node);
+            }
+            touched.extend(self.reverse.update(&before.service, rules, false));
+        }
+        for node in &nodes {
+            if self.zones.table.get(node.hash(), node.name()) != Some(node) {
+                self.zones.table.insert(node.clone());
+            }
+        }
+        if let Some(service) = &service {
+            touched.extend(self.reverse.update(service, rules, true));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        for ip in touched {
+            let name = name::reverse(ip);
+            let existed = self.zones.find(name.wire()).is_some();
+            for effect in self.reverse.effects(ip, existed, rules) {
+                match effect {
+                    Effect::Set(node) => {
+                        if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
+                            self.zones.table.insert(node);
+                        }
+                    }
+                    Effect::Gone(node) => drop(self.zones.table.remove(&node)),
+                }
+            }
+        }
+        let (had, has) = (before.is_some_and(|before| !before.nodes.is_empty()), !nodes.is_empty());
+        if let Some(service) = service {
+            self.services.insert(name.clone(), Known { service, nodes });
+        }
+        if had != has {
+            let count = self.inhabited.entry(name.namespace.clone()).or_default();
+            *count = if has { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                self.inhabited.remove(&name.namespace);
+            }
+            self.update_namespace(&name.namespace);
+        }
+    }
+
+    /// Puts a namespace's own names in or takes them out.
+    fn update_namespace(&mut self, namespace: &str) {
+        let Some(rules) = &self.rules else { return };
+        let exists = self.namespaces.contains(namespace) || self.inhabited.contains_key(namespace);
+        for zone in &rules.zones {
+            for node in fixed::namespace(rules, namespace, zone).unwrap_or_default() {
+                if !exists {
+                    self.zones.table.remove(&node);
+                } else if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
+                    self.zones.table.insert(node);
+                }
+            }
+        }
+    }
+
+    fn set_pod(&mut self, name: &ServiceName, pod: Option<NamedPod>) {
+        let before = self.pods.remove(name);
+        if let Some(pod) = &pod {
+            self.pods.insert(name.clone(), pod.clone());
+        }
+        let Some(rules) = self.rules.as_ref().filter(|r| r.settings.pods == PodNames::Verified) else {
+            return;
+        };
+        let addresses =
+            |pod: &Option<NamedPod>| pod.iter().flat_map(|p| p.addresses.clone()).collect::<Vec<_>>();
+        let (before, after) = (addresses(&before), addresses(&pod));
+        for ip in &after {
+            let count = self.pod_addresses.entry((name.namespace.clone(), *ip)).or_default();
+            *count += 1;
+            if *count == 1 {
+                for zone in &rules.zones {
+                    if let Ok(node) = fixed::pod(rules, &name.namespace, *ip, zone) {
+                        self.zones.table.insert(node);
+                    }
+                }
+            }
+        }
+        for ip in &before {
+            let key = (name.namespace.clone(), *ip);
+            let Some(count) = self.pod_addresses.get_mut(&key) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.pod_addresses.remove(&key);
+                for zone in &rules.zones {
+                    if let Ok(node) = fixed::pod(rules, &name.namespace, *ip, zone) {
+                        self.zones.table.remove(&node);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The zone among `zones` that `name` is in, the one nearest to it.
+pub(crate) fn zone_of<'z>(zones: &'z [Name], name: &[u8]) -> Option<&'z Name> {
+    let within = zones.iter().filter(|zone| name::is_within(name, zone.wire()));
+    within.max_by_key(|zone| zone.wire().len())
+}

@@ -1,0 +1,60 @@
+//! Aliases: an ExternalName Service whose target is a name of ours is followed here.
+
+use crate::node::Node;
+use crate::query::{kind, rcode};
+use crate::reply::{Owner, Reply, Section};
+use crate::zones::Zones;
+
+/// Aliases that are followed for one query.
+const MOST: usize = 10;
+
+/// Whether the alias at `node` ends at a name of others.
+pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
+    for _ in 0..MOST {
+        let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer.get(12..)) else {
+            return false;
+        };
+        match zones.find(target) {
+            Some(next) => node = next,
+            None => return zones.zone(target).is_none() || zones.falls_through(target),
+        }
+    }
+    false
+}
+
+/// Writes the alias at `node`, and whatever records of type `kind` it leads to among our names. The reply's code.
+pub(crate) fn follow<'z>(zones: &'z Zones, mut node: &'z Node, kind: u16, reply: &mut Reply<'_>) -> u8 {
+    let mut owner = Owner::Same;
+    for _ in 0..MOST {
+        let Some(alias) = node.set(kind::CNAME) else { return rcode::SERVFAIL };
+        let start = reply.at();
+        if !reply.put_some(Section::Answer, alias.answer, owner) {
+            reply.truncate();
+            return rcode::NOERROR;
+        }
+        // Owner, type, class, TTL and length are before the target.
+        let (target, at) = (alias.answer.get(12..).unwrap_or_default(), start + 12);
+        let Some(zone) = zones.zone(target) else { return rcode::NOERROR };
+        let zone_at = at + target.len() - zone.len();
+        let Some(next) = zones.find(target) else {
+            // The code is that of the last name (RFC 6604, section 3).
+            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
+            return rcode::NXDOMAIN;
+        };
+        let Some(pointer) = crate::compile::record::pointer(at) else {
+            return rcode::SERVFAIL;
+        };
+        owner = Owner::Pointer(pointer);
+        if let Some(set) = next.set(kind) {
+            reply.put_elsewhere(next, &set, owner);
+            return rcode::NOERROR;
+        }
+        if next.set(kind::CNAME).is_none() {
+            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
+            return rcode::NOERROR;
+        }
+        node = next;
+    }
+    // Too long, or in a circle: the aliases are all there is to say.
+    rcode::NOERROR
+}

@@ -1,0 +1,60 @@
+//! From Services, namespaces and pods to the nodes that the DNS specification of Kubernetes gives them.
+
+pub(crate) mod fixed;
+pub(crate) mod record;
+pub(crate) mod reverse;
+pub(crate) mod service;
+
+use std::net::IpAddr;
+
+use sluice_model::{DnsSettings, ServiceName};
+
+use crate::name::{Name, NameError, Seed};
+use crate::node::{Builder, Node};
+use record::{address, kind_of};
+
+/// What all compilation depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub settings: DnsSettings,
+    pub seed: Seed,
+    /// The domains of Services and pods, in lower case, the primary one first.
+    pub zones: Vec<Name>,
+    /// The domains of reverse names, in lower case.
+    pub reverse_zones: Vec<Name>,
+}
+
+impl Rules {
+    /// Domains that are no names are left out: whoever made the settings has checked them.
+    pub fn new(settings: DnsSettings, seed: Seed) -> Self {
+        let names = |list: &[Box<str>]| {
+            let parsed = list.iter().filter_map(|zone| Name::parse(zone).ok());
+            parsed.map(Name::lowered).collect::<Vec<_>>()
+        };
+        Self { zones: names(&settings.zones), reverse_zones: names(&settings.reverse_zones), settings, seed }
+    }
+
+    /// `service.namespace.svc.zone`.
+    pub fn service_name(&self, service: &ServiceName, zone: &Name) -> Result<Name, NameError> {
+        zone.child("svc")?.child(&service.namespace)?.child(&service.name).map(Name::lowered)
+    }
+
+    /// A name without records.
+    pub fn bare(&self, name: Name, zone: &Name) -> Node {
+        Builder::new(name, zone.wire().len()).build(self.seed)
+    }
+
+    /// Addresses of both families, each once, in their order.
+    pub fn addresses(&self, builder: &mut Builder, addresses: &[IpAddr]) {
+        let mut seen = std::collections::HashSet::new();
+        let unique: Vec<IpAddr> = addresses.iter().copied().filter(|ip| seen.insert(*ip)).collect();
+        for v6 in [false, true] {
+            let records: Vec<Vec<u8>> = unique
+                .iter()
+                .filter(|ip| ip.is_ipv6() == v6)
+                .map(|ip| address(&record::QUESTION, *ip, self.settings.ttl))
+                .collect();
+            builder.rotating(kind_of(v6), &records);
+        }
+    }
+}

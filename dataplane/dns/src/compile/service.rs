@@ -1,0 +1,190 @@
+//! A Service's names: its own, those of its ports, those of its endpoints.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use sluice_model::{NameKind, NamedEndpoint, NamedPort, NamedService, Protocol};
+
+use super::Rules;
+use super::record::{address, pointer, record};
+use crate::name::{Name, NameError, dashed};
+use crate::node::{Builder, MOST, Node};
+use crate::query::kind;
+
+/// The nodes of a Service in all zones. Names that cannot be (a hostname with a dot, one too long) are left out.
+pub(crate) fn compile(service: &NamedService, rules: &Rules) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for zone in &rules.zones {
+        // A Service whose own name is too long has none.
+        if let Ok(base) = rules.service_name(&service.name, zone) {
+            nodes.extend(in_zone(service, rules, zone, base));
+        }
+    }
+    nodes
+}
+
+/// The label of an endpoint's name (Kubernetes' DNS specification, section 2.4.1, and CoreDNS).
+pub(crate) fn host(endpoint: &NamedEndpoint, pod_names: bool) -> String {
+    let pod = endpoint.pod.as_deref().filter(|pod| pod_names && pod.len() < 64 && !pod.contains('.'));
+    let given = endpoint.hostname.as_deref().filter(|host| !host.is_empty() && !host.contains('.'));
+    given.or(pod).map_or_else(|| dashed(endpoint.address), str::to_owned)
+}
+
+/// What one name has.
+#[derive(Default)]
+struct Owner {
+    addresses: Vec<IpAddr>,
+    targets: Vec<(u16, Rc<Name>)>,
+    glue: Vec<(Rc<Name>, IpAddr)>,
+}
+
+impl Owner {
+    fn add(&mut self, ip: IpAddr, port: Option<u16>, target: &Rc<Name>) {
+        self.addresses.push(ip);
+        if let Some(port) = port {
+            self.targets.push((port, Rc::clone(target)));
+            self.glue.push((Rc::clone(target), ip));
+        }
+    }
+}
+
+fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Vec<Node> {
+    let zone_len = zone.wire().len();
+    let mut owners: BTreeMap<Name, Owner> = BTreeMap::new();
+    let endpoints =
+        || service.endpoints.iter().flat_map(|group| group.endpoints.iter().map(move |e| (&group.ports, e)));
+    match &service.kind {
+        NameKind::External(target) => return external(target, rules, zone_len, base).into_iter().collect(),
+        NameKind::Cluster(addresses) => {
+            if rules.settings.hide_empty && endpoints().next().is_none() {
+                return Vec::new();
+            }
+            let target = Rc::new(base.clone());
+            for ip in addresses {
+                add(&mut owners, &base, *ip, &service.ports, &target);
+            }
+        }
+        NameKind::Headless => {
+            if !rules.settings.endpoints {
+                return Vec::new();
+            }
+        }
+    }
+    for (ports, endpoint) in endpoints().filter(|_| rules.settings.endpoints) {
+        let Ok(name) = base.child(&host(endpoint, rules.settings.endpoint_pod_names)).map(Name::lowered)
+        else {
+            continue;
+        };
+        let target = Rc::new(name);
+        if service.kind == NameKind::Headless {
+            add(&mut owners, &base, endpoint.address, ports, &target);
+        }
+        let owner = owners.entry(Name::clone(&target)).or_default();
+        owner.addresses.push(endpoint.address);
+        for port in ports {
+            owner.add(endpoint.address, Some(port.port), &target);
+        }
+    }
+    // `_tcp.service…` has names below it and so exists, without records (RFC 8020).
+    let protocols: HashSet<Protocol> = service
+        .ports
+        .iter()
+        .chain(service.endpoints.iter().flat_map(|group| &group.ports))
+        .map(|p| p.protocol)
+        .collect();
+    if !owners.is_empty() {
+        for protocol in protocols {
+            if let Ok(name) = base.child(label(protocol))
+                && owners.keys().any(|owner| {
+                    owner.wire().len() > name.wire().len() && owner.wire().ends_with(name.wire())
+                })
+            {
+                owners.entry(name).or_default();
+            }
+        }
+    }
+    owners.into_iter().map(|(name, owner)| node(name, owner, rules, zone_len)).collect()
+}
+
+/// An address of the Service under its own name and those of its ports.
+fn add(owners: &mut BTreeMap<Name, Owner>, base: &Name, ip: IpAddr, ports: &[NamedPort], target: &Rc<Name>) {
+    let owner = owners.entry(base.clone()).or_default();
+    owner.addresses.push(ip);
+    for port in ports {
+        owner.add(ip, Some(port.port), target);
+    }
+    for port in ports.iter().filter(|port| !port.name.is_empty()) {
+        if let Ok(name) = port_name(base, port) {
+            owners.entry(name).or_default().add(ip, Some(port.port), target);
+        }
+    }
+}
+
+fn label(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "_tcp",
+        Protocol::Udp => "_udp",
+        Protocol::Sctp => "_sctp",
+    }
+}
+
+/// `_port._protocol.service…` (RFC 2782).
+fn port_name(base: &Name, port: &NamedPort) -> Result<Name, NameError> {
+    base.child(label(port.protocol))?.child(&format!("_{}", port.name)).map(Name::lowered)
+}
+
+fn node(name: Name, owner: Owner, rules: &Rules, zone_len: usize) -> Node {
+    let ttl = rules.settings.ttl;
+    let mut builder = Builder::new(name, zone_len);
+    rules.addresses(&mut builder, &owner.addresses);
+    // Shares are of all pairs of address and port, before equal ones become one record (as CoreDNS has it).
+    let weight = (100 / owner.targets.len().max(1)).max(1) as u16;
+    let mut seen = HashSet::new();
+    let mut answers = Vec::new();
+    // Where each target stands in the message, for the owners of its addresses.
+    let mut places: HashMap<&Name, usize> = HashMap::new();
+    let mut at = builder.start();
+    let mut room = MOST;
+    for (port, target) in &owner.targets {
+        if !seen.insert((port, target)) {
+            continue;
+        }
+        let [high, low] = weight.to_be_bytes();
+        let [port_high, port_low] = port.to_be_bytes();
+        // Not compressed: RFC 2782 forbids it.
+        let data = [&[0, 0, high, low, port_high, port_low], target.wire()].concat();
+        let answer = record(&super::record::QUESTION, kind::SRV, ttl, &data);
+        let Some(left) = room.checked_sub(answer.len()) else { break };
+        room = left;
+        places.entry(target).or_insert(at + answer.len() - target.wire().len());
+        at += answer.len();
+        answers.push(answer);
+    }
+    let mut seen = HashSet::new();
+    let mut glue = Vec::new();
+    for (target, ip) in &owner.glue {
+        let Some(place) = places.get(&**target).filter(|_| seen.insert((target, ip))) else { continue };
+        let glued = match pointer(*place) {
+            Some(pointer) => address(&pointer, *ip, ttl),
+            None => address(target.wire(), *ip, ttl),
+        };
+        let Some(left) = room.checked_sub(glued.len()) else { break };
+        room = left;
+        glue.push(glued);
+    }
+    builder.fixed(kind::SRV, &answers, &glue);
+    builder.build(rules.seed)
+}
+
+/// An ExternalName Service: an alias. Something that is no name, an address above all, gives no name here either.
+fn external(target: &str, rules: &Rules, zone_len: usize, base: Name) -> Option<Node> {
+    if target.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let target = Name::parse(target).ok().filter(|target| target.wire().len() > 1)?;
+    let mut builder = Builder::new(base, zone_len);
+    let alias = record(&super::record::QUESTION, kind::CNAME, rules.settings.ttl, target.wire());
+    builder.fixed(kind::CNAME, &[alias], &[]);
+    Some(builder.build(rules.seed))
+}

@@ -1,0 +1,226 @@
+//! One name with everything there is to say of it, compiled to wire form: what a query needs lies in one piece of memory.
+//!
+//! Record sets are stored as they are sent: each record's owner is a pointer to the question's name (RFC 1035, section
+//! 4.1.4), so that a client sees its own case, and records that belong together follow each other, answers first.
+
+use std::fmt;
+
+use triomphe::ThinArc;
+
+use crate::name::{self, Name, Seed};
+
+/// Bytes of a record set's entry in the directory.
+const ENTRY: usize = 18;
+/// No message carries more.
+pub(crate) const MOST: usize = u16::MAX as usize;
+
+/// What is in front of a node's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    hash: u64,
+    name_len: u8,
+    zone_len: u8,
+    role: Role,
+    sets: u8,
+}
+
+/// What a name is besides its records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A name like any other.
+    #[default]
+    Plain,
+    /// The top of a zone, which has the SOA record.
+    Apex,
+    /// `namespace.pod.zone` where any address has a name below it.
+    Pods,
+}
+
+/// A name and its records; cheap to clone, the size of a pointer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Node(ThinArc<Head, u8>);
+
+/// The records of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Set<'n> {
+    /// Records that answer the question.
+    pub answers: u16,
+    /// Records that save the client the next question.
+    pub additional: u16,
+    /// Length of each answer where all are alike and may change places; 0 where not.
+    pub stride: u16,
+    /// The answers.
+    pub answer: &'n [u8],
+    /// The additional records.
+    pub glue: &'n [u8],
+}
+
+impl Node {
+    /// Where its memory begins.
+    #[inline(always)]
+    pub fn address(&self) -> *const u8 {
+        self.0.heap_ptr().cast()
+    }
+
+    /// The hash of its name.
+    #[inline(always)]
+    pub fn hash(&self) -> u64 {
+        self.0.header.header.hash
+    }
+
+    /// What it is besides its records.
+    #[inline]
+    pub fn role(&self) -> Role {
+        self.0.header.header.role
+    }
+
+    /// Length of the name of the zone it is in.
+    #[inline(always)]
+    pub fn zone_len(&self) -> usize {
+        usize::from(self.0.header.header.zone_len)
+    }
+
+    /// Its name, in lower case.
+    #[inline(always)]
+    pub fn name(&self) -> &[u8] {
+        let head = &self.0.header.header;
+        let start = usize::from(head.sets) * ENTRY;
+        self.0.slice.get(start..start + usize::from(head.name_len)).unwrap_or_default()
+    }
+
+    /// The records of a type.
+    #[inline(always)]
+    pub fn set(&self, kind: u16) -> Option<Set<'_>> {
+        let (entries, _) = self.0.slice.as_chunks::<ENTRY>();
+        let entries = entries.get(..usize::from(self.0.header.header.sets))?;
+        let entry = entries.iter().find(|entry| u16::from_le_bytes([entry[0], entry[1]]) == kind)?;
+        self.read(entry)
+    }
+
+    /// All types that there are records of.
+    pub fn kinds(&self) -> impl Iterator<Item = u16> + '_ {
+        let (entries, _) = self.0.slice.as_chunks::<ENTRY>();
+        let entries = entries.iter().take(usize::from(self.0.header.header.sets));
+        entries.map(|entry| u16::from_le_bytes([entry[0], entry[1]]))
+    }
+
+    #[inline(always)]
+    fn read(&self, entry: &[u8; ENTRY]) -> Option<Set<'_>> {
+        let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+        let word =
+            |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize;
+        let (offset, answer, glue) = (word(8), usize::from(half(12)), word(14));
+        let body = self.0.slice.get(offset..offset + answer + glue)?;
+        let (answer, glue) = body.split_at_checked(answer)?;
+        Some(Set { answers: half(2), additional: half(4), stride: half(6), answer, glue })
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<u16> = self.kinds().collect();
+        write!(f, "{} {:?} {kinds:?}", name::text(self.name()), self.role())
+    }
+}
+
+/// A node under construction.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    name: Name,
+    zone_len: usize,
+    role: Role,
+    sets: Vec<Built>,
+}
+
+#[derive(Clone, Debug)]
+struct Built {
+    kind: u16,
+    answers: u16,
+    additional: u16,
+    stride: u16,
+    answer: Vec<u8>,
+    glue: Vec<u8>,
+}
+
+impl Builder {
+    /// A name in lower case, in a zone whose name is `zone_len` bytes long.
+    pub fn new(name: Name, zone_len: usize) -> Self {
+        Self { name, zone_len, role: Role::Plain, sets: Vec::new() }
+    }
+
+    /// Is more than a name with records.
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Bytes of a message before the answer to a question for this name.
+    pub fn start(&self) -> usize {
+        crate::query::HEADER + self.name.wire().len() + 4
+    }
+
+    /// Adds a set of equally long records that may change places; none: no set.
+    pub fn rotating(&mut self, kind: u16, records: &[Vec<u8>]) {
+        let stride = records.first().map_or(0, Vec::len);
+        let most = MOST.checked_div(stride).unwrap_or(0);
+        let records = records.get(..records.len().min(most)).unwrap_or_default();
+        self.push(kind, records.len(), records.concat(), 0, Vec::new(), stride as u16);
+    }
+
+    /// Adds a set in its order, with records that go along.
+    pub fn fixed(&mut self, kind: u16, answers: &[Vec<u8>], glue: &[Vec<u8>]) {
+        self.push(kind, answers.len(), answers.concat(), glue.len(), glue.concat(), 0);
+    }
+
+    fn push(
+        &mut self,
+        kind: u16,
+        answers: usize,
+        answer: Vec<u8>,
+        additional: usize,
+        glue: Vec<u8>,
+        stride: u16,
+    ) {
+        if answers == 0 || answer.len() > MOST || answers > MOST || additional > MOST {
+            return;
+        }
+        self.sets.push(Built {
+            kind,
+            answers: answers as u16,
+            additional: additional as u16,
+            stride,
+            answer,
+            glue,
+        });
+    }
+
+    /// The node.
+    pub fn build(&self, seed: Seed) -> Node {
+        let name = self.name.wire();
+        let mut offset = self.sets.len() * ENTRY + name.len();
+        let mut bytes = Vec::new();
+        for set in &self.sets {
+            bytes.extend(set.kind.to_le_bytes());
+            bytes.extend(set.answers.to_le_bytes());
+            bytes.extend(set.additional.to_le_bytes());
+            bytes.extend(set.stride.to_le_bytes());
+            bytes.extend((offset as u32).to_le_bytes());
+            bytes.extend((set.answer.len() as u16).to_le_bytes());
+            bytes.extend((set.glue.len() as u32).to_le_bytes());
+            offset += set.answer.len() + set.glue.len();
+        }
+        bytes.extend(name);
+        for set in &self.sets {
+            bytes.extend(&set.answer);
+            bytes.extend(&set.glue);
+        }
+        let head = Head {
+            hash: name::hash(name, seed),
+            name_len: name.len() as u8,
+            zone_len: self.zone_len as u8,
+            role: self.role,
+            sets: self.sets.len() as u8,
+        };
+        Node(ThinArc::from_header_and_slice(head, &bytes))
+    }
+}

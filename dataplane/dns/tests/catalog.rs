@@ -1,0 +1,159 @@
+//! Whatever order changes come in, what they lead to is what the final state alone would have given.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::*;
+use proptest::prelude::*;
+use sluice_dns::name::Seed;
+use sluice_dns::node::Node;
+use sluice_dns::{Catalog, Zones};
+use sluice_model::{
+    Change, DnsSettings, EndpointGroup, NameKind, NamedPod, NamedService, PodNames, Protocol, ServiceName,
+    Settings,
+};
+
+const SEED: Seed = Seed([1, 2]);
+
+#[derive(Clone, Debug)]
+enum Op {
+    Set(NamedService),
+    Gone(ServiceName),
+    Namespace(u8, bool),
+    Pod(u8, Option<u8>),
+    Settings(DnsSettings),
+}
+
+fn named(n: u8) -> ServiceName {
+    ServiceName::new(if n.is_multiple_of(2) { "a" } else { "b" }, &format!("s{}", n / 2))
+}
+
+fn a_service() -> impl Strategy<Value = NamedService> {
+    let endpoints = proptest::collection::vec((0..12_u8, proptest::option::of(0..3_u8)), 0..5);
+    (0..8_u8, 0..4_u8, 0..3_usize, endpoints, 0..4_u8).prop_map(|(name, kind, ports, endpoints, address)| {
+        let kind = match kind {
+            0 => NameKind::Headless,
+            1 => NameKind::External("web.a.svc.cluster.local".into()),
+            _ => NameKind::Cluster(vec![ip(&format!("10.96.0.{address}")), ip(&format!("fd00::{address}"))]),
+        };
+        let mut service = NamedService { name: named(name), kind, ports: vec![], endpoints: vec![] };
+        service.ports = vec![port("x", Protocol::Tcp, 1), port("", Protocol::Udp, 2)];
+        service.ports.truncate(ports);
+        let endpoints = endpoints.into_iter().map(|(n, host)| {
+            endpoint(&format!("10.96.0.{n}"), host.map(|h| ["h0", "h1", "h2"][usize::from(h)]), None)
+        });
+        service.endpoints =
+            vec![EndpointGroup { ports: service.ports.clone(), endpoints: endpoints.collect() }];
+        service
+    })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => a_service().prop_map(Op::Set),
+        3 => (0..8_u8).prop_map(|n| Op::Gone(named(n))),
+        2 => (0..3_u8, any::<bool>()).prop_map(|(n, there)| Op::Namespace(n, there)),
+        2 => (0..4_u8, proptest::option::of(0..3_u8)).prop_map(|(n, ip)| Op::Pod(n, ip)),
+        1 => (any::<bool>(), 0..3_u8).prop_map(|(hide_empty, pods)| Op::Settings(DnsSettings {
+            hide_empty,
+            pods: [PodNames::Disabled, PodNames::Insecure, PodNames::Verified][usize::from(pods)],
+            zones: vec!["cluster.local".into(), "second.zone".into()],
+            reverse_zones: vec!["96.10.in-addr.arpa".into(), "ip6.arpa".into()],
+            ..settings()
+        })),
+    ]
+}
+
+fn nodes(zones: &Zones) -> Vec<Node> {
+    let mut nodes: Vec<Node> = zones.nodes().cloned().collect();
+    nodes.sort_by(|a, b| a.name().cmp(b.name()));
+    nodes
+}
+
+fn pod(n: u8, address: u8) -> NamedPod {
+    NamedPod {
+        name: ServiceName::new("a", &format!("p{n}")),
+        addresses: vec![ip(&format!("10.1.1.{address}"))],
+    }
+}
+
+fn namespace(n: u8) -> Box<str> {
+    ["a", "b", "c"][usize::from(n)].into()
+}
+
+proptest! {
+    #[test]
+    fn the_way_does_not_matter(ops in proptest::collection::vec(op(), 1..40)) {
+        let mut catalog = Catalog::new(SEED);
+        let (mut services, mut namespaces, mut pods) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let mut dns = None;
+        for op in ops {
+            catalog.apply(&match op {
+                Op::Set(service) => {
+                    services.insert(service.name.clone(), service.clone());
+                    Change::Named(service)
+                }
+                Op::Gone(name) => {
+                    services.remove(&name);
+                    Change::NamedGone(name)
+                }
+                Op::Namespace(n, true) => {
+                    namespaces.insert(n);
+                    Change::Namespace(namespace(n))
+                }
+                Op::Namespace(n, false) => {
+                    namespaces.remove(&n);
+                    Change::NamespaceGone(namespace(n))
+                }
+                Op::Pod(n, Some(address)) => {
+                    pods.insert(n, address);
+                    Change::Pod(pod(n, address))
+                }
+                Op::Pod(n, None) => {
+                    pods.remove(&n);
+                    Change::PodGone(pod(n, 0).name)
+                }
+                Op::Settings(settings) => {
+                    dns = Some(settings);
+                    Change::Settings(Settings { dns: dns.clone(), ..Settings::default() })
+                }
+            });
+        }
+        let mut fresh = Catalog::new(SEED);
+        fresh.apply(&Change::Settings(Settings { dns, ..Settings::default() }));
+        for service in services.into_values() {
+            fresh.apply(&Change::Named(service));
+        }
+        for n in namespaces {
+            fresh.apply(&Change::Namespace(namespace(n)));
+        }
+        for (n, address) in pods {
+            fresh.apply(&Change::Pod(pod(n, address)));
+        }
+        prop_assert_eq!(nodes(&catalog.zones()), nodes(&fresh.zones()));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_answer_an_answer(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300), stream: bool, turn: u32
+    ) {
+        let zones = zones_of(DnsSettings { pods: PodNames::Insecure, ..settings() }, &cluster(), &["default"]);
+        if let Ok(reply) = raw(&zones, &bytes, sluice_dns::Asked { stream, turn, ..ASKED }) {
+            prop_assert!(reply.len() >= 12 && reply[2] & 0x80 != 0 && bytes[2] & 0x80 == 0);
+        }
+    }
+
+    #[test]
+    fn no_damage_to_a_query_makes_it_panic(at in 0_usize..80, value: u8, cut in 0_usize..80, name in 0_usize..6, kind in 0_u16..40) {
+        let zones = zones_of(DnsSettings { pods: PodNames::Insecure, ..settings() }, &cluster(), &["default"]);
+        let name = ["web.default.svc.cluster.local.", "twice.shop.svc.cluster.local.", "1-2-3-4.default.pod.cluster.local.",
+            "http.tcp.web.default.svc.Cluster.local.", "_sql._tcp.db.default.svc.CLUSTER.local.", "5.1.244.10.in-addr.arpa."][name];
+        let mut bytes = query(name, kind.into()).to_vec().unwrap();
+        let length = bytes.len();
+        bytes[at % length] = value;
+        bytes.truncate(length - cut % length);
+        let _ = raw(&zones, &bytes, ASKED);
+    }
+}

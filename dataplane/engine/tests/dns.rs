@@ -1,0 +1,143 @@
+//! Queries to the gateway's DNS addresses, as packets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+use sluice_engine::{DropReason, Event};
+use sluice_model::{Change, DnsSettings, NameKind, NamedPort, NamedService, Protocol, ServiceName, Settings};
+use sluice_wire::build::Packet;
+
+const DNS: &str = "10.96.0.2";
+const DNS6: &str = "fd00:10:96::2";
+const POD: &str = "10.244.3.9";
+const POD6: &str = "fd00:10:244::9";
+
+fn world(forward: bool) -> World {
+    let mut world = World::new();
+    world.publisher.set_clock(1_700_000_000, world.now);
+    let dns = DnsSettings {
+        listen: vec![format!("{DNS}:53").parse().unwrap(), format!("[{DNS6}]:53").parse().unwrap()],
+        clients: vec!["10.244.0.0/16".parse().unwrap(), "fd00:10:244::/56".parse().unwrap()],
+        forward,
+        ..DnsSettings::default()
+    };
+    world.apply([
+        Change::Settings(Settings { dns: Some(dns), ..settings() }),
+        Change::Named(NamedService {
+            name: ServiceName::new("default", "web"),
+            kind: NameKind::Cluster(vec![ip(CLUSTER_IP), ip(CLUSTER_IP6)]),
+            ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
+            endpoints: vec![],
+        }),
+    ]);
+    world
+}
+
+fn question(name: &str, kind: u16) -> Vec<u8> {
+    let mut message = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        message.push(label.len() as u8);
+        message.extend(label.as_bytes());
+    }
+    message.push(0);
+    message.extend(kind.to_be_bytes());
+    message.extend([0, 1]);
+    message
+}
+
+fn query(from: &str, to: &str, payload: Vec<u8>) -> Packet {
+    Packet::new(ip(from), ip(to)).macs(CLUSTER_MAC, NODE_MAC).udp(40_000, 53).payload(payload)
+}
+
+#[test]
+fn a_pod_is_answered_where_it_asks() {
+    let mut world = world(false);
+    for (from, to, kind, tail) in
+        [(POD, DNS, 1, vec![10, 96, 0, 20]), (POD6, DNS6, 28, vec![0, 0x20]), (POD, DNS, 28, vec![0, 0x20])]
+    {
+        let asked = question("Web.default.svc.cluster.local", kind);
+        let seen = world.one(CLUSTER, query(from, to, asked.clone()).frame(), CLUSTER);
+        assert_eq!(
+            (seen.src.to_string(), seen.dst.ip()),
+            (format!("{}", std::net::SocketAddr::new(ip(to), 53)), ip(from))
+        );
+        assert_eq!((seen.dst.port(), seen.macs()), (40_000, (NODE_MAC, CLUSTER_MAC)));
+        let message = &seen.frame[usize::from(seen.parsed.l4) + 8..];
+        assert_eq!(message[..2], [0x12, 0x34]);
+        assert_eq!(message[12..asked.len()], asked[12..]);
+        assert!(message.ends_with(&tail), "{message:02x?}");
+    }
+    let nope =
+        world.one(CLUSTER, query(POD, DNS, question("nope.default.svc.cluster.local", 1)).frame(), CLUSTER);
+    assert_eq!(nope.frame[usize::from(nope.parsed.l4) + 11] & 15, 3);
+    let other = world.one(CLUSTER, query(POD, DNS, question("example.com", 1)).frame(), CLUSTER);
+    assert_eq!(other.frame[usize::from(other.parsed.l4) + 11] & 15, 5);
+    // Somebody who may not ask.
+    let stranger =
+        query("192.0.2.100", DNS, question("web.default.svc.cluster.local", 1)).macs(UPLINK_MAC, CLIENT_MAC);
+    let refused = world.one(UPLINK, stranger.frame(), UPLINK);
+    assert_eq!(refused.frame[usize::from(refused.parsed.l4) + 11] & 15, 5);
+    assert_eq!(
+        [Event::DnsNoError, Event::DnsNxDomain, Event::DnsRefused, Event::FlowsCreated]
+            .map(|e| world.events(e)),
+        [3, 1, 2, 0]
+    );
+    assert_eq!(world.drops(DropReason::BadChecksum), 0);
+}
+
+#[test]
+fn what_is_no_query_gets_no_answer() {
+    let mut world = world(false);
+    let good = question("web.default.svc.cluster.local", 1);
+    let mut response = good.clone();
+    response[2] |= 0x80;
+    world.dropped(CLUSTER, query(POD, DNS, response).frame(), DropReason::DnsIgnored);
+    world.dropped(CLUSTER, query(POD, DNS, vec![1, 2, 3]).frame(), DropReason::DnsIgnored);
+    for port in [7, 9, 19] {
+        let frame = Packet::new(ip(POD), ip(DNS))
+            .macs(CLUSTER_MAC, NODE_MAC)
+            .udp(port, 53)
+            .payload(good.clone())
+            .frame();
+        world.dropped(CLUSTER, frame, DropReason::DnsIgnored);
+    }
+    world.dropped(CLUSTER, query(DNS, DNS, good.clone()).frame(), DropReason::DnsIgnored);
+    let mut damaged = query(POD, DNS, good.clone()).frame();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    world.dropped(CLUSTER, damaged, DropReason::BadChecksum);
+    // Padding behind the packet is not part of the message, and an absent checksum is none that is wrong.
+    let mut padded = query(POD, DNS, good.clone()).no_checksum().frame();
+    padded.extend([0xff; 9]);
+    world.one(CLUSTER, padded, CLUSTER);
+    // Too long to be looked at.
+    let mut long = good;
+    long.resize(1400, 0);
+    world.one(CLUSTER, query(POD, DNS, long).frame(), CLUSTER);
+    // What is unusual around a query does not matter to its answer.
+    let tagged = query(POD, DNS, question("web.default.svc.cluster.local", 1)).vlan(0).frame();
+    world.one(CLUSTER, tagged, CLUSTER);
+}
+
+#[test]
+fn the_address_answers_for_itself() {
+    let mut world = world(false);
+    // ARP, and other ports are refused at once.
+    let tcp = Packet::new(ip(POD), ip(DNS)).macs(CLUSTER_MAC, NODE_MAC).tcp(40_000, 53, 2).frame();
+    let reset = world.one(CLUSTER, tcp.clone(), CLUSTER);
+    assert_eq!(reset.parsed.tcp_flags & 4, 4);
+    let echo = Packet::new(ip(POD), ip(DNS)).macs(CLUSTER_MAC, NODE_MAC).icmp(8, 0, [0, 1, 0, 1]).frame();
+    world.one(CLUSTER, echo, CLUSTER);
+
+    // With a resolver, TCP and foreign names are its; the packet gets there as it came.
+    let mut world = self::world(true);
+    assert_eq!(world.send(CLUSTER, &[tcp.clone()]), [Out::Punted(CLUSTER, tcp)]);
+    let foreign = query(POD, DNS, question("example.com", 1)).frame();
+    assert_eq!(world.send(CLUSTER, &[foreign.clone()]), [Out::Punted(CLUSTER, foreign)]);
+    assert_eq!(world.events(Event::DnsForwarded), 1);
+    // Without DNS the address is nobody's.
+    world.apply([Change::Settings(settings())]);
+    let frame = query(POD, DNS, question("web.default.svc.cluster.local", 1)).frame();
+    world.dropped(CLUSTER, frame, DropReason::UnallocatedService);
+}

@@ -1,0 +1,141 @@
+//! What cluster DNS knows: Services by name, namespaces, pods, and how queries are to be answered.
+//!
+//! The Kubernetes DNS specification 1.1.0 says which names these make.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{Protocol, ServiceName};
+
+/// A Service as DNS sees it, with the endpoints of all its EndpointSlices that are ready.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedService {
+    /// Its name.
+    pub name: ServiceName,
+    /// What its name stands for.
+    pub kind: NameKind,
+    /// `spec.ports`.
+    pub ports: Vec<NamedPort>,
+    /// Ready endpoints (`conditions.ready` true or absent), slice by slice.
+    pub endpoints: Vec<EndpointGroup>,
+}
+
+/// What a Service's name stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameKind {
+    /// `spec.clusterIPs`, at least one.
+    Cluster(Vec<IpAddr>),
+    /// Its endpoints.
+    Headless,
+    /// `spec.externalName`, as it is written there.
+    External(Box<str>),
+}
+
+/// A port with a name for SRV records; an unnamed one has an empty name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPort {
+    /// `name`.
+    pub name: Box<str>,
+    /// `protocol`.
+    pub protocol: Protocol,
+    /// `port`, never 0.
+    pub port: u16,
+}
+
+/// Endpoints that share their ports: an EndpointSlice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointGroup {
+    /// Its `ports` that have a number.
+    pub ports: Vec<NamedPort>,
+    /// Its endpoints, in the slice's order.
+    pub endpoints: Vec<NamedEndpoint>,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedEndpoint {
+    /// `addresses[0]`.
+    pub address: IpAddr,
+    /// `hostname`.
+    pub hostname: Option<Box<str>>,
+    /// `targetRef.name` where it is a Pod.
+    pub pod: Option<Box<str>>,
+}
+
+/// A pod's addresses, for pod names that are verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPod {
+    /// Namespace and name.
+    pub name: ServiceName,
+    /// `status.podIPs`.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// The `dns` part of the YAML file, as far as answers depend on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsSettings {
+    /// Addresses and ports on which queries are answered.
+    pub listen: Vec<SocketAddr>,
+    /// Who may ask; empty means everyone.
+    pub clients: Vec<IpNet>,
+    /// Domains of Services and pods, without the last dot, such as `cluster.local`. The first is the one that PTR records
+    /// point into.
+    pub zones: Vec<Box<str>>,
+    /// Domains of reverse names, such as `in-addr.arpa` and `10.in-addr.arpa`.
+    pub reverse_zones: Vec<Box<str>>,
+    /// TTL of all records, in seconds.
+    pub ttl: u32,
+    /// Names of pods.
+    pub pods: PodNames,
+    /// Endpoints without a hostname are named after their pod.
+    pub endpoint_pod_names: bool,
+    /// A Service with a cluster IP but without ready endpoints has no name.
+    pub hide_empty: bool,
+    /// Headless Services' endpoints have names.
+    pub endpoints: bool,
+    /// The largest reply over UDP in bytes, 512 to 4096.
+    pub max_udp: u16,
+    /// The Service in front of the gateway's DNS, which the NS records name.
+    pub service: Option<ServiceName>,
+    /// The secret of the cookies that clients are given (RFC 9018), the same on all gateways; none: no cookies.
+    pub cookie_key: Option<[u8; 16]>,
+    /// A resolver answers for names outside of the zones.
+    pub forward: bool,
+    /// Domains within the zones for whose unknown names the resolver is asked.
+    pub fallthrough: Vec<Box<str>>,
+}
+
+/// `a-b-c-d.namespace.pod.zone`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PodNames {
+    /// There are none.
+    #[default]
+    Disabled,
+    /// Any address, in a namespace that exists.
+    Insecure,
+    /// Only a pod's address in its namespace.
+    Verified,
+}
+
+impl Default for DnsSettings {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            clients: Vec::new(),
+            zones: vec!["cluster.local".into()],
+            reverse_zones: vec!["in-addr.arpa".into(), "ip6.arpa".into()],
+            ttl: 5,
+            pods: PodNames::Disabled,
+            endpoint_pod_names: false,
+            hide_empty: false,
+            endpoints: true,
+            max_udp: 1232,
+            service: None,
+            cookie_key: None,
+            forward: false,
+            fallthrough: Vec::new(),
+        }
+    }
+}
