@@ -89,8 +89,8 @@ impl Table {
     /// The node of a name in any case.
     #[inline]
     pub fn get(&self, hash: u64, name: &[u8]) -> Option<&Node> {
-        let mut at = home(hash);
-        for _ in 0..FAR {
+        let start = home(hash);
+        for at in start..start + FAR {
             let bucket = self.bucket(at & self.mask)?;
             for (tag, node) in bucket.tags.iter().zip(&bucket.nodes) {
                 if *tag == tag_of(hash)
@@ -104,7 +104,6 @@ impl Table {
             if bucket.passed == 0 {
                 return None;
             }
-            at += 1;
         }
         None
     }
@@ -167,8 +166,8 @@ impl Table {
 
     /// Bucket and slot of the node of the same name.
     fn position(&self, node: &Node) -> Option<(usize, usize)> {
-        let mut at = home(node.hash());
-        for _ in 0..FAR {
+        let start = home(node.hash());
+        for at in start..start + FAR {
             let bucket = self.bucket(at & self.mask)?;
             let same = |other: &Option<Node>| {
                 other.as_ref().is_some_and(|o| o.hash() == node.hash() && o.name() == node.name())
@@ -179,7 +178,6 @@ impl Table {
             if bucket.passed == 0 {
                 return None;
             }
-            at += 1;
         }
         None
     }

@@ -1,0 +1,152 @@
+//! Cluster DNS through a running gateway on TAP ports, asked by the programs that people ask with.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::*;
+use sluice_testbed::client::eventually;
+use sluice_testbed::manifests::replace;
+
+const DNS: &str = "10.96.0.2";
+const DNS6: &str = "fd00:10:96::2";
+
+const NAMES: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: { name: default }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web-service, namespace: default }
+spec: { clusterIP: 10.107.37.188, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: default }
+spec: { clusterIP: None, ports: [{ name: sql, port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: db-1, namespace: default, labels: { kubernetes.io/service-name: db, service.kubernetes.io/headless: "" } }
+addressType: IPv4
+ports: [{ name: sql, port: 5432 }]
+endpoints:
+- { addresses: [10.244.1.7], hostname: db-0 }
+- { addresses: [10.244.2.7], hostname: db-1 }
+"#;
+
+/// A gateway that answers on [`DNS`] and [`DNS6`], in the client's resolv.conf too.
+fn lab(more: &str) -> Lab {
+    let dns = format!(
+        "dns:\n  addresses: [{DNS}, \"{DNS6}\"]\n  clients: [0.0.0.0/0, \"::/0\"]\n  pods: insecure\n{more}"
+    );
+    let lab = Lab::with(Ports::Tap, &dns, &[web_ab()]);
+    replace(&lab.manifests.join("names.yaml"), NAMES).unwrap();
+    let ready = eventually(Duration::from_secs(5), || {
+        (dig(&lab, &["web-service.default.svc.cluster.local"]) == "10.107.37.188").then_some(())
+    });
+    assert!(ready.is_some(), "{}\n{}", lab.counters(), lab.gateway.log());
+    lab
+}
+
+/// What dig prints with `+short`.
+fn dig(lab: &Lab, arguments: &[&str]) -> String {
+    dig_at(lab, DNS, &[&["+short"], arguments].concat())
+}
+
+fn dig_at(lab: &Lab, server: &str, arguments: &[&str]) -> String {
+    let mut command = lab.bed.client.command("dig");
+    command.args(["+tries=1", "+time=2", &format!("@{server}")]).args(arguments);
+    String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn dig_gets_every_kind_of_record() {
+    let lab = lab("");
+    for server in [DNS, DNS6] {
+        let web = dig_at(&lab, server, &["+short", "web.default.svc.cluster.local", "AAAA"]);
+        assert_eq!(web, "fd00:10:96::20");
+    }
+    for (name, kind, expected) in [
+        ("web.default.svc.cluster.local", "A", "10.96.0.20"),
+        ("_http._tcp.web.default.svc.cluster.local", "SRV", "0 50 80 web.default.svc.cluster.local."),
+        ("db-1.db.default.svc.cluster.local", "A", "10.244.2.7"),
+        ("10-244-2-5.default.pod.cluster.local", "A", "10.244.2.5"),
+        ("dns-version.cluster.local", "TXT", "\"1.1.0\""),
+        ("cluster.local", "NS", "ns.dns.cluster.local."),
+    ] {
+        assert_eq!(dig(&lab, &[name, kind]), expected, "{name} {kind}");
+    }
+    assert_eq!(dig(&lab, &["-x", "10.107.37.188"]), "web-service.default.svc.cluster.local.");
+    let mut both: Vec<String> =
+        dig(&lab, &["db.default.svc.cluster.local"]).lines().map(str::to_owned).collect();
+    both.sort();
+    assert_eq!(both, ["10.244.1.7", "10.244.2.7"]);
+    let nope = dig_at(&lab, DNS, &["nope.default.svc.cluster.local"]);
+    assert!(nope.contains("status: NXDOMAIN") && nope.contains("flags: qr aa rd;"), "{nope}");
+    let other = dig_at(&lab, DNS, &["example.com"]);
+    assert!(other.contains("status: REFUSED"), "{other}");
+    let counters = lab.counters();
+    assert!(counters.contains("dns_noerror"), "{counters}");
+}
+
+#[test]
+fn glibc_resolves_by_the_search_list_of_a_pod() {
+    let lab = lab("");
+    // What `ip netns exec` shows to programs in the namespace as /etc/resolv.conf.
+    let folder = std::path::PathBuf::from(format!("/etc/netns/{}", lab.bed.client.name()));
+    std::fs::create_dir_all(&folder).unwrap();
+    struct Away(std::path::PathBuf);
+    impl Drop for Away {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+    let _away = Away(folder.clone());
+    std::fs::write(
+        folder.join("resolv.conf"),
+        format!("nameserver {DNS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:2 attempts:1\n"),
+    )
+    .unwrap();
+    let getent = |arguments: &[&str]| {
+        let output = lab.bed.client.command("getent").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for name in ["web-service", "web-service.default", "web-service.default.svc.cluster.local."] {
+        let found = getent(&["ahostsv4", name]);
+        assert!(found.starts_with("10.107.37.188 "), "{name}: {found}\n{}", lab.counters());
+    }
+    assert!(getent(&["ahostsv6", "web"]).starts_with("fd00:10:96::20 "));
+    assert!(getent(&["hosts", "10.107.37.188"]).contains("web-service.default.svc.cluster.local"));
+    assert_eq!(getent(&["ahostsv4", "nope"]), "");
+}
+
+#[test]
+fn a_new_service_is_answered_at_once_and_a_removed_one_no_more() {
+    let lab = lab("");
+    assert_eq!(dig(&lab, &["late.default.svc.cluster.local"]), "");
+    let late = NAMES.replace("web-service", "late").replace("10.107.37.188", "10.107.37.189");
+    replace(&lab.manifests.join("names.yaml"), &late).unwrap();
+    let start = Instant::now();
+    let seen = eventually(Duration::from_secs(1), || {
+        (dig(&lab, &["late.default.svc.cluster.local"]) == "10.107.37.189").then_some(())
+    });
+    assert!(seen.is_some(), "not answered after {:?}", start.elapsed());
+    assert_eq!(dig(&lab, &["web-service.default.svc.cluster.local"]), "", "and the former one went with it");
+}
+
+#[test]
+fn answers_go_on_while_control_is_dead() {
+    let lab = lab("");
+    let control = lab.gateway.child_of_role("control").unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(control as i32).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    for _ in 0..50 {
+        assert_eq!(dig(&lab, &["web.default.svc.cluster.local"]), "10.96.0.20");
+    }
+}
