@@ -32,7 +32,7 @@ impl KubeLab {
         let bed = Testbed::new().expect("these tests make network namespaces, which takes root and iproute2");
         let cluster = Options::default().in_namespace(&bed.gateway).controllers(&[]).start().unwrap();
         let kubeconfig = cluster.kubeconfig(User::Sluice);
-        let source = format!("kubernetes: {{ kubeconfig: {}, shrink_hold: 5 }}", kubeconfig.display());
+        let source = format!("{{ shrink_hold: 5, kubernetes: {{ kubeconfig: {} }} }}", kubeconfig.display());
         let lab = Lab::over(bed, Ports::Tap, &source, services);
         Self { lab, cluster }
     }

@@ -39,7 +39,6 @@ async fn client(cluster: &Cluster) -> kube::Client {
         kubeconfig: Some(cluster.kubeconfig(User::Sluice)),
         context: None,
         namespace: NAMESPACE.into(),
-        shrink_hold: Duration::ZERO,
         streaming_lists: false,
     };
     sluice_sync::kube::client(&config).await.unwrap()

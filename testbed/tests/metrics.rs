@@ -189,7 +189,7 @@ fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
     let cluster = Options::default().in_namespace(&bed.gateway).controllers(&[]).start().unwrap();
     let kubeconfig = cluster.kubeconfig(User::Sluice);
     // For longer than the test lasts.
-    let source = format!("kubernetes: {{ kubeconfig: {}, shrink_hold: 3600 }}", kubeconfig.display());
+    let source = format!("{{ shrink_hold: 3600, kubernetes: {{ kubeconfig: {} }} }}", kubeconfig.display());
     let pools = "  address_pools: [{ name: p, addresses: [203.0.113.0/24] }]\n";
     let lab = Lab::over(bed, Ports::Tap, &source, pools);
     let becomes = |name: &str, labels: &[(&str, &str)], holds: fn(f64) -> bool| {
@@ -225,4 +225,42 @@ fn an_api_server_is_measured_and_a_held_loss_is_told_and_released_by_hand() {
     documented(&[&scrape(&lab, DATAPLANE), &scrape(&lab, CONTROL)]);
     let status = lab.cli(&["show", "sync", "-o", "json"]);
     assert!(status.contains("\"held\": null") && status.contains("\"p99_within_us\""), "{status}");
+}
+
+#[test]
+fn an_emptied_manifest_folder_is_held_back_until_it_is_filled_again_or_released_by_hand() {
+    let many = (1..=30).fold(web(), |web, n| web.endpoint(&format!("10.244.9.{n}")));
+    let lab = Lab::start(&[many.endpoint(POD_A6)]);
+    let held = |holds: fn(f64) -> bool| {
+        let value = || scrape(&lab, CONTROL).sum("sluice_held_endpoints", &[]);
+        let seen = eventually(SOON, || holds(value()).then_some(()));
+        assert!(seen.is_some(), "{} endpoints are held\n{}", value(), lab.gateway.log());
+    };
+    assert_eq!(lab.must_get(CLUSTER_IP6).0, "a");
+    // As a mount that did not come up leaves it.
+    let aside = lab.bed.folder().join("aside");
+    let swap = |from: &std::path::Path, to: &std::path::Path| {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::rename(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    };
+    std::fs::create_dir(&aside).unwrap();
+    swap(&lab.manifests, &aside);
+    held(|value| value >= 31.0);
+    assert!(lab.cli(&["show", "problems"]).contains("would be left at once"));
+    assert_eq!(lab.must_get(CLUSTER_IP6).0, "a", "the former state is served");
+    // Filled again: nothing was lost, and nothing was told to the data plane.
+    let generation = scrape(&lab, CONTROL).sum("sluice_generation", &[]);
+    swap(&aside, &lab.manifests);
+    held(|value| value == 0.0);
+    assert_eq!(scrape(&lab, CONTROL).sum("sluice_generation", &[]), generation);
+    assert!(!lab.cli(&["show", "problems"]).contains("would be left at once"));
+    // Meant.
+    swap(&lab.manifests, &aside);
+    held(|value| value >= 31.0);
+    lab.cli(&["release"]);
+    held(|value| value == 0.0);
+    let gone = eventually(SOON, || lab.get(CLUSTER_IP6).is_err().then_some(()));
+    assert!(gone.is_some(), "{}", lab.gateway.log());
 }

@@ -27,6 +27,9 @@ pub struct Config {
     pub dataplane: Dataplane,
     /// `source`.
     pub source: Source,
+    /// `source.shrink_hold`, in seconds in the file: how long a state that lost over half of all endpoints in one step is
+    /// held back before it is taken to be meant. Zero: not at all.
+    pub shrink_hold: Duration,
     /// `node`, `zone`, `local_nodes` and `services`, in the model's form. `is_node` is false: only a Node object tells.
     pub settings: Settings,
     /// `services.load_balancer_class`: the `spec.loadBalancerClass` that is ours, beside none.
@@ -211,9 +214,6 @@ pub struct Kubernetes {
     pub context: Option<String>,
     /// `namespace`: where the Lease of who writes statuses lies.
     pub namespace: Box<str>,
-    /// `shrink_hold`, in seconds in the file: how long a state that lost over half of all endpoints in one step is held
-    /// back before it is taken to be meant. Zero: not at all.
-    pub shrink_hold: Duration,
     /// `streaming_lists`: whether first states are asked for as watches (Kubernetes 1.34 and later).
     pub streaming_lists: bool,
 }

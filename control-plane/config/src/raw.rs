@@ -90,6 +90,7 @@ pub(crate) struct Route {
 pub(crate) struct Source {
     pub manifests: Option<Text>,
     pub kubernetes: Option<Spanned<Kubernetes>>,
+    pub shrink_hold: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,7 +99,6 @@ pub(crate) struct Kubernetes {
     pub kubeconfig: Option<Text>,
     pub context: Option<Text>,
     pub namespace: Option<Text>,
-    pub shrink_hold: Option<Spanned<u64>>,
     pub streaming_lists: Option<bool>,
 }
 

@@ -374,21 +374,22 @@ proptest! {
 fn an_api_server_as_the_source() {
     let text = with(
         "manifests: manifests/",
-        "kubernetes: { kubeconfig: admin.conf, context: prod, shrink_hold: 30 }",
+        "shrink_hold: 30\n  kubernetes: { kubeconfig: admin.conf, context: prod }",
     );
-    let Source::Kubernetes(api) = parse(&text).unwrap().source else { panic!() };
+    let config = parse(&text).unwrap();
+    assert_eq!(config.shrink_hold.as_secs(), 30);
+    let Source::Kubernetes(api) = config.source else { panic!() };
     assert_eq!(api.kubeconfig.as_deref(), Some(Path::new("/etc/sluice/admin.conf")));
-    assert_eq!((api.context.as_deref(), api.shrink_hold.as_secs()), (Some("prod"), 30));
-    let Source::Kubernetes(api) = parse(&with("manifests: manifests/", "kubernetes: {}")).unwrap().source
-    else {
-        panic!()
-    };
-    assert_eq!((api.kubeconfig, &*api.namespace, api.shrink_hold.as_secs()), (None, "sluice-system", 600));
+    assert_eq!(api.context.as_deref(), Some("prod"));
+    let config = parse(&with("manifests: manifests/", "kubernetes: {}")).unwrap();
+    assert_eq!(config.shrink_hold.as_secs(), 600);
+    let Source::Kubernetes(api) = config.source else { panic!() };
+    assert_eq!((api.kubeconfig, &*api.namespace), (None, "sluice-system"));
     for (source, key) in [
         ("kubernetes: {}\n  manifests: m/", "source"),
         ("{}", "source"),
         ("kubernetes: { context: prod }", "source.kubernetes.context"),
-        ("kubernetes: { shrink_hold: 86401 }", "source.kubernetes.shrink_hold"),
+        ("manifests: m/\n  shrink_hold: 86401", "source.shrink_hold"),
     ] {
         let text = if source == "{}" {
             GOOD.replace("source:\n  manifests: manifests/", "source: {}")

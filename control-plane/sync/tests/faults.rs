@@ -61,7 +61,6 @@ async fn serve(
         kubeconfig: Some(path),
         context: None,
         namespace: "sluice-system".into(),
-        shrink_hold: Duration::ZERO,
         streaming_lists: false,
     };
     (client(&config).await.unwrap(), asked)

@@ -159,6 +159,41 @@ fn a_file_that_is_truncated_while_another_is_looked_at_is_not_taken_for_empty() 
     assert_eq!(world.service("default/web").ports[0].node_port, Some(30080));
 }
 
+/// What becomes of a file that is asked about once before it is read and once after.
+fn looked_at_while(world: &mut World, mut after: impl FnMut(&Path) -> bool) {
+    let mut asked = 0;
+    world.look_unless(|path| {
+        asked += 1;
+        asked > 1 && after(path)
+    });
+    assert_eq!(asked, 2, "before it is read, and after");
+}
+
+#[test]
+fn a_file_of_which_it_is_heard_only_after_it_was_read_that_it_was_truncated_is_not_taken_for_empty() {
+    let mut world = World::of(&web("ClusterIP", &[]));
+    // The kernel makes a file short first and tells of it then: the scan may come in between, and finds nothing to differ
+    // from it after.
+    fs::write(world.path("a.yaml"), "").unwrap();
+    looked_at_while(&mut world, |_| true);
+    assert_eq!(world.services.len(), 1, "its Service stays");
+    world.look();
+    assert_eq!(world.services.len(), 0, "nobody writes it, and it is empty");
+}
+
+#[test]
+fn a_file_whose_writer_has_finished_since_it_was_looked_at_is_read_once_more() {
+    let mut world = World::of(&web("ClusterIP", &[]));
+    fs::write(world.path("a.yaml"), "").unwrap();
+    looked_at_while(&mut world, |path| {
+        fs::write(path, web("NodePort", &[])).unwrap();
+        false
+    });
+    assert_eq!(world.services.len(), 1, "its Service stays");
+    world.look();
+    assert_eq!(world.service("default/web").ports[0].node_port, Some(30080));
+}
+
 /// Looks as the control process does.
 fn look(world: &mut World, watch: &mut Watch) {
     world.look_unless(|path: &Path| watch.is_in_flux(path));

@@ -76,7 +76,7 @@ Examples:
 
 pub(super) const RELEASE: &str = "\
 A state that takes away over half of all endpoints in one step may be a mistake: control holds it back and says so, until \
-it is released here, or has been held for as long as the configuration's `source.kubernetes.shrink_hold`. Ends with 69 \
+it is released here, or has been held for as long as the configuration's `source.shrink_hold`. Ends with 69 \
 where nothing is held back.
 
 Examples:

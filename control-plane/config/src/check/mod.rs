@@ -77,6 +77,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         log: log(&file.log, out),
         dataplane: dataplane::check(&file.dataplane.value, out),
         source: source(&file.source, path, out),
+        shrink_hold: shrink_hold(&file.source.value, out),
         settings,
         load_balancer_class: services::class(&file.services, out),
         external_ips: file.services.external_ips.unwrap_or(true),
@@ -146,14 +147,18 @@ fn source(source: &Spanned<raw::Source>, path: &Path, out: &mut Report) -> Sourc
     }
 }
 
+fn shrink_hold(source: &raw::Source, out: &mut Report) -> Duration {
+    const DEFAULT: u64 = 600;
+    let given = source.shrink_hold.as_ref();
+    Duration::from_secs(number(given, "source.shrink_hold", 0..=86_400, DEFAULT, out))
+}
+
 fn kubernetes(raw: &raw::Kubernetes, path: &Path, out: &mut Report) -> Kubernetes {
-    const HOLD: u64 = 600;
     if let (Some(context), None) = (&raw.context, &raw.kubeconfig) {
         let message = "a context is one of a kubeconfig's, and none is given";
         out.add(context.referenced, "source.kubernetes.context", message);
     }
     let namespace = raw.namespace.as_ref().map(|text| name(text, "source.kubernetes.namespace", out));
-    let hold = raw.shrink_hold.as_ref();
     Kubernetes {
         kubeconfig: raw
             .kubeconfig
@@ -161,13 +166,6 @@ fn kubernetes(raw: &raw::Kubernetes, path: &Path, out: &mut Report) -> Kubernete
             .map(|file| folder(file, "source.kubernetes.kubeconfig", path, out)),
         context: raw.context.as_ref().map(|context| context.value.clone()),
         namespace: namespace.unwrap_or_else(|| "sluice-system".into()),
-        shrink_hold: Duration::from_secs(number(
-            hold,
-            "source.kubernetes.shrink_hold",
-            0..=86_400,
-            HOLD,
-            out,
-        )),
         streaming_lists: raw.streaming_lists.unwrap_or(true),
     }
 }

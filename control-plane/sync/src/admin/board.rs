@@ -70,7 +70,7 @@ pub struct Followed {
 }
 
 /// A loss that is held back, and since when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The loss.
     pub shrink: Shrink,

@@ -9,11 +9,10 @@ use sluice_config::{Config, Kubernetes};
 use tokio::sync::mpsc::Receiver;
 
 use super::addresses::Addresses;
+use super::guard::Guard;
 use super::latency::Meter;
 use super::{Control, ControlError, general, rules, take};
 use crate::Problem;
-use crate::admin::Held;
-use crate::desired::Shrink;
 use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
@@ -23,7 +22,7 @@ use sluice_model::ServiceName;
 const PAUSE: Duration = Duration::from_millis(2);
 /// How often to look up without news.
 const TICK: Duration = Duration::from_millis(100);
-/// How often a held loss is looked at again, and how long after a change the state is saved.
+/// How long after a change the state is saved.
 const LATER: Duration = Duration::from_secs(2);
 /// How long to wait before credentials that could not be used are tried again.
 const CREDENTIALS: Duration = Duration::from_secs(5);
@@ -44,7 +43,7 @@ pub(super) fn run(
     let follower = Follower {
         control,
         meter,
-        hold: api.shrink_hold,
+        guard: Guard::new(config.shrink_hold),
         state: StateFile::new(&config.state_dir),
         kinds: kube::kinds(&rules(config)),
         complete: BTreeSet::new(),
@@ -52,8 +51,6 @@ pub(super) fn run(
         failures: BTreeMap::new(),
         credentials: None,
         disk: None,
-        held: None,
-        released: false,
         oldest: None,
         published: now,
         save_at: None,
@@ -71,7 +68,7 @@ pub(super) fn run(
 struct Follower {
     control: Control,
     meter: Meter,
-    hold: Duration,
+    guard: Guard,
     state: StateFile,
     /// Kinds that are followed.
     kinds: Vec<Kind>,
@@ -83,10 +80,6 @@ struct Follower {
     failures: BTreeMap<Kind, String>,
     credentials: Option<String>,
     disk: Option<String>,
-    /// A loss that is held back, since when, and when it is looked at again.
-    held: Option<(Shrink, Instant, Instant)>,
-    /// Let the next loss through.
-    released: bool,
     /// When the oldest event that is not published yet came in.
     oldest: Option<Instant>,
     published: Instant,
@@ -159,7 +152,7 @@ impl Follower {
     async fn wait(&mut self, news: &mut Receiver<News>) {
         let now = Instant::now();
         let mut until = now + TICK;
-        if self.oldest.is_some() && self.held.is_none() {
+        if self.oldest.is_some() && self.guard.held().is_none() {
             until = until.min(self.published + PAUSE);
         }
         tokio::select! {
@@ -230,13 +223,11 @@ impl Follower {
     /// Publishes, saves and reports what is due.
     fn work(&mut self) {
         let now = Instant::now();
-        self.released |= self.held.is_some() && self.control.board.take_release();
+        self.guard.listen(&self.control.board);
         self.give_addresses(now);
-        if self.is_complete() && self.oldest.is_some() && now >= self.published + PAUSE {
-            match self.held {
-                Some((_, _, again)) if now < again && !self.released => {}
-                _ => self.publish(now),
-            }
+        let due = now >= self.published + PAUSE && self.guard.is_due(now);
+        if self.is_complete() && self.oldest.is_some() && due {
+            self.publish(now);
         }
         if self.save_at.is_some_and(|at| now >= at) {
             self.save();
@@ -260,45 +251,29 @@ impl Follower {
     }
 
     fn publish(&mut self, now: Instant) {
-        let is_over = self.held.is_some_and(|(_, since, _)| now.duration_since(since) >= self.hold);
-        let changes = if self.released || is_over || self.hold.is_zero() {
-            Ok(self.control.desired.take_changes())
-        } else {
-            self.control.desired.take_guarded_changes()
-        };
-        match changes {
-            Ok(changes) => {
-                let at = self.oldest.take().unwrap_or(now);
-                self.released = false;
-                self.news_of_problems |= self.held.take().is_some();
-                self.published = now;
-                let generation = self.control.server.generation();
-                if changes.is_empty()
-                    && generation.0 > 0
-                    && let Some(addresses) = &mut self.addresses
-                {
-                    addresses.published(generation);
-                }
-                // The first generation may well be empty; without it the data plane would wait for ever.
-                if changes.is_empty() && self.control.server.generation().0 > 0 {
-                    self.control.show();
-                    return;
-                }
-                let generation = self.control.publish(&changes);
-                if let Some(addresses) = &mut self.addresses {
-                    addresses.published(generation);
-                }
-                self.meter.published(generation, at);
-                self.save_at.get_or_insert(now + LATER);
-                // Two Services may claim one frontend now, or no longer.
-                self.news_of_problems = true;
+        let before = self.guard.held();
+        let changes = self.guard.take(&mut self.control.desired, now);
+        self.news_of_problems |= self.guard.held() != before;
+        let Some(changes) = changes else { return };
+        let at = self.oldest.take().unwrap_or(now);
+        self.published = now;
+        let generation = self.control.server.generation();
+        // The first generation may well be empty; without it the data plane would wait for ever.
+        if changes.is_empty() && generation.0 > 0 {
+            if let Some(addresses) = &mut self.addresses {
+                addresses.published(generation);
             }
-            Err(shrink) => {
-                let since = self.held.map_or(now, |(_, since, _)| since);
-                self.news_of_problems |= self.held.is_none_or(|(before, _, _)| before != shrink);
-                self.held = Some((shrink, since, now + LATER));
-            }
+            self.control.show();
+            return;
         }
+        let generation = self.control.publish(&changes);
+        if let Some(addresses) = &mut self.addresses {
+            addresses.published(generation);
+        }
+        self.meter.published(generation, at);
+        self.save_at.get_or_insert(now + LATER);
+        // Two Services may claim one frontend now, or no longer.
+        self.news_of_problems = true;
     }
 
     fn save(&mut self) {
@@ -325,13 +300,13 @@ impl Follower {
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
         problems.extend(self.disk.iter().map(|message| general("saved state", message.clone())));
         problems.extend(self.addresses.iter().flat_map(Addresses::problems));
-        problems.extend(self.held.iter().map(|(shrink, _, _)| general("endpoints", shrink.to_string())));
+        problems.extend(self.guard.problem());
         let complete = self.is_complete();
         self.control.board.update(|shown| {
             shown.complete = complete;
             shown.stale = self.restored && !complete;
             shown.leader = self.addresses.as_ref().map(Addresses::leads);
-            shown.held = self.held.map(|(shrink, since, _)| Held { shrink, since });
+            shown.held = self.guard.held();
             shown.failures.clone_from(&self.failures);
         });
         self.control.report(problems);

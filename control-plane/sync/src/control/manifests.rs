@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use sluice_config::Config;
 
+use super::guard::Guard;
 use super::{Control, rules, take};
 use crate::folder::{Folder, Wake, Watch};
 
@@ -13,25 +15,34 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
     tracing::info!(folder = %root.display(), "following manifests");
     let mut folder = Folder::new(root, rules(config));
     let mut watch = Watch::new(root);
+    let mut guard = Guard::new(config.shrink_hold);
     loop {
         // A folder that is not there changes nothing, and is reported like every other problem.
         let changes = folder.refresh(|path| watch.is_in_flux(path));
         let readable = changes.is_ok();
         take(&mut control.desired, changes.unwrap_or_default());
-        let changes = control.desired.take_changes();
-        if readable {
+        guard.listen(&control.board);
+        let now = Instant::now();
+        if readable
+            && guard.is_due(now)
+            && let Some(changes) = guard.take(&mut control.desired, now)
+        {
             control.publish(&changes);
         }
         control.board.update(|shown| {
             shown.complete |= readable;
             shown.files = Some(folder.files());
+            shown.held = guard.held();
         });
-        control.report(folder.problems());
+        let mut problems = folder.problems();
+        problems.extend(guard.problem());
+        control.report(problems);
         // A folder that has only just come under watch may have changed before that.
         if watch.follow(folder.folders()) && readable {
             continue;
         }
-        if let Wake::Stop = watch.wait(folder.is_missing(), stop) {
+        // A loss that is held back may be released at any time.
+        if let Wake::Stop = watch.wait(folder.is_missing() || guard.held().is_some(), stop) {
             return;
         }
     }

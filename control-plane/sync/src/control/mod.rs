@@ -1,6 +1,7 @@
 //! The role itself: follow the source, publish, report; and the same without publishing, for `sluice check`.
 
 mod addresses;
+mod guard;
 mod kubernetes;
 pub mod latency;
 mod manifests;

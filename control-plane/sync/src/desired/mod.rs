@@ -362,9 +362,7 @@ impl Desired {
             .flatten()
             .filter_map(|slice| self.slices.get(slice).map(Arc::as_ref))
             .collect();
-        for port in &mut service.ports {
-            port.endpoints = merge::endpoints(port, &slices);
-        }
+        merge::join(&mut service.ports, &slices);
         Some(service)
     }
 

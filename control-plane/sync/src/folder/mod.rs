@@ -97,8 +97,9 @@ impl Folder {
                 continue;
             }
             let text = read(&path, signature);
-            // What is written to while it is read is half of something: a truncated file is not to be taken for an empty
-            // one. By now its writer has been heard, or has finished and left another file than the one we looked at.
+            // What is written to while it is read is half of something. It was written to since it was looked at: then it
+            // is another file by now. Or it was truncated just before, and the kernel, which tells of that last, had not
+            // told yet.
             if in_flux(&path) || scan::look(&path) != Some(signature) {
                 continue;
             }

@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_millis(8);
 const CAP: Duration = Duration::from_millis(100);
 /// How often to look without being told.
 const LOOK: Duration = Duration::from_secs(10);
-/// The same while the folder is not there, or nothing tells.
+/// The same while the folder is not there or a loss is held back, or where nothing tells.
 const LOOK_OFTEN: Duration = Duration::from_millis(500);
 /// A file that is being written counts as finished when its writer closes it, or so long after the last write.
 const FLUX: Duration = Duration::from_secs(1);
@@ -109,10 +109,10 @@ impl Watch {
         fresh
     }
 
-    /// Waits until something has changed and settled, or it is time to look anyway.
-    pub fn wait(&mut self, is_missing: bool, stop: &AtomicBool) -> Wake {
+    /// Waits until something has changed and settled, or it is time to look anyway, which where `often` is soon.
+    pub fn wait(&mut self, often: bool, stop: &AtomicBool) -> Wake {
         let start = Instant::now();
-        let often = is_missing || self.inotify.is_none();
+        let often = often || self.inotify.is_none();
         let mut look_at = start + if often { LOOK_OFTEN } else { LOOK };
         if let Some(oldest) = self.flux.values().min() {
             look_at = look_at.min(*oldest + FLUX);
