@@ -21,7 +21,7 @@ use access::{Access, MANIFESTS};
 pub use error::ClusterError;
 use guard::Guard;
 pub use lifecycle::Checkpoint;
-pub use options::Options;
+pub use options::{Options, binaries};
 use ports::Ports;
 use server::Server;
 

@@ -7,7 +7,7 @@ use super::{Cluster, ClusterError};
 use crate::netns::Netns;
 
 /// Where the programs are: `SLUICE_KUBETEST`, or `target/kubetest` of the checkout.
-pub(super) fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/kubetest");
     std::env::var_os("SLUICE_KUBETEST").map_or_else(|| built.into(), PathBuf::from)
 }

@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::general;
 use crate::Problem;
 use crate::desired::Desired;
-use crate::lease::{ApiLeases, Durations, Elector, Leadership, identity};
+use crate::lease::{ApiLeases, Durations, Elector, Leadership, NotLeading, identity};
 use crate::object::ServiceObject;
 use crate::pools::{Allocator, Refusal};
 use crate::status::{FIELD_MANAGER, patch};
@@ -39,10 +39,19 @@ struct Write {
     addresses: Vec<IpAddr>,
     generation: Generation,
     not_before: Instant,
+    /// In which time of leading it was decided.
+    term: u64,
 }
 
 /// What a write came to.
-type Written = (ServiceName, Write, Result<(), String>);
+enum Outcome {
+    Done,
+    Failed(String),
+    /// This gateway ceased to lead before it was answered.
+    BrokenOff,
+}
+
+type Written = (ServiceName, Write, Outcome);
 
 /// The addresses that are given out.
 pub(super) struct Addresses {
@@ -54,6 +63,10 @@ pub(super) struct Addresses {
     elector: JoinHandle<()>,
     /// While this gateway leads.
     allocator: Option<Allocator>,
+    /// How many times it has ceased to lead.
+    term: u64,
+    /// It has ceased to lead, if only for a moment: others may have given out addresses since.
+    interrupted: bool,
     /// Services that have changed since they were last looked at.
     changed: BTreeSet<ServiceName>,
     /// What is to be written once what is decided now is published.
@@ -81,6 +94,8 @@ impl Addresses {
                 let _ = stopped.await;
             })),
             allocator: None,
+            term: 0,
+            interrupted: false,
             changed: BTreeSet::new(),
             decided: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -102,7 +117,7 @@ impl Addresses {
 
     /// Gives out what there is to give out. True where something may have to be published.
     pub(super) fn decide(&mut self, desired: &mut Desired) -> bool {
-        if !self.leadership.is_leader() {
+        if std::mem::take(&mut self.interrupted) || !self.leadership.is_leader() {
             let led = self.allocator.take().is_some();
             if led {
                 // From here on statuses say who has what, for whoever leads now.
@@ -110,6 +125,8 @@ impl Addresses {
                 self.writes.clear();
                 self.decided.clear();
                 self.refusals.clear();
+                self.failures.clear();
+                self.term += 1;
             }
             return led;
         }
@@ -153,24 +170,29 @@ impl Addresses {
     /// What was decided is published as of this generation.
     pub(super) fn published(&mut self, generation: Generation) {
         for (name, addresses) in std::mem::take(&mut self.decided) {
-            self.writes.insert(name, Write { addresses, generation, not_before: Instant::now() });
+            let (not_before, term) = (Instant::now(), self.term);
+            self.writes.insert(name, Write { addresses, generation, not_before, term });
         }
     }
 
     /// Writes statuses that are due, of what the data plane forwards.
     pub(super) fn write(&mut self, desired: &Desired, server: &Server) {
         while let Some(done) = self.under_way.try_join_next() {
-            let Ok((name, mut write, result)) = done else { continue };
-            match result {
-                Ok(()) => drop(self.failures.remove(&name)),
-                Err(message) => {
+            let Ok((name, mut write, outcome)) = done else { continue };
+            match outcome {
+                Outcome::Done => drop(self.failures.remove(&name)),
+                // Whoever leads now decides anew.
+                _ if write.term != self.term => {}
+                Outcome::BrokenOff => self.interrupted = true,
+                Outcome::Failed(message) => {
                     self.failures.insert(name.clone(), message);
                     write.not_before = Instant::now() + PAUSE;
                     self.writes.entry(name).or_insert(write);
                 }
             }
         }
-        if !self.leadership.is_leader() || self.writes.is_empty() || server.subscribers().is_empty() {
+        let may_write = self.leadership.is_leader() && !self.interrupted;
+        if !may_write || self.writes.is_empty() || server.subscribers().is_empty() {
             return;
         }
         let now = Instant::now();
@@ -198,15 +220,17 @@ impl Addresses {
                 let parameters = PatchParams::apply(FIELD_MANAGER).force();
                 let body = Patch::Apply(body);
                 let call = api.patch_status(&name.name, &parameters, &body);
-                let result = match leadership.while_leading(tokio::time::timeout(PATIENCE, call)).await {
+                let outcome = match leadership.while_leading(tokio::time::timeout(PATIENCE, call)).await {
                     // Deleted, or made anew under the same name: the watch brings what is there now.
-                    Ok(Ok(Err(kube::Error::Api(status)))) if matches!(status.code, 404 | 422) => Ok(()),
-                    Ok(Ok(Ok(_))) => Ok(()),
-                    Ok(Ok(Err(error))) => Err(error.to_string()),
-                    Ok(Err(_)) => Err(format!("no answer within {PATIENCE:?}")),
-                    Err(not_leading) => Err(not_leading.to_string()),
+                    Ok(Ok(Err(kube::Error::Api(status)))) if matches!(status.code, 404 | 422) => {
+                        Outcome::Done
+                    }
+                    Ok(Ok(Ok(_))) => Outcome::Done,
+                    Ok(Ok(Err(error))) => Outcome::Failed(error.to_string()),
+                    Ok(Err(_)) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
+                    Err(NotLeading) => Outcome::BrokenOff,
                 };
-                (name, write, result)
+                (name, write, outcome)
             });
         }
     }
