@@ -8,7 +8,7 @@
 //! CoreDNS 1.14.
 
 mod address;
-// pub mod config_map;
+pub mod config_map;
 mod corefile;
 mod duration;
 mod environment;

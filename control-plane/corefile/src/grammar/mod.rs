@@ -103,8 +103,10 @@ impl Parser<'_> {
 
     /// One block, or a snippet, which is remembered.
     fn block(&mut self, first: Token) -> Result<Option<Block>, Stop> {
-        let place = first.place.clone();
+        let begin = first.place.clone();
         let keys = self.addresses(first)?;
+        // Where the first token is an import, the block is elsewhere.
+        let place = keys.first().map_or(begin, |key| key.place.clone());
         let braces = self.stream.peek().is_some_and(|token| token.text == "{");
         if let Some(name) = snippet_name(&keys) {
             let name = name.to_owned();

@@ -33,6 +33,12 @@ const WEIGHTS_RELOAD: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(30);
 const JITTER: Duration = Duration::from_secs(15);
 
+impl Default for Reload {
+    fn default() -> Self {
+        Self { interval: INTERVAL, jitter: JITTER }
+    }
+}
+
 impl Read for Loadbalance {
     const REPEAT: Repeat = Repeat::Last;
 

@@ -13,8 +13,8 @@ use crate::zone::Zone;
 /// Names with addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
-    /// The file.
-    pub path: String,
+    /// The file; `None` for none, which is written `""`.
+    pub path: Option<String>,
     /// Zones whose names it may have.
     pub zones: Vec<Zone>,
     /// Names that are written in the Corefile.
@@ -46,7 +46,7 @@ impl Hosts {
     /// With CoreDNS's defaults.
     pub fn new(zones: Vec<Zone>) -> Self {
         Self {
-            path: "/etc/hosts".to_owned(),
+            path: Some("/etc/hosts".to_owned()),
             zones,
             inline: Vec::new(),
             ttl: 3600,
@@ -116,7 +116,7 @@ impl Read for Hosts {
         };
         let mut hosts = Self::new(reader.origins(zones));
         if let Some(path) = path {
-            hosts.path = path;
+            hosts.path = Some(path).filter(|path| !path.is_empty());
         }
         for line in directive.lines() {
             hosts.option(line, reader);
@@ -132,7 +132,7 @@ impl Write for Hosts {
     fn write(&self, stanza: &mut Stanza, server: &[Zone]) {
         let default = Self::new(Vec::new());
         if self.path != default.path || self.zones != server {
-            stanza.arg(&self.path);
+            stanza.arg(self.path.as_deref().unwrap_or_default());
         }
         stanza.origins(&self.zones, server);
         for Host { address, names } in &self.inline {

@@ -30,7 +30,7 @@ pub use bind::{Bind, Bufsize};
 pub use cache::{Cache, Keep, Prefetch, ServeStale};
 pub use endpoints::{Health, Prometheus, Ready};
 pub use errors::{Consolidate, Errors, LogLevel};
-pub use forward::{Forward, HealthCheck, Host as UpstreamHost, Policy, Upstream, UpstreamTls};
+pub use forward::{Forward, HealthCheck, Host as UpstreamHost, Policy, Upstream, UpstreamError, UpstreamTls};
 pub use hosts::{Host, Hosts};
 pub use k8s_external::{K8sExternal, K8sGateway};
 pub use kubernetes::{ClientTls, Kubernetes, PodMode};

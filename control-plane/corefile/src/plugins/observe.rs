@@ -95,9 +95,13 @@ impl Write for Dnstap {
         stanza.args(self.listen.then_some("listen")).arg(&self.endpoint);
         let sizes = self.write_buffer != 1 || self.queue != 1;
         match (self.full, sizes) {
-            (true, _) => drop(stanza.arg("full")),
+            (true, _) => {
+                stanza.arg("full");
+            }
             // Only its place counts.
-            (false, true) => drop(stanza.arg("-")),
+            (false, true) => {
+                stanza.arg("-");
+            }
             (false, false) => {}
         }
         if sizes {

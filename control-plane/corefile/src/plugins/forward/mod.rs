@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) use proxy::read as read_proxy;
-pub use upstream::{Host, Upstream};
+pub use upstream::{Host, Upstream, UpstreamError};
 
 use super::{Read, Repeat, Write};
 use crate::address::Listen;
@@ -193,8 +193,12 @@ impl Write for Forward {
         stanza.flag("force_tcp", self.force_tcp).flag("prefer_udp", self.prefer_udp);
         match self.policy {
             Policy::Random => {}
-            Policy::RoundRobin => drop(stanza.value("policy", "round_robin")),
-            Policy::Sequential => drop(stanza.value("policy", "sequential")),
+            Policy::RoundRobin => {
+                stanza.value("policy", "round_robin");
+            }
+            Policy::Sequential => {
+                stanza.value("policy", "sequential");
+            }
         }
         stanza.unless(default.max_fails, "max_fails", self.max_fails);
         stanza.list("max_connect_attempts", self.max_connect_attempts.as_slice());

@@ -35,13 +35,16 @@ pub enum Host {
 
 /// Why a word names nobody to ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UpstreamError {
+pub enum UpstreamError {
+    /// It is neither an address nor a name nor a path.
     #[error(
         "`{0}` is no upstream: it is neither an address, nor a name, nor a path such as /etc/resolv.conf"
     )]
     Nobody(String),
+    /// Upstreams are not asked by this.
     #[error("`{0}`: upstreams are asked by dns://, tls:// or https://, not by `{1}`")]
     Transport(String, String),
+    /// HTTPS with a path.
     #[error("`{0}`: an upstream of https:// has no path; it is always /dns-query")]
     Path(String),
 }
@@ -55,7 +58,8 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, UpstreamError> {
+    /// Reads `[scheme://]host[%name][:port]`, or a path.
+    pub fn parse(text: &str) -> Result<Self, UpstreamError> {
         let nobody = || UpstreamError::Nobody(text.to_owned());
         let (transport, rest) = Transport::split(text)
             .map_err(|scheme| UpstreamError::Transport(text.to_owned(), scheme.to_owned()))?;

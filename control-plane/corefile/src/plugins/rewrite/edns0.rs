@@ -164,13 +164,21 @@ impl Edns0 {
         let unset = self.action == Edns0Action::Unset;
         stanza.arg("edns0");
         match &self.data {
-            Edns0Data::Nsid => drop(stanza.args(["nsid", action])),
-            Edns0Data::Subnet { .. } if unset => drop(stanza.args(["subnet", action])),
-            Edns0Data::Subnet { v4, v6 } => drop(stanza.args(["subnet", action]).arg(v4).arg(v6)),
-            Edns0Data::Variable { code, name } => {
-                drop(stanza.args(["local", action]).arg(hex(*code)).arg(name))
+            Edns0Data::Nsid => {
+                stanza.args(["nsid", action]);
             }
-            Edns0Data::Local { code, .. } if unset => drop(stanza.args(["local", action]).arg(hex(*code))),
+            Edns0Data::Subnet { .. } if unset => {
+                stanza.args(["subnet", action]);
+            }
+            Edns0Data::Subnet { v4, v6 } => {
+                stanza.args(["subnet", action]).arg(v4).arg(v6);
+            }
+            Edns0Data::Variable { code, name } => {
+                stanza.args(["local", action]).arg(hex(*code)).arg(name);
+            }
+            Edns0Data::Local { code, .. } if unset => {
+                stanza.args(["local", action]).arg(hex(*code));
+            }
             Edns0Data::Local { code, octets } => {
                 let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
                 stanza.args(["local", action]).arg(hex(*code)).arg(format_args!("0x{digits}"));

@@ -152,8 +152,12 @@ impl Write for Rewrite {
         }
         match &self.rule {
             Rule::Name(rule) => rule.write(stanza),
-            Rule::Class { from, to } => drop(stanza.arg("class").arg(from).arg(to)),
-            Rule::Type { from, to } => drop(stanza.arg("type").arg(from).arg(to)),
+            Rule::Class { from, to } => {
+                stanza.arg("class").arg(from).arg(to);
+            }
+            Rule::Type { from, to } => {
+                stanza.arg("type").arg(from).arg(to);
+            }
             Rule::Edns0(rule) => rule.write(stanza),
             Rule::Ttl(rule) => rule.write(stanza),
             Rule::Cname(rule) => rule.write(stanza),
