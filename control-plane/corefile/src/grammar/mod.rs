@@ -113,6 +113,9 @@ impl Parser<'_> {
             self.snippet(name, &place, braces)?;
             return Ok(None);
         }
+        if keys.is_empty() && !braces {
+            return Ok(None);
+        }
         if braces {
             if keys.is_empty() {
                 self.problems.error(&place, "this server block has no zones");
