@@ -14,10 +14,11 @@ fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<
     }
     let folded = given.to_ascii_lowercase().replace('-', "_");
     let close = |candidate: &str| {
-        let distance = strsim::osa_distance(&folded, candidate);
+        let known = candidate.to_ascii_lowercase();
+        let distance = strsim::osa_distance(&folded, &known);
         // A third of it wrong is still the same word; a prefix of at least three letters is an abbreviation.
-        let same = distance <= (candidate.len() / 3).max(1);
-        let short = folded.len() >= 3 && (candidate.starts_with(&folded) || folded.starts_with(candidate));
+        let same = distance <= (known.len() / 3).max(1);
+        let short = folded.len() >= 3 && (known.starts_with(&folded) || folded.starts_with(&known));
         (same || short).then_some(distance)
     };
     known.into_iter().filter_map(|candidate| Some((close(candidate)?, candidate))).min().map(|(_, name)| name)

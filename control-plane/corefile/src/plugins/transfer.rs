@@ -70,7 +70,7 @@ impl Read for Transfer {
                 _ => reader.unknown("transfer", line, &["source", "to"]),
             }
         }
-        if transfer.to.is_empty() && !transfer.to_all {
+        if !directive.lines().iter().any(|line| line.name.text == "to") {
             reader.error(&directive.name, "`transfer` needs `to`");
         }
         if transfer.to_all {

@@ -142,7 +142,7 @@ impl Read for Auto {
                 _ => reader.unknown("auto", line, &["directory", "reload"]),
             }
         }
-        if auto.directory.is_empty() {
+        if !directive.lines().iter().any(|line| line.name.text == "directory") {
             reader.error(&directive.name, "`auto` needs `directory`");
         }
         auto
@@ -211,7 +211,7 @@ impl Read for Secondary {
                 _ => reader.unknown("secondary", line, &["catalog", "fallthrough", "transfer"]),
             }
         }
-        if secondary.from.is_empty() {
+        if !directive.lines().iter().any(|line| line.name.text == "transfer") {
             reader.error(&directive.name, "`secondary` needs `transfer from`");
         }
         secondary
