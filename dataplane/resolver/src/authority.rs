@@ -1,0 +1,64 @@
+//! Who answers from local tables: asked before anything else, on the task that received the query.
+
+use std::net::SocketAddr;
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A datagram. Replies are limited by EDNS and `bufsize`.
+    Udp,
+    /// A plain connection.
+    Tcp,
+    /// A TLS connection (DoT, RFC 7858).
+    Tls,
+}
+
+impl Transport {
+    /// Whether replies are limited by their length field alone.
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+}
+
+/// What an [`Authority`] made of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The buffer has the whole reply, which fits the transport.
+    Answered,
+    /// The buffer has several messages, each behind its length of two octets: a zone transfer. Over UDP nothing is sent.
+    Transfer,
+    /// The name is someone else's.
+    NotMine,
+    /// Nothing is sent.
+    Drop,
+    /// The buffer has a reply that ends in an alias to a name of someone else.
+    Continue(Continuation),
+}
+
+/// An alias that leads out of the authority's zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Continuation {
+    /// The name whose records of the query's type are appended: wire format, not compressed, with the root label.
+    pub target: Vec<u8>,
+    /// Whether the reply's code stays even where the target's is a failure, as CoreDNS has it.
+    pub mask: bool,
+}
+
+/// Answers some names from tables in memory.
+///
+/// It is called on the receiving task: it must not wait. The query has passed the checks of the request (one question, not
+/// a response, opcode QUERY, class IN, one OPT at most), so any other bytes are not seen here.
+pub trait Authority: Send + Sync + 'static {
+    /// Writes a reply to `query` into `out`, which is empty, or says why not.
+    fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict;
+}
+
+/// Has no names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAuthority;
+
+impl Authority for NoAuthority {
+    fn answer(&self, _: &[u8], _: SocketAddr, _: Transport, _: &mut Vec<u8>) -> Verdict {
+        Verdict::NotMine
+    }
+}

@@ -1,0 +1,151 @@
+//! What the resolver does: plain settings, checked once, whole.
+//!
+//! [`Settings`] is what a file or an importer fills in. [`Config::new`] checks it and names the key of what is wrong. Nothing
+//! else in this crate meets an unchecked setting.
+
+mod check;
+mod error;
+mod zone;
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hickory_proto::rr::Name;
+use ipnet::IpNet;
+
+pub use error::{ConfigError, Problem};
+pub use zone::{
+    AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite, ServeStale, Template,
+    Upstream, UpstreamTls, Zone,
+};
+
+/// All that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Where queries are taken.
+    pub listeners: Vec<Listener>,
+    /// What is done with them; the longest suffix of the queried name counts.
+    pub zones: Vec<Zone>,
+    /// Names that only the authority may answer: nothing under them is asked of an upstream, nor believed from one.
+    pub protected: Vec<String>,
+    /// What bounds the work.
+    pub limits: Limits,
+}
+
+/// An address that takes queries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The address and port. The address is one of this host, not a wildcard: a reply must leave from where it was asked.
+    pub address: SocketAddr,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Who may ask. Nobody else gets an answer; there is no default.
+    pub clients: Vec<IpNet>,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Datagrams.
+    Udp,
+    /// Plain TCP (RFC 7766).
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls(Identity),
+}
+
+/// A certificate and its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM: the certificate, then those that vouch for it.
+    pub certificates: Vec<u8>,
+    /// PEM: the private key.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.certificates.len()).finish_non_exhaustive()
+    }
+}
+
+/// What bounds the resolver's work and memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest datagram that is sent, in octets: 512 to 4096.
+    pub udp_payload: u16,
+    /// Queries that wait for an upstream, over all clients; further ones are refused at once.
+    pub pending: usize,
+    /// TCP and TLS connections, over all clients.
+    pub connections: usize,
+    /// The same, of one client: an IPv4 address or an IPv6 /64.
+    pub connections_per_client: usize,
+    /// Queries of one connection that are worked on at a time.
+    pub pipeline: usize,
+    /// The time a connection's first octet, a TLS handshake, the rest of a begun message, or the writing of a reply may take.
+    pub message: Duration,
+    /// The time a connection may be idle between messages.
+    pub idle: Duration,
+    /// The time after which a query is answered with SERVFAIL.
+    pub query: Duration,
+    /// The time that [`stop`](crate::Handle::stop) goes on answering before it closes.
+    pub lameduck: Duration,
+    /// The source ports of queries to upstreams.
+    pub source_ports: RangeInclusive<u16>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            udp_payload: 1232,
+            pending: 4096,
+            connections: 1024,
+            connections_per_client: 64,
+            pipeline: 64,
+            message: Duration::from_secs(2),
+            idle: Duration::from_secs(10),
+            query: Duration::from_secs(4),
+            lameduck: Duration::ZERO,
+            source_ports: 32768..=65535,
+        }
+    }
+}
+
+/// Settings that have been checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: Settings,
+    zones: Vec<check::CheckedZone>,
+    protected: Vec<Name>,
+}
+
+pub(crate) use check::{
+    CheckedAnswer, CheckedForward, CheckedHosts, CheckedMatch, CheckedRewrite, CheckedTemplate, CheckedUpstream, CheckedZone,
+};
+
+impl Config {
+    /// Checks settings.
+    ///
+    /// # Errors
+    /// The first key whose value cannot be used, and why.
+    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+        let zones = check::settings(&settings)?;
+        let protected = check::names("protected", &settings.protected)?;
+        Ok(Self { settings, zones, protected })
+    }
+
+    /// The settings it was made of.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn zones(&self) -> &[CheckedZone] {
+        &self.zones
+    }
+
+    pub(crate) fn protected(&self) -> &[Name] {
+        &self.protected
+    }
+}
+

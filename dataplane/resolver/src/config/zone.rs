@@ -1,0 +1,327 @@
+//! What is done with the names of a zone.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A zone and what is done with its names, in this order: rewrite, authority, template, hosts, cache, forward.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// The suffix, `.` for everything.
+    pub name: String,
+    /// Rules that change queries and their answers; in order.
+    pub rewrite: Vec<Rewrite>,
+    /// Answers made by rule; the first that matches counts.
+    pub template: Vec<Template>,
+    /// A hosts table.
+    pub hosts: Option<Hosts>,
+    /// What is remembered of upstreams' answers.
+    pub cache: Option<Cache>,
+    /// Who is asked; the first whose `from` and `except` let the name through counts.
+    pub forward: Vec<Forward>,
+}
+
+/// Upstreams and how they are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The suffix that is forwarded.
+    pub from: String,
+    /// Suffixes that are not.
+    pub except: Vec<String>,
+    /// Who is asked.
+    pub upstreams: Vec<Upstream>,
+    /// Who is asked first.
+    pub policy: Policy,
+    /// Failures in a row that mark an upstream as down; 0: none does.
+    pub max_fails: u32,
+    /// The time an idle connection to an upstream is kept.
+    pub expire: Duration,
+    /// Whether upstreams are asked over TCP alone.
+    pub force_tcp: bool,
+    /// Whether queries that came over TCP are tried over UDP first.
+    pub prefer_udp: bool,
+    /// Queries to upstreams at a time; 0: no limit but [`pending`](super::Limits::pending).
+    pub max_concurrent: usize,
+    /// The time an upstream may take before the next one is asked as well.
+    pub patience: Duration,
+    /// Whether SERVFAIL is answered at once while all are down, rather than one of them tried.
+    pub fail_fast: bool,
+    /// Codes of replies (`SERVFAIL`, `REFUSED`, …) after which the next upstream is asked.
+    pub failover: Vec<u16>,
+    /// Whether addresses that are private, loopback or link-local are refused from these upstreams (DNS rebinding).
+    pub refuse_private: bool,
+    /// How upstreams that fail are probed.
+    pub health: HealthCheck,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self {
+            from: ".".into(),
+            except: Vec::new(),
+            upstreams: Vec::new(),
+            policy: Policy::Random,
+            max_fails: 2,
+            expire: Duration::from_secs(10),
+            force_tcp: false,
+            prefer_udp: false,
+            max_concurrent: 0,
+            patience: Duration::from_millis(600),
+            fail_fast: false,
+            failover: Vec::new(),
+            refuse_private: false,
+            health: HealthCheck::default(),
+        }
+    }
+}
+
+/// A server that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its address and port.
+    pub address: SocketAddr,
+    /// How TLS is spoken with it, where it is.
+    pub tls: Option<UpstreamTls>,
+}
+
+/// TLS to an upstream (DoT).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct UpstreamTls {
+    /// The name, or address, its certificate must have. Without, the upstream's address.
+    pub name: Option<String>,
+    /// PEM: who may vouch for it. Without, the system's roots.
+    pub roots: Option<Vec<u8>>,
+}
+
+/// Which upstream is asked first; the others follow when it does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Any.
+    #[default]
+    Random,
+    /// Each in turn.
+    RoundRobin,
+    /// The first of the list.
+    Sequential,
+}
+
+/// Probes of an upstream that failed, until it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The time between two probes, and for an answer to one at most twice that: 10 ms to 1 h.
+    pub interval: Duration,
+    /// Whether recursion is asked for.
+    pub recursion: bool,
+    /// The name whose NS records are asked for.
+    pub domain: String,
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(500), recursion: true, domain: ".".into() }
+    }
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Suffixes whose names are remembered; none: the whole zone.
+    pub zones: Vec<String>,
+    /// Answers with records.
+    pub success: CacheSide,
+    /// NXDOMAIN and answers without records (RFC 2308).
+    pub denial: CacheSide,
+    /// Suffixes whose positive answers are not remembered.
+    pub disable_success: Vec<String>,
+    /// Suffixes whose negative answers are not remembered.
+    pub disable_denial: Vec<String>,
+    /// The time failures are remembered (RFC 9520): at most 5 minutes; 0: not at all.
+    pub servfail: Duration,
+    /// What is fetched again before it runs out.
+    pub prefetch: Option<Prefetch>,
+    /// What is answered when upstreams fail (RFC 8767).
+    pub serve_stale: Option<ServeStale>,
+    /// Whether the TTL told to clients is the first one always.
+    pub keep_ttl: bool,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            zones: Vec::new(),
+            success: CacheSide { entries: 9984, bytes: 32 << 20, max_ttl: 3600, min_ttl: 5 },
+            denial: CacheSide { entries: 9984, bytes: 16 << 20, max_ttl: 1800, min_ttl: 5 },
+            disable_success: Vec::new(),
+            disable_denial: Vec::new(),
+            servfail: Duration::from_secs(5),
+            prefetch: None,
+            serve_stale: None,
+            keep_ttl: false,
+        }
+    }
+}
+
+/// Bounds of one kind of answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSide {
+    /// Answers that are kept.
+    pub entries: usize,
+    /// Octets of memory they may take, as reckoned from their messages and records.
+    pub bytes: usize,
+    /// The longest time they are kept, in seconds.
+    pub max_ttl: u32,
+    /// The shortest time they are kept, in seconds.
+    pub min_ttl: u32,
+}
+
+/// Fetching again what is asked for often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefetch {
+    /// Queries that make an answer popular.
+    pub amount: u32,
+    /// The longest gap between two of them.
+    pub window: Duration,
+    /// The part of the TTL, in percent, below which it is fetched: 1 to 90.
+    pub percentage: u8,
+}
+
+/// Answering from what has run out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeStale {
+    /// The time after its end that an answer is still used.
+    pub max_age: Duration,
+    /// Whether upstreams get 1.8 s to answer first; otherwise the stale answer is sent at once and refreshed meanwhile.
+    pub verify: bool,
+}
+
+/// A hosts table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosts {
+    /// Suffixes it speaks for; none: the whole zone.
+    pub zones: Vec<String>,
+    /// Lines: an address, then names.
+    pub inline: Vec<String>,
+    /// A file of such lines.
+    pub file: Option<PathBuf>,
+    /// The TTL of its records, in seconds.
+    pub ttl: u32,
+    /// The time between two looks whether the file has changed; 0: none.
+    pub reload: Duration,
+    /// Suffixes of names not in the table that go on to the next step; `.` for all.
+    pub fallthrough: Vec<String>,
+    /// Whether PTR queries are not answered.
+    pub no_reverse: bool,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            zones: Vec::new(),
+            inline: Vec::new(),
+            file: None,
+            ttl: 3600,
+            reload: Duration::from_secs(5),
+            fallthrough: Vec::new(),
+            no_reverse: false,
+        }
+    }
+}
+
+/// Answers made by rule.
+///
+/// Records are zone file lines in which `{{ .Name }}`, `{{ .Type }}`, `{{ .Class }}`, `{{ .Zone }}`, `{{ .Match }}`,
+/// `{{ .Remote }}`, `{{ .Group.name }}` and `{{ index .Match 1 }}` stand for parts of the query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// Suffixes it speaks for; none: the whole zone.
+    pub zones: Vec<String>,
+    /// The type it is for; `ANY` for all.
+    pub rtype: String,
+    /// Expressions, of which one must match the name in lower case with its last dot; none: all do.
+    pub matches: Vec<String>,
+    /// The answer.
+    pub answer: Vec<String>,
+    /// The authority section.
+    pub authority: Vec<String>,
+    /// The additional section.
+    pub additional: Vec<String>,
+    /// The reply's code.
+    pub rcode: u16,
+    /// An extended error (RFC 8914): code and text.
+    pub error: Option<(u16, String)>,
+    /// Suffixes of names that match no expression which go on to the next rule; the others do not exist.
+    pub fallthrough: Vec<String>,
+}
+
+/// A change to queries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// The name.
+    Name {
+        /// Which, and what it becomes.
+        matches: NameMatch,
+        /// What becomes of the answer's names. The queried name itself always comes back as it was asked.
+        answer: Vec<AnswerRewrite>,
+        /// Whether the rules after it are tried as well.
+        go_on: bool,
+    },
+    /// The type of the query.
+    Type {
+        /// From.
+        from: String,
+        /// To.
+        to: String,
+        /// Whether the rules after it are tried as well.
+        go_on: bool,
+    },
+    /// The TTL of the answer.
+    Ttl {
+        /// Which names; what it would replace them by is not looked at.
+        matches: NameMatch,
+        /// The least, in seconds.
+        min: u32,
+        /// The most, in seconds.
+        max: u32,
+        /// Whether the rules after it are tried as well.
+        go_on: bool,
+    },
+}
+
+/// Names, and what they become. Names are in lower case with their last dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameMatch {
+    /// One name.
+    Exact(String, String),
+    /// The beginning.
+    Prefix(String, String),
+    /// The end.
+    Suffix(String, String),
+    /// Any part, each time it is there.
+    Substring(String, String),
+    /// An expression; `{0}`, `{1}`, … stand for its groups.
+    Regex(String, String),
+}
+
+/// A change to the names of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerRewrite {
+    /// What the rule did, the other way round (not of expressions).
+    Auto,
+    /// Owners that match an expression.
+    Name(String, String),
+    /// Names in the data of CNAME, NS, MX, SRV, PTR and SOA records that match one.
+    Value(String, String),
+}
+
+impl Upstream {
+    /// A plain one.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+
+    /// The name its certificate must have.
+    pub(crate) fn tls_name(&self) -> Option<String> {
+        let tls = self.tls.as_ref()?;
+        Some(tls.name.clone().unwrap_or_else(|| IpAddr::to_string(&self.address.ip())))
+    }
+}

@@ -1,0 +1,29 @@
+//! DNS beyond the fast path: queries over UDP, TCP and TLS that are answered by an [`Authority`], by rules and tables, from a
+//! cache, or by upstreams that are believed no further than they must be.
+//!
+//! ```text
+//! listen → message → service: authority │ rewrite │ template │ hosts │ cache │ forward → upstream
+//! ```
+#![forbid(unsafe_code)]
+
+mod authority;
+mod cache;
+pub mod config;
+mod counters;
+mod forward;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+mod hosts;
+mod listen;
+mod message;
+mod rewrite;
+mod server;
+mod service;
+mod template;
+mod tls;
+mod upstream;
+mod zones;
+
+pub use authority::{Authority, Continuation, NoAuthority, Transport, Verdict};
+pub use config::{Config, ConfigError, Settings};
+pub use server::{Handle, Resolver, StartError};

@@ -1,0 +1,147 @@
+//! Where queries are taken.
+
+mod connection;
+mod gate;
+mod tcp;
+mod udp;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
+
+pub(crate) use gate::Gate;
+
+use crate::authority::Transport;
+use crate::config::{Listener, Protocol};
+use crate::service::Service;
+use crate::tls::{self, TlsError};
+
+/// An address that takes queries, while it does.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// The address with the port it has.
+    pub(crate) address: SocketAddr,
+    /// As it is called in metrics.
+    pub(crate) label: Arc<str>,
+    /// As names of no zone are called there.
+    pub(crate) dropped: Arc<str>,
+    clients: ArcSwap<Vec<IpNet>>,
+    tls: Option<ArcSwap<ServerConfig>>,
+}
+
+impl Endpoint {
+    /// Whether a client may ask here.
+    pub(crate) fn allows(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.clients.load().iter().any(|net| net.contains(&client))
+    }
+}
+
+/// A listener whose socket is open.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) settings: Listener,
+    pub(crate) endpoint: Arc<Endpoint>,
+    socket: Option<Socket>,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Datagrams(Arc<UdpSocket>),
+    Stream(TcpListener),
+}
+
+impl Bound {
+    /// Opens a listener's socket.
+    pub(crate) async fn open(settings: &Listener) -> std::io::Result<Self> {
+        let (socket, address) = match settings.protocol {
+            Protocol::Udp => {
+                let socket = udp::bind(settings.address).await?;
+                let address = socket.local_addr()?;
+                (Socket::Datagrams(Arc::new(socket)), address)
+            }
+            Protocol::Tcp | Protocol::Tls(_) => {
+                let socket = TcpListener::bind(settings.address).await?;
+                let address = socket.local_addr()?;
+                (Socket::Stream(socket), address)
+            }
+        };
+        let tls = server(&settings.protocol).map_err(std::io::Error::other)?;
+        let scheme = if tls.is_some() { "tls" } else { "dns" };
+        let endpoint = Endpoint {
+            address,
+            label: format!("{scheme}://{address}").into(),
+            dropped: "dropped".into(),
+            clients: ArcSwap::from_pointee(settings.clients.clone()),
+            tls: tls.map(ArcSwap::new),
+        };
+        let (stop, _) = watch::channel(false);
+        Ok(Self { settings: settings.clone(), endpoint: Arc::new(endpoint), socket: Some(socket), stop })
+    }
+
+    /// Whether it is the socket that a listener's settings want.
+    pub(crate) fn serves(&self, settings: &Listener) -> bool {
+        let kind = std::mem::discriminant(&settings.protocol) == std::mem::discriminant(&self.settings.protocol);
+        kind && self.settings.address == settings.address
+    }
+
+    /// Takes over who may ask, and the certificate.
+    pub(crate) fn adopt(&mut self, settings: &Listener) -> Result<(), TlsError> {
+        if let (Some(current), Some(tls)) = (&self.endpoint.tls, server(&settings.protocol)?) {
+            current.store(tls);
+        }
+        self.endpoint.clients.store(Arc::new(settings.clients.clone()));
+        self.settings = settings.clone();
+        Ok(())
+    }
+
+    /// Starts taking queries, if it has not.
+    pub(crate) fn run(&mut self, service: &Arc<Service>, gate: &Arc<Gate>) {
+        match self.socket.take() {
+            Some(Socket::Datagrams(socket)) => {
+                // Several tasks take turns at the socket, so that one that answers does not keep the next from being read.
+                let tasks = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+                for _ in 0..tasks {
+                    let (socket, endpoint) = (socket.clone(), self.endpoint.clone());
+                    tokio::spawn(udp::run(socket, endpoint, service.clone(), self.stop.subscribe()));
+                }
+            }
+            Some(Socket::Stream(socket)) => {
+                let transport = if self.endpoint.tls.is_some() { Transport::Tls } else { Transport::Tcp };
+                let listener = tcp::Listening {
+                    endpoint: self.endpoint.clone(),
+                    transport,
+                    service: service.clone(),
+                    gate: gate.clone(),
+                    stop: self.stop.subscribe(),
+                };
+                tokio::spawn(listener.run(socket));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes no more queries. Those that came are answered.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn server(protocol: &Protocol) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    match protocol {
+        Protocol::Tls(identity) => tls::server(identity).map(Some),
+        Protocol::Udp | Protocol::Tcp => Ok(None),
+    }
+}

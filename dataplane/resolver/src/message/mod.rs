@@ -1,0 +1,10 @@
+//! Messages: what a request must be, and how a reply is written.
+
+mod error;
+mod reply;
+mod request;
+
+pub(crate) use error::Error as ExtendedError;
+pub(crate) use reply::{Answer, encode};
+pub(crate) use request::{Rejected, Request, parse};
+

@@ -1,0 +1,69 @@
+//! A query's way: authority, rules, tables, cache, upstreams.
+//!
+//! What can be answered without waiting is answered on the task that received the query. The rest waits in a task of its own,
+//! of which there are only so many.
+
+mod fetch;
+mod pending;
+mod state;
+mod step;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+pub(crate) use state::{State, Zone};
+pub(crate) use step::Step;
+
+use crate::authority::Authority;
+use crate::counters::{Process, Registry};
+use crate::forward::Loops;
+use crate::listen::Endpoint;
+
+/// What all listeners share.
+pub(crate) struct Service {
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) authority: Arc<dyn Authority>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) registry: Registry,
+    pub(crate) loops: Arc<Loops>,
+    /// Queries that wait.
+    pub(crate) pending: Arc<Semaphore>,
+    /// Questions to upstreams.
+    pub(crate) fetches: Arc<Semaphore>,
+    stopping: AtomicBool,
+}
+
+impl Service {
+    pub(crate) fn new(state: State, authority: Arc<dyn Authority>, pending: usize) -> Self {
+        Self {
+            state: ArcSwap::from_pointee(state),
+            authority,
+            process: Arc::default(),
+            registry: Registry::default(),
+            loops: Arc::default(),
+            pending: Arc::new(Semaphore::new(pending)),
+            fetches: Arc::new(Semaphore::new(pending)),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// From here on, what would have to wait is refused.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Where a query came from, and where it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) client: SocketAddr,
+    pub(crate) endpoint: &'a Endpoint,
+}

@@ -1,0 +1,155 @@
+//! A configuration at work. A reload makes a new one, which takes over what has not changed.
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hickory_proto::rr::Name;
+
+use crate::cache::Cache;
+use crate::config::{CheckedZone, Config, Limits};
+use crate::counters::Process;
+use crate::forward::{Forward, Loops, watch};
+use crate::hosts::{Hosts, Stamp};
+use crate::zones::Suffixes;
+
+use super::fetch::Inflight;
+
+/// The time between two rounds of closing idle connections.
+const PRUNE: Duration = Duration::from_secs(5);
+
+/// A configuration at work.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) limits: Limits,
+    pub(crate) protected: Arc<[Name]>,
+    zones: Suffixes<Arc<Zone>>,
+    list: Vec<Arc<Zone>>,
+}
+
+/// A zone at work.
+#[derive(Debug)]
+pub(crate) struct Zone {
+    pub(crate) label: Arc<str>,
+    pub(crate) checked: CheckedZone,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) hosts: Option<Arc<Hosts>>,
+    pub(crate) forwards: Vec<Arc<Forward>>,
+    pub(crate) inflight: Inflight,
+    ports: RangeInclusive<u16>,
+    protected: Arc<[Name]>,
+    tasks: Mutex<Vec<tokio::task::AbortHandle>>,
+}
+
+impl State {
+    /// Of a configuration; a zone that `former` has in the very same form, with the same protected names, goes on with its
+    /// cache and what it knows of its upstreams.
+    pub(crate) fn new(config: &Config, former: Option<&Self>) -> Self {
+        let limits = config.settings().limits.clone();
+        let protected: Arc<[Name]> = config.protected().into();
+        let list: Vec<_> = config
+            .zones()
+            .iter()
+            .map(|checked| {
+                let same = former.and_then(|former| {
+                    former.list.iter().find(|zone| {
+                        zone.checked.settings == checked.settings
+                            && zone.protected == protected
+                            && zone.ports == limits.source_ports
+                    })
+                });
+                let new = || Arc::new(Zone::new(checked.clone(), protected.clone(), limits.source_ports.clone()));
+                same.cloned().unwrap_or_else(new)
+            })
+            .collect();
+        let zones = list.iter().map(|zone| (zone.checked.name.clone(), zone.clone())).collect();
+        Self { limits, protected, zones, list }
+    }
+
+    pub(crate) fn zone(&self, name: &Name) -> Option<&Arc<Zone>> {
+        self.zones.find(name)
+    }
+
+    pub(crate) fn zones(&self) -> &[Arc<Zone>] {
+        &self.list
+    }
+
+    /// Starts what zones do by themselves, where it has not been started.
+    pub(crate) fn run(&self, loops: &Arc<Loops>, process: &Arc<Process>) {
+        for zone in &self.list {
+            zone.run(loops, process);
+        }
+    }
+}
+
+impl Zone {
+    fn new(checked: CheckedZone, protected: Arc<[Name]>, ports: RangeInclusive<u16>) -> Self {
+        let hosts = checked.hosts.clone().map(|hosts| Arc::new(Hosts::new(hosts)));
+        if let Some(hosts) = &hosts {
+            // Before the first query, not after it.
+            hosts.refresh(&mut None);
+        }
+        Self {
+            label: checked.name.to_ascii().into(),
+            cache: Cache::of(&checked),
+            hosts,
+            forwards: checked.forward.iter().map(|it| Arc::new(Forward::new(it.clone(), &ports))).collect(),
+            inflight: Inflight::default(),
+            checked,
+            ports,
+            protected,
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// The forward that takes a name.
+    pub(crate) fn forward(&self, name: &Name) -> Option<&Arc<Forward>> {
+        self.forwards.iter().find(|forward| forward.takes(name))
+    }
+
+    fn run(&self, loops: &Arc<Loops>, process: &Arc<Process>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if !tasks.is_empty() {
+            return;
+        }
+        for forward in &self.forwards {
+            let watching = watch(Arc::downgrade(forward), loops.clone(), process.clone());
+            tasks.push(tokio::spawn(watching).abort_handle());
+            tasks.push(tokio::spawn(prune(Arc::downgrade(forward))).abort_handle());
+        }
+        let reloaded = |hosts: &&Arc<Hosts>| hosts.settings().file.is_some() && !hosts.settings().reload.is_zero();
+        if let Some(hosts) = self.hosts.as_ref().filter(reloaded) {
+            tasks.push(tokio::spawn(refresh(Arc::downgrade(hosts))).abort_handle());
+        }
+    }
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+}
+
+async fn prune(forward: std::sync::Weak<Forward>) {
+    loop {
+        tokio::time::sleep(PRUNE).await;
+        let Some(forward) = forward.upgrade() else { return };
+        forward.upstreams().iter().for_each(|upstream| upstream.prune());
+    }
+}
+
+async fn refresh(hosts: std::sync::Weak<Hosts>) {
+    let mut stamp: Stamp = None;
+    loop {
+        let Some(strong) = hosts.upgrade() else { return };
+        let wait = strong.settings().reload;
+        let looked = tokio::task::spawn_blocking(move || {
+            strong.refresh(&mut stamp);
+            stamp
+        });
+        let Ok(seen) = looked.await else { return };
+        stamp = seen;
+        tokio::time::sleep(wait).await;
+    }
+}

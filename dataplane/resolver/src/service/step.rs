@@ -1,0 +1,279 @@
+//! The part of a query's way that does not wait.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::HINFO;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+
+use super::fetch::Waiter;
+use super::pending::{Pending, Prefix, Work};
+use super::{Origin, Service, State, Zone};
+use crate::authority::{Transport, Verdict};
+use crate::cache::{Key, Lookup, STALE_TTL};
+use crate::counters::one;
+use crate::message::{self, Answer, ExtendedError, Rejected, Request};
+use crate::rewrite::{self, Rewritten};
+use crate::zones::under_any;
+use crate::{hosts, template};
+
+/// What comes of a message at once.
+pub(crate) enum Step {
+    /// A reply.
+    Reply(Vec<u8>),
+    /// Messages with their lengths, for a stream.
+    Frames(Vec<u8>),
+    /// Nothing.
+    Silent,
+    /// A reply, in time.
+    Wait(Box<Pending>),
+}
+
+/// What is known of a question without waiting.
+pub(super) enum Known {
+    /// The answer, and the TTL to tell if it is not that of its records.
+    Answer(Arc<Answer>, Option<u32>),
+    /// Whoever has asked an upstream will say. If that fails, or has not come after the time, the stale answer is.
+    Wait(Waiter, Option<(Arc<Answer>, Duration)>),
+}
+
+/// The time upstreams get while there is a stale answer (RFC 8767, 5).
+const CLIENT_RESPONSE: Duration = Duration::from_millis(1800);
+
+impl Service {
+    /// What comes of a message.
+    pub(crate) fn step(self: &Arc<Self>, bytes: &[u8], origin: Origin<'_>, transport: Transport) -> Step {
+        let started = Instant::now();
+        let state = self.state.load();
+        let payload = state.limits.udp_payload;
+        let allowed = origin.endpoint.allows(origin.client.ip());
+        let request = match message::parse(bytes, origin.client, origin.endpoint.address, transport, payload) {
+            Ok(request) => request,
+            Err(Rejected::Silent(why)) => {
+                one(&self.process.silent);
+                tracing::trace!(client = %origin.client, ?why, "no reply");
+                return Step::Silent;
+            }
+            Err(Rejected::Reply(code, reply)) => {
+                one(&self.process.malformed);
+                tracing::trace!(client = %origin.client, %code, "not a query");
+                return if allowed { Step::Reply(reply) } else { Step::Silent };
+            }
+        };
+        let zone = state.zone(request.name());
+        let label = zone.map_or_else(|| origin.endpoint.dropped.clone(), |zone| zone.label.clone());
+        let dns = self.registry.of(&origin.endpoint.label, &label);
+        let asked = dns.asked(origin.client, transport, request.rtype(), request.dnssec(), bytes.len());
+        let mut pending = Pending::new(request, transport, payload, asked, started);
+        if !allowed {
+            one(&self.process.prohibited);
+            return pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::PROHIBITED), None);
+        }
+        if self.loops.is_probe(pending.request.name(), pending.request.rtype()) {
+            return pending.reply(&Answer::failure(ResponseCode::ServFail, ExtendedError::LOOP), None);
+        }
+        if let Some(zone) = zone {
+            pending.rewritten = rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
+        }
+        if let Some(step) = self.ask_authority(bytes, origin, &mut pending) {
+            return step;
+        }
+        let key = pending.key();
+        let known = self.known(&state, &key, origin, &pending);
+        self.settle(pending, known)
+    }
+
+    /// Asks the authority; none if the name is not its own, or leads out of its names.
+    fn ask_authority(&self, bytes: &[u8], origin: Origin<'_>, pending: &mut Pending) -> Option<Step> {
+        let mut out = Vec::new();
+        let verdict = match &pending.rewritten {
+            None => self.authority.answer(bytes, origin.client, pending.transport, &mut out),
+            Some(to) => {
+                let query = requery(&pending.request, to);
+                self.authority.answer(&query, origin.client, pending.transport, &mut out)
+            }
+        };
+        match verdict {
+            Verdict::NotMine => return None,
+            Verdict::Drop => return Some(Step::Silent),
+            _ => one(&self.process.local),
+        }
+        match verdict {
+            Verdict::Answered if pending.rewritten.is_none() => {
+                pending.count(code_of(&out), out.len());
+                Some(Step::Reply(out))
+            }
+            Verdict::Transfer if pending.transport.is_stream() => {
+                pending.count(ResponseCode::NoError, out.len());
+                Some(Step::Frames(out))
+            }
+            Verdict::Transfer => {
+                Some(pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED), None))
+            }
+            Verdict::Continue(next) => {
+                let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
+                let Some((target, reply)) = target else {
+                    let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
+                    return Some(pending.reply(&failure, None));
+                };
+                pending.prefix = Some(Prefix { answer: answer_of(reply), target, mask: next.mask });
+                None
+            }
+            _ => {
+                let answer = Message::from_vec(&out).map(answer_of);
+                let failure = || Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
+                Some(pending.reply(&answer.unwrap_or_else(|_| failure()), None))
+            }
+        }
+    }
+
+    /// What is known of a name that is not the authority's.
+    fn known(self: &Arc<Self>, state: &State, key: &Key, origin: Origin<'_>, pending: &Pending) -> Known {
+        let refused = |error| Known::Answer(Arc::new(Answer::failure(ResponseCode::Refused, error)), None);
+        let Some(zone) = state.zone(&key.name) else { return refused(ExtendedError::NOBODY) };
+        if let Some(answer) = self.made(zone, key, origin) {
+            return Known::Answer(Arc::new(answer), None);
+        }
+        match key.rtype {
+            RecordType::ANY => return Known::Answer(Arc::new(any(&key.name)), None),
+            // Transfers, and types that are not of records (RFC 6895, 3.1).
+            rtype if (128..=255).contains(&u16::from(rtype)) => return refused(ExtendedError::UNSUPPORTED),
+            _ => {}
+        }
+        if under_any(&key.name, &state.protected) {
+            return refused(ExtendedError::NOBODY);
+        }
+        let Some(forward) = zone.forward(&key.name) else { return refused(ExtendedError::NOBODY) };
+        let stream = pending.transport.is_stream();
+        let found = zone.cache.as_ref().map(|cache| (cache, cache.lookup(key, Instant::now())));
+        match found {
+            Some((cache, Lookup::Fresh { answer, ttl, prefetch })) => {
+                if prefetch && self.fetch(zone, forward, key, false).is_some() {
+                    one(&cache.counters.prefetches);
+                }
+                if answer.is_failure() {
+                    let error = answer.error.clone().or(Some(ExtendedError::CACHED));
+                    return Known::Answer(Arc::new(Answer { error, ..(*answer).clone() }), None);
+                }
+                Known::Answer(answer, Some(ttl))
+            }
+            _ if !pending.request.metadata.recursion_desired => refused(ExtendedError::NO_RECURSION),
+            Some((cache, Lookup::Stale(stale))) => {
+                let verify = cache.settings().serve_stale.as_ref().is_some_and(|it| it.verify);
+                match self.fetch(zone, forward, key, stream) {
+                    Some(waiter) if verify => Known::Wait(waiter, Some((stale, CLIENT_RESPONSE))),
+                    _ => {
+                        one(&cache.counters.stale);
+                        Known::Answer(told_stale(&stale), Some(STALE_TTL))
+                    }
+                }
+            }
+            _ if self.is_stopping() => {
+                Known::Answer(Arc::new(Answer::failure(ResponseCode::ServFail, ExtendedError::NOT_READY)), None)
+            }
+            _ => match self.fetch(zone, forward, key, stream) {
+                Some(waiter) => Known::Wait(waiter, None),
+                None => self.overloaded(),
+            },
+        }
+    }
+
+    /// What rules and tables say.
+    fn made(&self, zone: &Zone, key: &Key, origin: Origin<'_>) -> Option<Answer> {
+        if let Some(answer) = template::answer(&zone.checked.template, &key.name, key.rtype, origin.client.ip()) {
+            one(&self.process.template_matches);
+            return Some(answer);
+        }
+        zone.hosts.as_deref().and_then(|hosts: &hosts::Hosts| hosts.answer(&key.name, key.rtype))
+    }
+
+    pub(super) fn overloaded(&self) -> Known {
+        one(&self.process.shed);
+        Known::Answer(Arc::new(Answer::failure(ResponseCode::ServFail, ExtendedError::OVERLOAD)), None)
+    }
+
+    /// A reply now, or later if there is room for it.
+    fn settle(self: &Arc<Self>, mut pending: Pending, known: Known) -> Step {
+        match known {
+            Known::Answer(answer, ttl) => pending.reply(&answer, ttl),
+            Known::Wait(waiter, stale) => match self.pending.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    pending.work = Some(Work { waiter, stale, permit });
+                    Step::Wait(Box::new(pending))
+                }
+                Err(_) => {
+                    let Known::Answer(answer, ttl) = self.overloaded() else { return Step::Silent };
+                    pending.reply(&answer, ttl)
+                }
+            },
+        }
+    }
+}
+
+/// A stale answer says that it is.
+pub(super) fn told_stale(answer: &Answer) -> Arc<Answer> {
+    let error = match answer.code {
+        ResponseCode::NXDomain => ExtendedError::STALE_NXDOMAIN,
+        _ => ExtendedError::STALE,
+    };
+    Arc::new(Answer { error: Some(error), ..answer.clone() })
+}
+
+/// What everybody gets who asks for everything (RFC 8482).
+fn any(name: &Name) -> Answer {
+    let data = RData::HINFO(HINFO::new("ANY obsoleted".into(), "See RFC 8482".into()));
+    Answer { answers: vec![Record::from_rdata(name.clone(), 8482, data)], ..Answer::default() }
+}
+
+/// The query that a rewritten one is.
+fn requery(request: &Request, to: &Rewritten) -> Vec<u8> {
+    let mut message = Message::new(request.metadata.id, MessageType::Query, OpCode::Query);
+    message.metadata = request.metadata;
+    let mut query = request.query.clone();
+    query.set_name(to.name.clone()).set_query_type(to.rtype);
+    message.queries.push(query);
+    message.edns = request.edns.map(|asked| {
+        let mut edns = Edns::new();
+        edns.set_max_payload(asked.size).set_dnssec_ok(asked.dnssec);
+        edns
+    });
+    message.to_vec().unwrap_or_default()
+}
+
+/// What a whole reply says.
+fn answer_of(reply: Message) -> Answer {
+    let metadata = reply.metadata;
+    Answer {
+        code: metadata.response_code,
+        authoritative: metadata.authoritative,
+        authentic: metadata.authentic_data,
+        truncated: metadata.truncation,
+        error: reply.edns.as_ref().and_then(|it| it.options().options.iter().find_map(|(_, it)| ExtendedError::of(it))),
+        answers: reply.answers,
+        authority: reply.authorities,
+        additional: reply.additionals,
+    }
+}
+
+fn wire_name(bytes: &[u8]) -> Option<Name> {
+    use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+    Name::read(&mut BinDecoder::new(bytes)).ok()
+}
+
+/// The code in a reply's header.
+fn code_of(reply: &[u8]) -> ResponseCode {
+    ResponseCode::from_low(reply.get(3).map_or(2, |flags| flags & 15))
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reply(_) => "Reply",
+            Self::Frames(_) => "Frames",
+            Self::Silent => "Silent",
+            Self::Wait(_) => "Wait",
+        })
+    }
+}
+
