@@ -36,7 +36,8 @@ pub(crate) enum TlsError {
 /// The configuration of a listener.
 pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&identity.certificates)?;
-    let key = PrivateKeyDer::from_pem_slice(&identity.key).map_err(|why| TlsError::Pem("key", why.to_string()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&identity.key).map_err(|why| TlsError::Pem("key", why.to_string()))?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

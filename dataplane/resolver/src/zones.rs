@@ -50,7 +50,9 @@ mod tests {
     fn the_longest_suffix_counts_on_label_boundaries_and_in_any_case() {
         let zones: Suffixes<u8> =
             [(name("."), 0), (name("b.c."), 2), (name("a.b.c."), 3)].into_iter().collect();
-        for (asked, zone) in [("x.", 0), ("ab.c.", 0), ("b.c.", 2), ("x.B.C.", 2), ("xa.b.c.", 2), ("q.A.b.c.", 3)] {
+        for (asked, zone) in
+            [("x.", 0), ("ab.c.", 0), ("b.c.", 2), ("x.B.C.", 2), ("xa.b.c.", 2), ("q.A.b.c.", 3)]
+        {
             assert_eq!(zones.find(&name(asked)), Some(&zone), "{asked}");
         }
         for asked in ["*.a.b.c.", "*.b.c.", "*."] {

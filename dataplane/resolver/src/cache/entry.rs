@@ -22,7 +22,8 @@ impl Entry {
     /// The TTL that is left, at least 1, if it has not run out.
     pub(crate) fn left(&self, now: Instant) -> Option<u32> {
         let life = Duration::from_secs(self.ttl.into());
-        let left = life.checked_sub(now.saturating_duration_since(self.stored)).filter(|left| !left.is_zero())?;
+        let left =
+            life.checked_sub(now.saturating_duration_since(self.stored)).filter(|left| !left.is_zero())?;
         Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1))
     }
 

@@ -173,7 +173,9 @@ impl Cache {
                 let side = &self.settings.denial;
                 (ttl.clamp(side.min_ttl, side.max_ttl), &self.denial, Some(&self.success))
             }
-            Kind::Failure => (u32::try_from(self.settings.servfail.as_secs()).unwrap_or(0), &self.denial, None),
+            Kind::Failure => {
+                (u32::try_from(self.settings.servfail.as_secs()).unwrap_or(0), &self.denial, None)
+            }
         };
         if ttl == 0 {
             return None;
@@ -215,4 +217,3 @@ fn kind(answer: &Answer, rtype: RecordType) -> Option<Kind> {
         _ => Some(Kind::Failure),
     }
 }
-

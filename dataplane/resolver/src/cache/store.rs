@@ -57,7 +57,8 @@ impl Store {
     /// A table of at most so many entries and octets.
     pub(crate) fn new(entries: usize, bytes: usize) -> Self {
         let shards = if entries < SHARDS * 8 { 1 } else { SHARDS };
-        let shard = || Mutex::new(Shard { most: entries / shards, most_bytes: bytes / shards, ..Shard::default() });
+        let shard =
+            || Mutex::new(Shard { most: entries / shards, most_bytes: bytes / shards, ..Shard::default() });
         Self {
             shards: (0..shards).map(|_| shard()).collect(),
             hasher: RandomState::new(),
@@ -86,7 +87,8 @@ impl Store {
     pub(crate) fn insert(&self, key: &Key, entry: Entry, size: usize, now: Instant, keep: Duration) {
         let Some(mut shard) = self.shard(key) else { return };
         // Popularity outlives an entry that is replaced by its successor.
-        let popularity = shard.index.get(key).and_then(|&slot| shard.slots.get(slot)).map(|old| (old.hits, old.last));
+        let popularity =
+            shard.index.get(key).and_then(|&slot| shard.slots.get(slot)).map(|old| (old.hits, old.last));
         shard.remove(key);
         if size > shard.most_bytes || shard.most == 0 {
             return;
@@ -160,8 +162,9 @@ impl Slot {
         }
         self.last = now;
         self.hits = self.hits.saturating_add(1);
-        let left = self.entry.left(now).unwrap_or(0);
-        let near = u64::from(left) * 100 <= u64::from(self.entry.ttl) * u64::from(prefetch.percentage);
+        let age = now.saturating_duration_since(self.entry.stored);
+        let life = Duration::from_secs(self.entry.ttl.into());
+        let near = life.saturating_sub(age) * 100 <= life * u32::from(prefetch.percentage);
         let due = near && self.hits >= prefetch.amount && !self.prefetching;
         self.prefetching |= due;
         due

@@ -152,7 +152,8 @@ fn listeners(listeners: &[Listener]) -> Result<(), ConfigError> {
             return Err(ConfigError::new(key("address"), Problem::Twice(listener.address.to_string())));
         }
         if let Protocol::Tls(identity) = &listener.protocol {
-            tls::server(identity).map_err(|why| ConfigError::new(key("protocol"), Problem::Tls(why.to_string())))?;
+            tls::server(identity)
+                .map_err(|why| ConfigError::new(key("protocol"), Problem::Tls(why.to_string())))?;
         }
     }
     Ok(())
@@ -357,7 +358,8 @@ fn matching(key: &str, matches: &NameMatch) -> Result<CheckedMatch, ConfigError>
         NameMatch::Exact(from, to) => CheckedMatch::Exact(full("from", from)?, full("to", to)?),
         NameMatch::Prefix(from, to) => CheckedMatch::Prefix(lower(from), lower(to)),
         NameMatch::Suffix(from, to) => {
-            let dotted = |value: &String| if value.ends_with('.') { lower(value) } else { lower(value) + "." };
+            let dotted =
+                |value: &String| if value.ends_with('.') { lower(value) } else { lower(value) + "." };
             CheckedMatch::Suffix(dotted(from), dotted(to))
         }
         NameMatch::Substring(from, _) if from.is_empty() => {
@@ -369,13 +371,15 @@ fn matching(key: &str, matches: &NameMatch) -> Result<CheckedMatch, ConfigError>
 }
 
 fn regex(key: &str, value: &str) -> Result<Regex, ConfigError> {
-    regex::RegexBuilder::new(value).size_limit(1 << 20).build().map_err(|why| {
-        ConfigError::new(key, Problem::Regex { value: value.into(), why: why.to_string() })
-    })
+    regex::RegexBuilder::new(value)
+        .size_limit(1 << 20)
+        .build()
+        .map_err(|why| ConfigError::new(key, Problem::Regex { value: value.into(), why: why.to_string() }))
 }
 
 fn rtype(key: &str, value: &str) -> Result<RecordType, ConfigError> {
     let upper = value.to_ascii_uppercase();
-    let number = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok()).map(RecordType::from);
+    let number =
+        upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok()).map(RecordType::from);
     upper.parse().ok().or(number).ok_or_else(|| ConfigError::new(key, Problem::Type(value.into())))
 }

@@ -16,8 +16,8 @@ use ipnet::IpNet;
 
 pub use error::{ConfigError, Problem};
 pub use zone::{
-    AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite, ServeStale, Template,
-    Upstream, UpstreamTls, Zone,
+    AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite,
+    ServeStale, Template, Upstream, UpstreamTls, Zone,
 };
 
 /// All that can be set.
@@ -121,7 +121,8 @@ pub struct Config {
 }
 
 pub(crate) use check::{
-    CheckedAnswer, CheckedForward, CheckedHosts, CheckedMatch, CheckedRewrite, CheckedTemplate, CheckedUpstream, CheckedZone,
+    CheckedAnswer, CheckedForward, CheckedHosts, CheckedMatch, CheckedRewrite, CheckedTemplate,
+    CheckedUpstream, CheckedZone,
 };
 
 impl Config {
@@ -148,4 +149,3 @@ impl Config {
         &self.protected
     }
 }
-

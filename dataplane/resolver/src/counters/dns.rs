@@ -77,7 +77,9 @@ impl Dns {
         let protocol = usize::from(transport.is_stream());
         let family = usize::from(client.is_ipv6());
         let rtype = TYPES.iter().position(|(known, _)| *known == rtype).unwrap_or(TYPES.len() - 1);
-        if let Some(count) = self.requests.get(protocol).and_then(|it| it.get(family)).and_then(|it| it.get(rtype)) {
+        if let Some(count) =
+            self.requests.get(protocol).and_then(|it| it.get(family)).and_then(|it| it.get(rtype))
+        {
             one(count);
         }
         if dnssec {
@@ -94,7 +96,9 @@ impl Dns {
         PROTOCOLS.iter().zip(&self.requests).flat_map(|(protocol, by_family)| {
             FAMILIES.iter().zip(by_family).flat_map(move |(family, by_type)| {
                 let counts = TYPES.iter().zip(by_type).map(|((_, rtype), count)| (*rtype, read(count)));
-                counts.filter(|(_, count)| *count > 0).map(move |(rtype, count)| (*protocol, *family, rtype, count))
+                counts
+                    .filter(|(_, count)| *count > 0)
+                    .map(move |(rtype, count)| (*protocol, *family, rtype, count))
             })
         })
     }
@@ -121,9 +125,12 @@ impl Asked {
     }
 }
 
+/// A listener and a zone.
+type Place = (Arc<str>, Arc<str>);
+
 /// Counters by listener and zone, which outlive a reload.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(Mutex<HashMap<(Arc<str>, Arc<str>), Arc<Dns>>>);
+pub(crate) struct Registry(Mutex<HashMap<Place, Arc<Dns>>>);
 
 impl Registry {
     /// The counters of a pair.

@@ -7,7 +7,8 @@ use super::read;
 
 /// Upper bounds of times, in seconds: from 0.25 ms, doubling.
 pub(crate) const TIMES: [f64; 16] = [
-    0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
+    0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048,
+    4.096, 8.192,
 ];
 /// Upper bounds of sizes, in octets.
 pub(crate) const SIZES: [f64; 13] =

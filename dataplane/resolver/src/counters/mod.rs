@@ -14,8 +14,8 @@ pub(crate) use render::render;
 
 /// Codes that are counted apart; the last is for all others.
 pub(crate) const RCODES: [&str; 12] = [
-    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "BADVERS",
-    "other",
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
+    "NOTAUTH", "BADVERS", "other",
 ];
 
 /// Counts by code.
@@ -84,4 +84,3 @@ pub(crate) fn one(counter: &AtomicU64) {
 pub(crate) fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
-

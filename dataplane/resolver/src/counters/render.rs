@@ -42,8 +42,13 @@ fn dns(text: &mut Exposition, all: &[std::sync::Arc<Dns>]) {
     let mut family = text.family("coredns_dns_responses_total", Kind::Counter, "Replies by zone and code.");
     for dns in all {
         for (code, count) in dns.responses.iter() {
-            let labels: [(&str, &dyn std::fmt::Display); 5] =
-                [("server", &dns.server), ("zone", &dns.zone), ("view", &""), ("rcode", &code), ("plugin", &"")];
+            let labels: [(&str, &dyn std::fmt::Display); 5] = [
+                ("server", &dns.server),
+                ("zone", &dns.zone),
+                ("view", &""),
+                ("rcode", &code),
+                ("plugin", &""),
+            ];
             family.sample(&labels, count);
         }
     }
@@ -72,7 +77,10 @@ fn sizes(
             let (counts, sum) = sizes.read();
             let labels: [(&str, &dyn std::fmt::Display); 4] =
                 [("server", &dns.server), ("zone", &dns.zone), ("view", &""), ("proto", protocol)];
-            #[expect(clippy::cast_precision_loss, reason = "octets beyond 2^53 are not counted in a lifetime")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "octets beyond 2^53 are not counted in a lifetime"
+            )]
             family.histogram(&labels, &counts, &SIZES, sum as f64);
         }
     }
@@ -95,9 +103,9 @@ fn cache(text: &mut Exposition, service: &Service) {
     let entries = |cache: &crate::cache::Cache| cache.entries().map(|count| count as u64);
     sided("coredns_cache_entries", Kind::Gauge, "Answers in the cache.", &entries);
     let help = "Queries answered from the cache.";
-    sided("coredns_cache_hits_total", Kind::Counter, help, &|cache| [0, 1].map(|side: usize| {
-        cache.counters.hits.get(side).map_or(0, read)
-    }));
+    sided("coredns_cache_hits_total", Kind::Counter, help, &|cache| {
+        [0, 1].map(|side: usize| cache.counters.hits.get(side).map_or(0, read))
+    });
     let help = "Answers that made room for others.";
     sided("coredns_cache_evictions_total", Kind::Counter, help, &crate::cache::Cache::evictions);
     let mut plain = |name, help: &str, of: &dyn Fn(&crate::cache::Counters) -> u64| {
@@ -107,10 +115,16 @@ fn cache(text: &mut Exposition, service: &Service) {
         }
     };
     let hits = |it: &crate::cache::Counters| it.hits.iter().map(read).sum::<u64>();
-    plain("coredns_cache_requests_total", "Queries looked up in the cache.", &|it| hits(it) + read(&it.misses));
+    plain("coredns_cache_requests_total", "Queries looked up in the cache.", &|it| {
+        hits(it) + read(&it.misses)
+    });
     plain("coredns_cache_misses_total", "Queries not answered from the cache.", &|it| read(&it.misses));
-    plain("coredns_cache_prefetch_total", "Answers fetched again before they ran out.", &|it| read(&it.prefetches));
-    plain("coredns_cache_served_stale_total", "Queries answered with what had run out.", &|it| read(&it.stale));
+    plain("coredns_cache_prefetch_total", "Answers fetched again before they ran out.", &|it| {
+        read(&it.prefetches)
+    });
+    plain("coredns_cache_served_stale_total", "Queries answered with what had run out.", &|it| {
+        read(&it.stale)
+    });
 }
 
 fn forward(text: &mut Exposition, service: &Service) {
@@ -135,41 +149,73 @@ fn proxy(text: &mut Exposition, service: &Service) {
     let all: Vec<_> = state
         .zones()
         .iter()
-        .flat_map(|zone| zone.forwards.iter().flat_map(move |forward| {
-            forward.upstreams().iter().map(move |upstream| (Zone(zone, forward), upstream))
-        }))
+        .flat_map(|zone| {
+            zone.forwards.iter().flat_map(move |forward| {
+                forward.upstreams().iter().map(move |upstream| (Zone(zone, forward), upstream))
+            })
+        })
         .collect();
     let name = "coredns_proxy_request_duration_seconds";
-    let mut family = text.family(name, Kind::Histogram, "Times from questions to upstreams until their replies.");
+    let mut family =
+        text.family(name, Kind::Histogram, "Times from questions to upstreams until their replies.");
     for (zone, upstream) in &all {
         let (counts, sum) = upstream.counters.times.read();
-        let labels: [(&str, &dyn std::fmt::Display); 4] =
-            [("proxy_name", &"forward"), ("to", &upstream.address()), ("zone", &zone.0.label), ("from", zone.1.from())];
+        let labels: [(&str, &dyn std::fmt::Display); 4] = [
+            ("proxy_name", &"forward"),
+            ("to", &upstream.address()),
+            ("zone", &zone.0.label),
+            ("from", zone.1.from()),
+        ];
         family.histogram(&labels, &counts, &TIMES, sum);
     }
-    let mut family = text.family("sluice_dns_upstream_replies_total", Kind::Counter, "Replies of upstreams by code.");
+    let mut family =
+        text.family("sluice_dns_upstream_replies_total", Kind::Counter, "Replies of upstreams by code.");
     for (zone, upstream) in &all {
         for (code, count) in upstream.counters.codes.iter() {
-            family.sample(&[("to", &upstream.address()), ("zone", &zone.0.label), ("from", zone.1.from()), ("rcode", &code)], count);
+            family.sample(
+                &[
+                    ("to", &upstream.address()),
+                    ("zone", &zone.0.label),
+                    ("from", zone.1.from()),
+                    ("rcode", &code),
+                ],
+                count,
+            );
         }
     }
     type Count = fn(&crate::upstream::Counters) -> u64;
     let counts: [(&'static str, &str, Count); 9] = [
-        ("coredns_proxy_healthcheck_failures_total", "Probes of upstreams without a reply.", |it| read(&it.probe_failures)),
-        ("coredns_proxy_conn_cache_hits_total", "Connections to upstreams used again.", |it| read(&it.reused)),
+        ("coredns_proxy_healthcheck_failures_total", "Probes of upstreams without a reply.", |it| {
+            read(&it.probe_failures)
+        }),
+        ("coredns_proxy_conn_cache_hits_total", "Connections to upstreams used again.", |it| {
+            read(&it.reused)
+        }),
         ("coredns_proxy_conn_cache_misses_total", "Connections to upstreams opened.", |it| read(&it.opened)),
         ("sluice_dns_upstream_questions_total", "Questions to upstreams.", |it| read(&it.questions)),
-        ("sluice_dns_upstream_failures_total", "Questions to upstreams without a reply.", |it| read(&it.failures)),
-        ("sluice_dns_upstream_mismatches_total", "Messages that were not the reply.", |it| read(&it.mismatches)),
-        ("sluice_dns_upstream_doubted_total", "Questions asked over TCP after mismatches.", |it| read(&it.doubts)),
-        ("sluice_dns_upstream_truncated_total", "Questions asked over TCP after TC.", |it| read(&it.truncations)),
+        ("sluice_dns_upstream_failures_total", "Questions to upstreams without a reply.", |it| {
+            read(&it.failures)
+        }),
+        ("sluice_dns_upstream_mismatches_total", "Messages that were not the reply.", |it| {
+            read(&it.mismatches)
+        }),
+        ("sluice_dns_upstream_doubted_total", "Questions asked over TCP after mismatches.", |it| {
+            read(&it.doubts)
+        }),
+        ("sluice_dns_upstream_truncated_total", "Questions asked over TCP after TC.", |it| {
+            read(&it.truncations)
+        }),
         ("sluice_dns_upstream_case_lost_total", "Times an upstream did not keep case.", |it| read(&it.blind)),
     ];
     for (name, help, count) in counts {
         let mut family = text.family(name, Kind::Counter, help);
         for (zone, upstream) in &all {
-            let labels: [(&str, &dyn std::fmt::Display); 4] =
-                [("proxy_name", &"forward"), ("to", &upstream.address()), ("zone", &zone.0.label), ("from", zone.1.from())];
+            let labels: [(&str, &dyn std::fmt::Display); 4] = [
+                ("proxy_name", &"forward"),
+                ("to", &upstream.address()),
+                ("zone", &zone.0.label),
+                ("from", zone.1.from()),
+            ];
             family.sample(&labels, count(&upstream.counters));
         }
     }
@@ -183,14 +229,19 @@ fn proxy(text: &mut Exposition, service: &Service) {
 fn process(text: &mut Exposition, service: &Service, connections: usize) {
     let it = &service.process;
     let state = service.state.load();
-    let entries: usize = state.zones().iter().filter_map(|zone| zone.hosts.as_ref()).map(|hosts| hosts.len()).sum();
+    let entries: usize =
+        state.zones().iter().filter_map(|zone| zone.hosts.as_ref()).map(|hosts| hosts.len()).sum();
     text.single("coredns_hosts_entries", Kind::Gauge, "Pairs of name and address in hosts tables.", entries);
     let counts = [
         ("coredns_template_matches_total", "Queries answered by a template.", &it.template_matches),
         ("sluice_dns_local_total", "Queries answered by the authority.", &it.local),
         ("sluice_dns_shed_total", "Queries refused because too many waited.", &it.shed),
         ("sluice_dns_coalesced_total", "Queries that joined one that was under way.", &it.coalesced),
-        ("sluice_dns_prohibited_total", "Queries and connections of clients that may not ask.", &it.prohibited),
+        (
+            "sluice_dns_prohibited_total",
+            "Queries and connections of clients that may not ask.",
+            &it.prohibited,
+        ),
         ("sluice_dns_silent_total", "Messages that got no reply.", &it.silent),
         ("sluice_dns_malformed_total", "Requests that were malformed or not queries.", &it.malformed),
         ("sluice_dns_unsent_total", "Replies that could not be sent.", &it.unsent),
@@ -209,7 +260,8 @@ fn process(text: &mut Exposition, service: &Service, connections: usize) {
         family.sample(&[("limit", limit)], read(count));
     }
     text.single("sluice_dns_connections", Kind::Gauge, "Connections there are.", connections);
-    let mut family = text.family("sluice_dns_reloads_total", Kind::Counter, "Configurations by what became of them.");
+    let mut family =
+        text.family("sluice_dns_reloads_total", Kind::Counter, "Configurations by what became of them.");
     for (result, count) in ["taken", "refused"].iter().zip(&it.reloads) {
         family.sample(&[("result", result)], read(count));
     }

@@ -54,7 +54,8 @@ impl Fetched {
 
 impl Forward {
     pub(crate) fn new(settings: CheckedForward, ports: &RangeInclusive<u16>) -> Self {
-        let upstreams = settings.upstreams.iter().map(|it| Arc::new(Upstream::new(it, &settings, ports.clone())));
+        let upstreams =
+            settings.upstreams.iter().map(|it| Arc::new(Upstream::new(it, &settings, ports.clone())));
         let slots = Some(settings.settings.max_concurrent).filter(|most| *most > 0).map(Semaphore::new);
         Self {
             upstreams: upstreams.collect(),
@@ -141,7 +142,7 @@ impl Forward {
                                     asked.overtaken(patience);
                                     return fetched;
                                 }
-                                Err(fetched) => last = fetched,
+                                Err(fetched) => last = *fetched,
                             }
                         }
                         Err(why) => {
@@ -177,19 +178,25 @@ impl Forward {
     }
 
     /// The answer in a reply, or, as an error, one that another upstream may improve on.
-    fn judge(&self, reply: Reply, key: &Key, policy: &Policy<'_>, process: &Process) -> Result<Fetched, Fetched> {
+    fn judge(
+        &self,
+        reply: Reply,
+        key: &Key,
+        policy: &Policy<'_>,
+        process: &Process,
+    ) -> Result<Fetched, Box<Fetched>> {
         let size = reply.size;
         match sift(reply.message, key, &reply.sent, policy) {
             Ok(answer) => {
                 let code = u16::from(answer.code);
                 let improvable = self.settings.settings.failover.contains(&code);
                 let fetched = Fetched { answer, size, keep: true };
-                if improvable { Err(fetched) } else { Ok(fetched) }
+                if improvable { Err(Box::new(fetched)) } else { Ok(fetched) }
             }
             Err(why) => {
                 one(&process.disbelieved);
                 tracing::debug!(%why, name = %key.name, "answer not believed");
-                Err(Fetched::failure(why.told(), true))
+                Err(Box::new(Fetched::failure(why.told(), true)))
             }
         }
     }
@@ -217,4 +224,3 @@ impl Asked {
         }
     }
 }
-

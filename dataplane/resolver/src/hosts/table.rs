@@ -22,7 +22,9 @@ impl Table {
         let mut fields = line.split_ascii_whitespace();
         let Some(address) = fields.next() else { return true };
         // A zone index, as in fe80::1%lo0, means nothing to a client.
-        let Ok(address) = address.split('%').next().unwrap_or_default().parse::<IpAddr>() else { return false };
+        let Ok(address) = address.split('%').next().unwrap_or_default().parse::<IpAddr>() else {
+            return false;
+        };
         let mut any = false;
         for field in fields {
             let Ok(mut name) = Name::from_ascii(field) else { return false };

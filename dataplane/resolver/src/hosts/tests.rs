@@ -15,7 +15,11 @@ fn name(text: &str) -> Name {
 
 fn inline() -> Settings {
     Settings {
-        inline: vec!["192.0.2.1 a.example b.example # both".into(), "2001:db8::1 a.example".into(), "# none".into()],
+        inline: vec![
+            "192.0.2.1 a.example b.example # both".into(),
+            "2001:db8::1 a.example".into(),
+            "# none".into(),
+        ],
         ..Settings::default()
     }
 }

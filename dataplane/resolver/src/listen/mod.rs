@@ -87,7 +87,8 @@ impl Bound {
 
     /// Whether it is the socket that a listener's settings want.
     pub(crate) fn serves(&self, settings: &Listener) -> bool {
-        let kind = std::mem::discriminant(&settings.protocol) == std::mem::discriminant(&self.settings.protocol);
+        let kind =
+            std::mem::discriminant(&settings.protocol) == std::mem::discriminant(&self.settings.protocol);
         kind && self.settings.address == settings.address
     }
 

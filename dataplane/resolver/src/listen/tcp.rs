@@ -8,9 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use super::Endpoint;
 use super::connection::Connection;
 use super::gate::{Full, Gate, Pass};
-use super::Endpoint;
 use crate::authority::Transport;
 use crate::counters::one;
 use crate::service::Service;

@@ -51,7 +51,8 @@ impl Error {
     pub(crate) fn of(option: &EdnsOption) -> Option<Self> {
         let EdnsOption::Unknown(OPTION, data) = option else { return None };
         let (code, text) = data.split_first_chunk::<2>()?;
-        let text: String = String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).take(TEXT).collect();
+        let text: String =
+            String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).take(TEXT).collect();
         Some(Self { code: u16::from_be_bytes(*code), text: text.into() })
     }
 }

@@ -7,4 +7,3 @@ mod request;
 pub(crate) use error::Error as ExtendedError;
 pub(crate) use reply::{Answer, encode};
 pub(crate) use request::{Rejected, Request, parse};
-

@@ -94,12 +94,15 @@ pub(crate) fn parse(
     if metadata.message_type == MessageType::Response {
         return Err(Rejected::Silent(Silence::Response));
     }
-    let reject = |code, edns: bool| Err(Rejected::Reply(code, reply::refuse(&metadata, None, code, edns, udp_payload)));
+    let reject = |code, edns: bool| {
+        Err(Rejected::Reply(code, reply::refuse(&metadata, None, code, edns, udp_payload)))
+    };
     if metadata.op_code != OpCode::Query {
         return reject(ResponseCode::NotImp, false);
     }
     let oversized = !transport.is_stream() && bytes.len() > DATAGRAM;
-    let counted = counts.queries == 1 && counts.answers <= 1 && counts.authorities <= 1 && counts.additionals <= 2;
+    let counted =
+        counts.queries == 1 && counts.answers <= 1 && counts.authorities <= 1 && counts.additionals <= 2;
     if oversized || !counted || !plain(bytes) {
         return reject(ResponseCode::FormErr, false);
     }
@@ -110,7 +113,9 @@ pub(crate) fn parse(
             return reject(ResponseCode::FormErr, false);
         }
     }
-    let Ok((_, edns, _)) = Message::read_records(&mut decoder, counts.additionals.into(), true, OpCode::Query) else {
+    let Ok((_, edns, _)) =
+        Message::read_records(&mut decoder, counts.additionals.into(), true, OpCode::Query)
+    else {
         return reject(ResponseCode::FormErr, false);
     };
     if edns.as_ref().is_some_and(|edns| edns.version() != 0) {

@@ -20,7 +20,8 @@ pub(super) fn owner(name: &Name, applied: &Applied) -> Name {
 /// Changes the names in a record's data.
 pub(super) fn values(record: &mut Record, applied: &Applied, asked: &Name, original: &Name) {
     let change = |name: &mut Name| {
-        let automatic = applied.iter().any(|(_, changes)| changes.iter().any(|it| matches!(it, CheckedAnswer::Auto)));
+        let automatic =
+            applied.iter().any(|(_, changes)| changes.iter().any(|it| matches!(it, CheckedAnswer::Auto)));
         if automatic && name == asked {
             *name = original.clone();
             return;

@@ -54,7 +54,8 @@ fn expand(to: &str, groups: &Captures<'_>) -> String {
     let mut rest = to;
     while let Some((before, after)) = rest.split_once('{') {
         text.push_str(before);
-        let group = after.split_once('}').and_then(|(number, after)| Some((number.parse::<usize>().ok()?, after)));
+        let group =
+            after.split_once('}').and_then(|(number, after)| Some((number.parse::<usize>().ok()?, after)));
         match group {
             Some((number, after)) => {
                 text.push_str(groups.get(number).map_or("", |group| group.as_str()));

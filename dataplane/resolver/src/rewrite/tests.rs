@@ -47,7 +47,8 @@ fn rules_stop_unless_told_to_go_on_and_types_change_too() {
         rename(exact("c.", "d."), vec![], false),
         Rewrite::Type { from: "ANY".into(), to: "HINFO".into(), go_on: false },
     ]);
-    let ask = |asked: &str, rtype| apply(&rules, &name(asked), rtype).map(|to| (to.name.to_ascii(), to.rtype));
+    let ask =
+        |asked: &str, rtype| apply(&rules, &name(asked), rtype).map(|to| (to.name.to_ascii(), to.rtype));
     assert_eq!(ask("a.", RecordType::A), Some(("c.".into(), RecordType::A)));
     assert_eq!(ask("c.", RecordType::A), Some(("d.".into(), RecordType::A)));
     assert_eq!(ask("x.", RecordType::ANY), Some(("x.".into(), RecordType::HINFO)));

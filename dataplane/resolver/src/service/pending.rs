@@ -7,9 +7,9 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Service;
 use super::fetch::{Waiter, wait};
 use super::step::{Step, told_stale};
-use super::Service;
 use crate::authority::Transport;
 use crate::cache::{Key, STALE_TTL};
 use crate::counters::{Asked, one};
@@ -46,7 +46,13 @@ pub(super) struct Work {
 }
 
 impl Pending {
-    pub(super) fn new(request: Request, transport: Transport, payload: u16, asked: Asked, started: Instant) -> Self {
+    pub(super) fn new(
+        request: Request,
+        transport: Transport,
+        payload: u16,
+        asked: Asked,
+        started: Instant,
+    ) -> Self {
         Self { request, transport, payload, asked, started, rewritten: None, prefix: None, work: None }
     }
 
@@ -70,7 +76,9 @@ impl Pending {
         let fetched = tokio::time::timeout(most, wait(waiter)).await.ok();
         let reply = match (fetched, stale) {
             (Some(fetched), None) => self.bytes(&fetched.answer, fetched.ttl),
-            (Some(fetched), Some(_)) if !fetched.answer.is_failure() => self.bytes(&fetched.answer, fetched.ttl),
+            (Some(fetched), Some(_)) if !fetched.answer.is_failure() => {
+                self.bytes(&fetched.answer, fetched.ttl)
+            }
             (_, Some((stale, _))) => {
                 let state = service.state.load();
                 if let Some(cache) = state.zone(&self.key().name).and_then(|zone| zone.cache.as_ref()) {

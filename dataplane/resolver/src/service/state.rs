@@ -58,7 +58,8 @@ impl State {
                             && zone.ports == limits.source_ports
                     })
                 });
-                let new = || Arc::new(Zone::new(checked.clone(), protected.clone(), limits.source_ports.clone()));
+                let new =
+                    || Arc::new(Zone::new(checked.clone(), protected.clone(), limits.source_ports.clone()));
                 same.cloned().unwrap_or_else(new)
             })
             .collect();
@@ -117,7 +118,8 @@ impl Zone {
             tasks.push(tokio::spawn(watching).abort_handle());
             tasks.push(tokio::spawn(prune(Arc::downgrade(forward))).abort_handle());
         }
-        let reloaded = |hosts: &&Arc<Hosts>| hosts.settings().file.is_some() && !hosts.settings().reload.is_zero();
+        let reloaded =
+            |hosts: &&Arc<Hosts>| hosts.settings().file.is_some() && !hosts.settings().reload.is_zero();
         if let Some(hosts) = self.hosts.as_ref().filter(reloaded) {
             tasks.push(tokio::spawn(refresh(Arc::downgrade(hosts))).abort_handle());
         }

@@ -48,7 +48,8 @@ impl Service {
         let state = self.state.load();
         let payload = state.limits.udp_payload;
         let allowed = origin.endpoint.allows(origin.client.ip());
-        let request = match message::parse(bytes, origin.client, origin.endpoint.address, transport, payload) {
+        let request = match message::parse(bytes, origin.client, origin.endpoint.address, transport, payload)
+        {
             Ok(request) => request,
             Err(Rejected::Silent(why)) => {
                 one(&self.process.silent);
@@ -74,7 +75,8 @@ impl Service {
             return pending.reply(&Answer::failure(ResponseCode::ServFail, ExtendedError::LOOP), None);
         }
         if let Some(zone) = zone {
-            pending.rewritten = rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
+            pending.rewritten =
+                rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
         }
         if let Some(step) = self.ask_authority(bytes, origin, &mut pending) {
             return step;
@@ -169,9 +171,10 @@ impl Service {
                     }
                 }
             }
-            _ if self.is_stopping() => {
-                Known::Answer(Arc::new(Answer::failure(ResponseCode::ServFail, ExtendedError::NOT_READY)), None)
-            }
+            _ if self.is_stopping() => Known::Answer(
+                Arc::new(Answer::failure(ResponseCode::ServFail, ExtendedError::NOT_READY)),
+                None,
+            ),
             _ => match self.fetch(zone, forward, key, stream) {
                 Some(waiter) => Known::Wait(waiter, None),
                 None => self.overloaded(),
@@ -181,7 +184,9 @@ impl Service {
 
     /// What rules and tables say.
     fn made(&self, zone: &Zone, key: &Key, origin: Origin<'_>) -> Option<Answer> {
-        if let Some(answer) = template::answer(&zone.checked.template, &key.name, key.rtype, origin.client.ip()) {
+        if let Some(answer) =
+            template::answer(&zone.checked.template, &key.name, key.rtype, origin.client.ip())
+        {
             one(&self.process.template_matches);
             return Some(answer);
         }
@@ -249,7 +254,10 @@ fn answer_of(reply: Message) -> Answer {
         authoritative: metadata.authoritative,
         authentic: metadata.authentic_data,
         truncated: metadata.truncation,
-        error: reply.edns.as_ref().and_then(|it| it.options().options.iter().find_map(|(_, it)| ExtendedError::of(it))),
+        error: reply
+            .edns
+            .as_ref()
+            .and_then(|it| it.options().options.iter().find_map(|(_, it)| ExtendedError::of(it))),
         answers: reply.answers,
         authority: reply.authorities,
         additional: reply.additionals,
@@ -276,4 +284,3 @@ impl std::fmt::Debug for Step {
         })
     }
 }
-

@@ -24,7 +24,12 @@ pub(crate) struct Query<'a> {
 }
 
 /// The answer of the first rule that has one.
-pub(crate) fn answer(rules: &[CheckedTemplate], name: &Name, rtype: RecordType, client: IpAddr) -> Option<Answer> {
+pub(crate) fn answer(
+    rules: &[CheckedTemplate],
+    name: &Name,
+    rtype: RecordType,
+    client: IpAddr,
+) -> Option<Answer> {
     let text = name.to_lowercase().to_ascii();
     for rule in rules {
         let Some(zone) = longest(name, &rule.zones) else { continue };
@@ -58,7 +63,15 @@ impl CheckedTemplate {
             let error = ExtendedError { code: 0, text: "a template gives no record for this name".into() };
             return Answer::failure(ResponseCode::ServFail, error);
         };
-        Answer { code, authoritative: true, answers, authority, additional, error: self.told(), ..Answer::default() }
+        Answer {
+            code,
+            authoritative: true,
+            answers,
+            authority,
+            additional,
+            error: self.told(),
+            ..Answer::default()
+        }
     }
 
     fn told(&self) -> Option<ExtendedError> {

@@ -28,7 +28,9 @@ fn groups_become_an_address() {
     let rules = rules(vec![Template {
         rtype: "A".into(),
         matches: lines(&[r"^ip-(?P<a>[0-9]+)-(?P<b>[0-9]+)-(\d+)-(\d+)[.]example[.]$"]),
-        answer: lines(&["{{ .Name }} 60 IN A {{ .Group.a }}.{{.Group.b}}.{{ index .Match 3 }}.{{ index .Match 4 }}"]),
+        answer: lines(&[
+            "{{ .Name }} 60 IN A {{ .Group.a }}.{{.Group.b}}.{{ index .Match 3 }}.{{ index .Match 4 }}",
+        ]),
         fallthrough: lines(&["through.example."]),
         ..Template::default()
     }]);
@@ -60,7 +62,9 @@ fn codes_errors_and_sections() {
 
 #[test]
 fn what_is_no_pattern_is_refused() {
-    for wrong in ["{{ .Name", "{{ .Meta.x }} A 1.2.3.4", "{{ .Name }} IN A nonsense", "x IN", "", "x 60 IN NOTYPE 1"] {
+    for wrong in
+        ["{{ .Name", "{{ .Meta.x }} A 1.2.3.4", "{{ .Name }} IN A nonsense", "x IN", "", "x 60 IN NOTYPE 1"]
+    {
         assert!(Pattern::parse(wrong).is_err(), "{wrong}");
     }
 }

@@ -79,7 +79,11 @@ pub(crate) enum AskError {
 }
 
 impl Upstream {
-    pub(crate) fn new(upstream: &CheckedUpstream, forward: &CheckedForward, ports: RangeInclusive<u16>) -> Self {
+    pub(crate) fn new(
+        upstream: &CheckedUpstream,
+        forward: &CheckedForward,
+        ports: RangeInclusive<u16>,
+    ) -> Self {
         Self {
             address: upstream.address,
             tls: upstream.tls.clone(),
@@ -128,7 +132,8 @@ impl Upstream {
             Ok(reply) => reply,
             Err(_) => Err(AskError::Deadline),
         };
-        self.counters.asked(reply.as_ref().ok().map(|reply| reply.message.metadata.response_code), asked.elapsed());
+        self.counters
+            .asked(reply.as_ref().ok().map(|reply| reply.message.metadata.response_code), asked.elapsed());
         reply
     }
 
@@ -149,7 +154,8 @@ impl Upstream {
         let (message, size, kept) = self.over_stream(&question).await?;
         if !kept && !blind {
             // Nobody off the path can speak on a connection, so it is the upstream itself that changes the case.
-            *self.case_blind.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + CASE_BLIND);
+            *self.case_blind.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(Instant::now() + CASE_BLIND);
             self.counters.blinded();
         }
         Ok(Reply { message, size, sent: question.name })
@@ -199,4 +205,3 @@ impl Upstream {
         }
     }
 }
-

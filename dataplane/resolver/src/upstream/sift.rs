@@ -53,9 +53,17 @@ impl Refused {
 }
 
 /// The answer in a reply to the question `key`, whose name was sent as `sent`.
-pub(crate) fn sift(mut reply: Message, key: &Key, sent: &Name, policy: &Policy<'_>) -> Result<Answer, Refused> {
+pub(crate) fn sift(
+    mut reply: Message,
+    key: &Key,
+    sent: &Name,
+    policy: &Policy<'_>,
+) -> Result<Answer, Refused> {
     let code = reply.metadata.response_code;
-    let error = reply.edns.as_ref().and_then(|edns| edns.options().options.iter().find_map(|(_, it)| ExtendedError::of(it)));
+    let error = reply
+        .edns
+        .as_ref()
+        .and_then(|edns| edns.options().options.iter().find_map(|(_, it)| ExtendedError::of(it)));
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
         return Ok(Answer { code, error, ..Answer::default() });
     }
@@ -106,7 +114,8 @@ fn chain(records: &[Record], key: &Key) -> Result<(Vec<Record>, Name, bool), Ref
         let Some((record, target)) = alias else { return Ok((kept, at, false)) };
         if key.dnssec {
             // What the alias was made of (RFC 6672), for whoever checks signatures.
-            let made_of = |record: &&Record| record.record_type() == RecordType::DNAME && record.name.zone_of(&at);
+            let made_of =
+                |record: &&Record| record.record_type() == RecordType::DNAME && record.name.zone_of(&at);
             for record in records.iter().filter(made_of) {
                 kept.push(record.clone());
                 kept.extend(signatures(records, &record.name, RecordType::DNAME, key));
@@ -125,7 +134,9 @@ fn chain(records: &[Record], key: &Key) -> Result<(Vec<Record>, Name, bool), Ref
 /// The SOA of a zone that the name is in; with DNSSEC the proofs, too.
 fn denial(records: &[Record], name: &Name, key: &Key) -> Vec<Record> {
     let soa = records.iter().find(|record| {
-        record.record_type() == RecordType::SOA && record.dns_class == DNSClass::IN && record.name.zone_of(name)
+        record.record_type() == RecordType::SOA
+            && record.dns_class == DNSClass::IN
+            && record.name.zone_of(name)
     });
     let Some(soa) = soa else { return Vec::new() };
     let mut kept = vec![soa.clone()];
@@ -178,11 +189,17 @@ fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || a == 0 || a == 100 && (64..128).contains(&b)
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || a == 0
+                || a == 100 && (64..128).contains(&b)
         }
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => is_private(v4.into()),
-            None => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+            None => {
+                v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
+            }
         },
     }
 }

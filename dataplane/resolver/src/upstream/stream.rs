@@ -31,7 +31,9 @@ impl Connection {
         stream.set_nodelay(true)?;
         let stream: Box<dyn Duplex> = match tls {
             None => Box::new(stream),
-            Some(tls) => Box::new(TlsConnector::from(tls.config.clone()).connect(tls.name.clone(), stream).await?),
+            Some(tls) => {
+                Box::new(TlsConnector::from(tls.config.clone()).connect(tls.name.clone(), stream).await?)
+            }
         };
         Ok(Self { stream })
     }

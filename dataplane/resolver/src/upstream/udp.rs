@@ -8,9 +8,9 @@ use hickory_proto::op::Message;
 use rand::RngExt;
 use tokio::net::UdpSocket;
 
+use super::AskError;
 use super::counters::Counters;
 use super::question::{Check, Question, check};
-use super::AskError;
 
 /// Messages that are not the reply before the question is asked over TCP: each is a guess of somebody who forges.
 const MISMATCHES: usize = 3;

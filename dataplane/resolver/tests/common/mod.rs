@@ -1,5 +1,6 @@
 //! Fake upstreams, which do what real ones cannot be made to do, and a client.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "it is of tests")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
