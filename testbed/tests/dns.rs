@@ -51,6 +51,61 @@ fn lab(more: &str) -> Lab {
     lab
 }
 
+/// A server on the node that knows one name, over UDP and TCP: what upstreams are in these tests.
+fn upstream(lab: &Lab, address: &str) {
+    let at = std::net::SocketAddr::new(address.parse().unwrap(), 53);
+    let reply = |query: &[u8]| {
+        let mut reply = query.to_vec();
+        (reply[2], reply[3]) = (0x81, 0x80);
+        reply.truncate(12 + query[12..].iter().position(|b| *b == 0).unwrap() + 5);
+        (reply[7], reply[11]) = (1, 0);
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 77]);
+        reply
+    };
+    let socket = lab.bed.node.enter(move || std::net::UdpSocket::bind(at).unwrap());
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            let _ = socket.send_to(&reply(&buffer[..length]), from);
+        }
+    });
+}
+
+#[test]
+fn tcp_and_names_of_others_are_the_resolvers() {
+    let lab = lab("  upstreams: [198.51.100.1]\n");
+    upstream(&lab, "198.51.100.1");
+    let tcp = eventually(Duration::from_secs(5), || {
+        (dig(&lab, &["+tcp", "web-service.default.svc.cluster.local"]) == "10.107.37.188").then_some(())
+    });
+    assert!(tcp.is_some(), "{}\n{}", lab.counters(), lab.gateway.log());
+    assert_eq!(dig(&lab, &["+tcp", "-x", "10.107.37.188"]), "web-service.default.svc.cluster.local.");
+    assert_eq!(dig_at(&lab, DNS6, &["+short", "+tcp", "web.default.svc.cluster.local"]), "10.96.0.20");
+    for transport in ["+notcp", "+tcp"] {
+        let found = dig(&lab, &[transport, "www.example.com"]);
+        assert_eq!(found, "192.0.2.77", "{transport}\n{}\n{}", lab.counters(), lab.gateway.log());
+    }
+    // An alias that leads out of the cluster is followed for the client.
+    let out = "apiVersion: v1\nkind: Service\nmetadata: { name: out, namespace: default }\nspec: { type: ExternalName, externalName: www.example.com }\n";
+    replace(&lab.manifests.join("out.yaml"), out).unwrap();
+    let followed = eventually(Duration::from_secs(5), || {
+        (dig(&lab, &["out.default.svc.cluster.local"]) == "www.example.com.\n192.0.2.77").then_some(())
+    });
+    assert!(followed.is_some(), "{}\n{}", dig(&lab, &["out.default.svc.cluster.local"]), lab.gateway.log());
+    // The resolver may die: cluster names are answered on, and it comes back.
+    let proxy = lab.gateway.child_of_role("proxy").unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(proxy as i32).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    assert_eq!(dig(&lab, &["web.default.svc.cluster.local"]), "10.96.0.20");
+    let back = eventually(Duration::from_secs(10), || {
+        (dig(&lab, &["+tcp", "www.example.com"]) == "192.0.2.77").then_some(())
+    });
+    assert!(back.is_some(), "{}", lab.gateway.log());
+}
+
 /// What dig prints with `+short`.
 fn dig(lab: &Lab, arguments: &[&str]) -> String {
     dig_at(lab, DNS, &[&["+short"], arguments].concat())

@@ -35,6 +35,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Run(args) => supervise::run(&args, &global),
         Command::Dataplane(args) => role::dataplane(&args, &global),
         Command::Control(args) => role::control(&args, &global),
+        Command::Proxy(args) => role::proxy(&args, &global),
         Command::Check(args) => check::run(&args, &printer),
         Command::Doctor(config) => doctor::run(&config, &global, &printer),
         Command::Show(args) => show::run(args, &global, &printer),

@@ -42,6 +42,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `dns`, as far as control needs it; the rest is in `settings`.
     pub names: Option<Names>,
+    /// `dns`, as far as names that are not the cluster's go.
+    pub resolver: Option<Resolver>,
 }
 
 impl Config {
@@ -59,6 +61,26 @@ impl Config {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
+}
+
+/// `dns.upstreams` and what goes with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// Domains and who is asked for names in them; that of everything else is `.`.
+    pub zones: Vec<(Box<str>, Vec<Upstream>)>,
+    /// `dns.cache`.
+    pub cache: bool,
+    /// `dns.refuse_private`.
+    pub refuse_private: bool,
+}
+
+/// A server that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether it is asked over TLS (RFC 7858), and under what name, the address where none is given.
+    pub tls: Option<Option<Box<str>>>,
 }
 
 /// Which objects have names.
@@ -240,4 +262,6 @@ pub struct Metrics {
     pub dataplane: Option<SocketAddr>,
     /// `control`.
     pub control: Option<SocketAddr>,
+    /// `proxy`.
+    pub proxy: Option<SocketAddr>,
 }

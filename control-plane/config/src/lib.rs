@@ -13,6 +13,6 @@ mod raw;
 
 pub use config::{
     AddressPool, Config, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat, LogLevel, Metrics, Names,
-    Port, Queues, Route, Source,
+    Port, Queues, Resolver, Route, Source, Upstream,
 };
 pub use error::{ConfigError, Problem};

@@ -42,6 +42,18 @@ pub(crate) struct Dns {
     pub endpoints: Option<bool>,
     pub max_udp_size: Option<Spanned<u64>>,
     pub cookie_secret: Option<Text>,
+    pub fallthrough: Vec<Text>,
+    pub upstreams: Vec<Text>,
+    pub stub_zones: Vec<Spanned<StubZone>>,
+    pub cache: Option<bool>,
+    pub refuse_private: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StubZone {
+    pub zone: Text,
+    pub upstreams: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,6 +117,7 @@ pub(crate) struct Kubernetes {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Metrics {
+    pub proxy: Option<Text>,
     pub dataplane: Option<Text>,
     pub control: Option<Text>,
 }

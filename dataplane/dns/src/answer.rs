@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::chain;
 use crate::compile::record::kind_of;
-use crate::name::{self, Name};
+use crate::name;
 use crate::node::{Node, Role, Set};
 use crate::query::{IN, Query, Unanswerable, kind, rcode};
 use crate::reply::{self, Owner, Reply, Section, header_only};
@@ -106,7 +106,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if let Some(set) = node.set(query.kind) {
         put(&mut reply, query, node, &set, asked.turn);
     } else if aliased {
-        rcode = chain::follow(zones, node, query.kind, &mut reply);
+        rcode = chain::follow(zones, node, query.kind, &mut reply).0;
     } else {
         let at = query.end() - 4 - node.zone_len();
         let section = match (node.role(), query.kind) {
@@ -279,8 +279,24 @@ fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
     zones.find(full.get(..at + tail.len())?)
 }
 
-/// The alias that a name is, if it is one: where a resolver has to go on.
-pub fn alias(zones: &Zones, asked: &[u8]) -> Option<Name> {
-    let set = zones.find(asked)?.set(kind::CNAME)?;
-    Some(Name::from_wire(set.answer.get(12..)?))
+/// Writes the aliases that a name is, where they end at a name of others: a resolver has to append that name's records. The
+/// name, in wire form; none where the query's name is no such alias. The reply is cut off behind its last record.
+pub fn aliases(
+    zones: &Zones,
+    parsed: Result<Query, Unanswerable>,
+    message: &mut Vec<u8>,
+    asked: &Asked,
+) -> Option<Vec<u8>> {
+    let query = parsed.ok()?;
+    let node = zones.find(query.name(message))?;
+    if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node) {
+        return None;
+    }
+    let room = if asked.stream { usize::from(u16::MAX) } else { zones.max_udp() };
+    message.resize(room.max(message.len()), 0);
+    let mut reply = Reply::new(message, &query, room, zones.fixed.max_udp, None);
+    let target = chain::follow(zones, node, query.kind, &mut reply).1;
+    let length = reply.finish(rcode::NOERROR, true);
+    message.truncate(length);
+    Some(target.to_vec())
 }

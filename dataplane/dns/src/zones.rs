@@ -99,12 +99,6 @@ impl Zones {
         self.fixed.listen.iter().any(|listen| listen.ip() == address && listen.port() == port)
     }
 
-    /// Whether there is a resolver for what is not known here.
-    #[inline]
-    pub fn forwards(&self) -> bool {
-        self.fixed.forward
-    }
-
     /// The longest reply over UDP.
     #[inline]
     pub fn max_udp(&self) -> usize {

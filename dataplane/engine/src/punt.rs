@@ -20,6 +20,8 @@ pub enum PuntClass {
     Dhcp,
     /// Other packets to the gateway's own addresses: SSH, metrics, the proxy's sockets.
     Management,
+    /// DNS for the resolver: other names than the cluster's, and TCP.
+    Resolver,
     /// Other ICMP and ICMPv6.
     Icmp,
     /// Other multicast and broadcast.
@@ -32,7 +34,7 @@ pub enum PuntClass {
 
 impl PuntClass {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Arp,
@@ -40,6 +42,7 @@ impl PuntClass {
         Self::Routing,
         Self::Dhcp,
         Self::Management,
+        Self::Resolver,
         Self::Icmp,
         Self::Multicast,
         Self::Forward,
@@ -54,6 +57,7 @@ impl PuntClass {
             Self::Routing => "routing",
             Self::Dhcp => "dhcp",
             Self::Management => "management",
+            Self::Resolver => "resolver",
             Self::Icmp => "icmp",
             Self::Multicast => "multicast",
             Self::Forward => "forward",
@@ -68,6 +72,8 @@ impl PuntClass {
             Self::Arp | Self::NeighborDiscovery => (10_000, 2_000),
             Self::Routing => (20_000, 4_000),
             Self::Dhcp | Self::Icmp | Self::Multicast | Self::Other => (2_000, 500),
+            // More than the resolver answers, less than keeps its machine from other work.
+            Self::Resolver => (200_000, 20_000),
             // Bulk transfers to and through the gateway's kernel are allowed to be as fast as it is.
             Self::Management | Self::Forward => (500_000, 50_000),
         }

@@ -205,10 +205,14 @@ impl Server {
         self.shared.lock().subscribers.values().cloned().collect()
     }
 
-    /// Waits until every connected subscriber has acknowledged `generation`; false where `timeout` passed first.
+    /// Waits until every connected subscriber that has Services has acknowledged `generation`; false where `timeout` passed first.
     pub fn wait_acked(&self, generation: Generation, timeout: Duration) -> bool {
         let inner = self.shared.lock();
-        let waiting = |inner: &mut Inner| inner.subscribers.values().any(|s| s.acked < generation);
+        let waiting = |inner: &mut Inner| {
+            // Those that forward: others may be slower, and nothing waits for them.
+            let mut forwarding = inner.subscribers.values().filter(|s| s.kinds.contains(Kinds::SERVICES));
+            forwarding.any(|s| s.acked < generation)
+        };
         match self.shared.changed.wait_timeout_while(inner, timeout, waiting) {
             Ok((_, outcome)) => !outcome.timed_out(),
             Err(_) => false,

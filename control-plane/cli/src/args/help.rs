@@ -44,6 +44,13 @@ packet path over a Unix socket. Needs no privileges.
 Examples:
   sluice control -c /etc/sluice/sluice.yaml";
 
+pub(super) const PROXY: &str = "\
+Answers DNS over TCP, and asks upstreams for names that are not the cluster's, at the addresses that `dns` names. \
+Cluster names over UDP are answered without it. Needs no privileges but the port's.
+
+Examples:
+  sluice proxy -c /etc/sluice/sluice.yaml";
+
 pub(super) const CHECK: &str = "\
 Names file, line and key of everything that is wrong. Ends with 0 where all is well, 64 where the configuration is \
 wrong, 65 where only manifests are. Opens no port and touches no device.

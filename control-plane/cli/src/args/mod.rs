@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Run the control plane alone
     #[command(after_help = help::CONTROL)]
     Control(RoleArgs),
+    /// Run the resolver alone: DNS over TCP, and names that are not the cluster's
+    #[command(after_help = help::PROXY)]
+    Proxy(RoleArgs),
     /// Check a configuration and the manifests it names, without starting anything
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),

@@ -125,6 +125,7 @@ fn help_says_what_people_look_for() {
         ("run", &["SIGTERM", "--grace", "--log-format", "SLUICE_LOG"]),
         ("dataplane", &["takes its connections over"]),
         ("control", &["Needs no privileges"]),
+        ("proxy", &["asks upstreams", "over TCP"]),
         ("check", &["file, line and key", "65", "Opens no port"]),
         ("doctor", &["huge pages", "Changes nothing", "69"]),
         ("show", &["counters", "flows", "neighbours", "--watch"]),

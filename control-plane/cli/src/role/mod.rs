@@ -2,6 +2,7 @@
 
 mod convert;
 mod notify;
+mod proxy;
 mod supervised;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::{locate, logging, signals};
 
 pub(crate) use convert::dataplane_config;
+pub(crate) use proxy::proxy;
 
 /// `sluice dataplane`.
 pub(crate) fn dataplane(args: &RoleArgs, global: &Global) -> Result<Exit, Failure> {
@@ -52,6 +54,7 @@ pub(crate) fn control(args: &RoleArgs, global: &Global) -> Result<Exit, Failure>
 pub(crate) fn machine_independent(config: &Config) -> Result<(), String> {
     let settings = dataplane_config(config);
     settings.check().map_err(|error| error.to_string())?;
+    proxy::check(config)?;
     PacketMemory::plan(&settings).map(drop).map_err(|error| error.to_string())
 }
 

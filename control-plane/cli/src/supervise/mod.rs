@@ -15,8 +15,10 @@ use crate::{locate, logging, role, signals};
 use child::{Child, Ended};
 use wake::Wake;
 
-/// The roles, in the order in which they are started; they end in the opposite one.
+/// The roles, in the order in which they are started; they end in the opposite one. The resolver has work only where there
+/// is DNS.
 const ROLES: [&str; 2] = ["dataplane", "control"];
+const RESOLVER: &str = "proxy";
 
 /// Runs until told to stop, or until a role says that the configuration is wrong.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
@@ -30,8 +32,11 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
 
     let program = program()?;
-    let mut children: Vec<Child> =
-        ROLES.iter().map(|role| Child::new(role, &program, role_arguments(role, args, global))).collect();
+    let mut children: Vec<Child> = ROLES
+        .iter()
+        .chain(config.resolver.is_some().then_some(&RESOLVER))
+        .map(|role| Child::new(role, &program, role_arguments(role, args, global)))
+        .collect();
     let mut verdict = None;
     while !stop.load(Ordering::Acquire) && verdict.is_none() {
         let now = Instant::now();

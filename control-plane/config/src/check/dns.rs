@@ -93,8 +93,13 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
         service,
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
-        forward: false,
-        fallthrough: Vec::new(),
+        forward: !raw.upstreams.is_empty() || !raw.stub_zones.is_empty(),
+        fallthrough: raw
+            .fallthrough
+            .iter()
+            .enumerate()
+            .filter_map(|(i, text)| domain(text, &format!("dns.fallthrough[{i}]"), out))
+            .collect(),
     }
 }
 
@@ -134,7 +139,7 @@ fn socket(text: &Text, key: &str, out: &mut Report) -> Option<SocketAddr> {
 }
 
 /// A domain, without its last dot.
-fn domain(text: &Text, key: &str, out: &mut Report) -> Option<Box<str>> {
+pub(super) fn domain(text: &Text, key: &str, out: &mut Report) -> Option<Box<str>> {
     let name = text.value.strip_suffix('.').unwrap_or(&text.value);
     let label = |label: &str| {
         (1..=63).contains(&label.len())

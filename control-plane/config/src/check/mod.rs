@@ -3,6 +3,7 @@
 mod dataplane;
 mod dns;
 mod pools;
+mod resolver;
 mod services;
 mod values;
 
@@ -84,6 +85,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         address_pools: pools::check(&file.services.address_pools, out),
         metrics: metrics(&file.metrics, out),
         names: file.dns.as_ref().map(|dns| dns::names(&dns.value, out)),
+        resolver: file.dns.as_ref().map(|dns| resolver::check(&dns.value, out)),
     };
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
@@ -186,6 +188,7 @@ fn metrics(raw: &raw::Metrics, out: &mut Report) -> Metrics {
     Metrics {
         dataplane: listen(raw.dataplane.as_ref(), "metrics.dataplane", 9471),
         control: listen(raw.control.as_ref(), "metrics.control", 9472),
+        proxy: listen(raw.proxy.as_ref(), "metrics.proxy", 9473),
     }
 }
 

@@ -6,7 +6,7 @@ use sluice_wire::parse::Parsed;
 use super::{Context, Worker};
 use crate::Sink;
 use crate::drops::{DropReason, Event};
-use crate::punt::classify;
+use crate::punt::{PuntClass, classify};
 use crate::trace::Stage;
 
 impl<B: PacketBuf> Worker<B> {
@@ -36,7 +36,11 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        let class = classify(parsed, own);
+        self.punt_as(packet, classify(parsed, own), cx, sink);
+    }
+
+    /// Gives a packet to Linux, within this class's limit.
+    pub(super) fn punt_as(&mut self, packet: B, class: PuntClass, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         if !self.punts.admit(class, cx.now) {
             return self.drop_packet(packet, DropReason::PuntLimited);
         }

@@ -10,6 +10,7 @@ use super::slow::addresses_of;
 use super::{Context, Way, Worker};
 use crate::Sink;
 use crate::drops::{DropReason, Event};
+use crate::punt::PuntClass;
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
@@ -130,7 +131,7 @@ impl<B: PacketBuf> Worker<B> {
             Verdict::Forward => {
                 packet.truncate(start + length);
                 self.counters.add(Event::DnsForwarded, 1);
-                self.punt(packet, parsed, true, cx, sink);
+                self.punt_as(packet, PuntClass::Resolver, cx, sink);
             }
             Verdict::Silence => self.drop_packet(packet, DropReason::DnsIgnored),
         }

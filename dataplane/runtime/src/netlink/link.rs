@@ -139,6 +139,25 @@ pub fn add_address(socket: &mut Socket, interface: &Interface, address: IpNet) -
     socket.request(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE, &what)
 }
 
+/// Takes an address off an interface.
+///
+/// # Errors
+/// The kernel's refusal: "Cannot assign requested address" where it is not there.
+pub fn remove_address(
+    socket: &mut Socket,
+    interface: &Interface,
+    address: IpNet,
+) -> Result<(), NetlinkError> {
+    let mut message = AddressMessage::default();
+    message.header.family = family(address.addr());
+    message.header.prefix_len = address.prefix_len();
+    message.header.index = interface.index;
+    message.attributes =
+        vec![AddressAttribute::Local(address.addr()), AddressAttribute::Address(address.addr())];
+    let what = format!("take {address} off {}", interface.name);
+    socket.request(RouteNetlinkMessage::DelAddress(message), 0, &what)
+}
+
 /// Adds a route to the main table, or replaces the one to the same prefix.
 ///
 /// Without an interface the kernel takes the one on whose subnet `via` lies.

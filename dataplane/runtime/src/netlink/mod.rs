@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use netlink_packet_route::AddressFamily;
 
 pub mod link;
+pub mod local;
 pub mod mirror;
 pub mod monitor;
 pub mod nexthop;

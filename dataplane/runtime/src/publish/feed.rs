@@ -1,15 +1,19 @@
 //! The thread that follows control.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sluice_feed::{Kinds, Subscriber, Transaction};
+use sluice_model::Change;
 
 use super::publisher::{Input, Inputs};
 use super::view::{FeedState, View};
 use crate::lcore::LcoreShared;
+use crate::netlink::local::LocalAddresses;
 use crate::stop::Stop;
 
 /// How often the thread looks whether it should end.
@@ -17,6 +21,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// How long lcores may take to use new tables before that is reported as done regardless: one that hangs must not make
 /// control wait.
 const ADOPTION: Duration = Duration::from_millis(100);
+/// Least time between two complaints in the log.
+const COMPLAINTS: Duration = Duration::from_secs(30);
 /// How often it is looked whether they do.
 const LOOK: Duration = Duration::from_micros(50);
 
@@ -26,13 +32,25 @@ pub struct FeedThread {
     inputs: Inputs,
     lcores: Vec<Arc<LcoreShared>>,
     view: Arc<Mutex<View>>,
+    /// Where DNS is answered: the resolver's sockets are there too.
+    local: LocalAddresses,
+    wanted: BTreeSet<IpAddr>,
+    complained: Option<Instant>,
 }
 
 impl FeedThread {
     /// A follower of the feed at `socket`.
     pub fn new(socket: &Path, inputs: Inputs, lcores: Vec<Arc<LcoreShared>>, view: Arc<Mutex<View>>) -> Self {
         let kinds = Kinds::SETTINGS.and(Kinds::SERVICES).and(Kinds::NAMES);
-        Self { subscriber: Subscriber::new(socket, "dataplane", kinds), inputs, lcores, view }
+        Self {
+            subscriber: Subscriber::new(socket, "dataplane", kinds),
+            inputs,
+            lcores,
+            view,
+            local: LocalAddresses::default(),
+            wanted: BTreeSet::new(),
+            complained: None,
+        }
     }
 
     /// Follows until told to stop.
@@ -41,11 +59,13 @@ impl FeedThread {
         while !stop.is_set() {
             if let Some(transaction) = self.subscriber.next(TICK) {
                 let generation = transaction.generation;
+                self.note_addresses(&transaction);
                 if !self.publish(transaction, stop) {
                     return;
                 }
                 self.subscriber.ack(generation);
             }
+            self.hold_addresses();
             let state = FeedState {
                 connected: self.subscriber.is_connected(),
                 error: self.subscriber.last_error().map(ToString::to_string),
@@ -54,6 +74,25 @@ impl FeedThread {
                 told = state.clone();
                 self.view.lock().unwrap_or_else(PoisonError::into_inner).feed = state;
             }
+        }
+    }
+
+    fn note_addresses(&mut self, transaction: &Transaction) {
+        for change in &transaction.changes {
+            if let Change::Settings(settings) = change {
+                let listen = settings.dns.iter().flat_map(|dns| &dns.listen);
+                self.wanted = listen.map(SocketAddr::ip).collect();
+            }
+        }
+    }
+
+    /// The packet path answers at these addresses whether or not Linux takes them; the resolver needs it to.
+    fn hold_addresses(&mut self) {
+        if let Err(error) = self.local.hold(&self.wanted)
+            && self.complained.is_none_or(|at| at.elapsed() > COMPLAINTS)
+        {
+            self.complained = Some(Instant::now());
+            tracing::warn!(%error, "an address of DNS is not on the loopback interface: no DNS over TCP there");
         }
     }
 

@@ -1,0 +1,104 @@
+//! `dns`: who is asked for names that are not the cluster's.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use super::Report;
+use super::dns::domain;
+use crate::config::{Resolver, Upstream};
+use crate::raw::{self, Text};
+
+/// The ports of DNS and of DNS over TLS.
+const PORT: u16 = 53;
+const TLS_PORT: u16 = 853;
+/// Upstreams of one domain at most.
+const MOST: usize = 15;
+
+pub(super) fn check(raw: &raw::Dns, out: &mut Report) -> Resolver {
+    let mut zones: Vec<(Box<str>, Vec<Upstream>)> = Vec::new();
+    for (i, stub) in raw.stub_zones.iter().enumerate() {
+        let key = format!("dns.stub_zones[{i}]");
+        let Some(zone) = domain(&stub.value.zone, &format!("{key}.zone"), out) else { continue };
+        if zones.iter().any(|(other, _)| other.eq_ignore_ascii_case(&zone)) {
+            let message = format!("{zone} stands here twice");
+            out.add(stub.value.zone.referenced, &format!("{key}.zone"), message);
+        }
+        let upstreams = upstreams(&stub.value.upstreams, &format!("{key}.upstreams"), out);
+        if stub.value.upstreams.is_empty() {
+            out.add(stub.referenced, &format!("{key}.upstreams"), "at least one upstream is needed");
+        }
+        zones.push((zone, upstreams));
+    }
+    if !raw.upstreams.is_empty() {
+        zones.push((".".into(), upstreams(&raw.upstreams, "dns.upstreams", out)));
+    }
+    Resolver { zones, cache: raw.cache.unwrap_or(true), refuse_private: raw.refuse_private.unwrap_or(false) }
+}
+
+fn upstreams(list: &[Text], key: &str, out: &mut Report) -> Vec<Upstream> {
+    let mut all: Vec<Upstream> = Vec::new();
+    for (i, text) in list.iter().enumerate() {
+        let key = format!("{key}[{i}]");
+        if text.value.starts_with('/') {
+            all.extend(system(text, &key, out));
+        } else {
+            all.extend(upstream(text, &key, out));
+        }
+        if all.len() > MOST {
+            out.add(text.referenced, &key, format!("more than {MOST} upstreams"));
+            break;
+        }
+    }
+    all
+}
+
+/// `ADDRESS`, `ADDRESS:PORT`, `tls://ADDRESS` or `tls://ADDRESS#NAME`.
+fn upstream(text: &Text, key: &str, out: &mut Report) -> Option<Upstream> {
+    let (rest, tls) = match text.value.strip_prefix("tls://") {
+        Some(rest) => {
+            let (rest, name) = rest.split_once('#').map_or((rest, None), |(a, name)| (a, Some(name)));
+            (rest, Some(name.filter(|name| !name.is_empty()).map(Box::from)))
+        }
+        None => (text.value.as_str(), None),
+    };
+    let port = if tls.is_some() { TLS_PORT } else { PORT };
+    let parsed = rest.parse::<SocketAddr>().ok();
+    let parsed = parsed.or_else(|| Some(SocketAddr::new(rest.parse::<IpAddr>().ok()?, port)));
+    match parsed {
+        Some(address) if address.port() != 0 && !address.ip().is_unspecified() => {
+            Some(Upstream { address, tls })
+        }
+        _ => {
+            let message = format!(
+                "`{}` is no upstream such as 192.0.2.53, 192.0.2.53:5353, tls://192.0.2.53#dns.example or a \
+                 resolv.conf's path",
+                text.value
+            );
+            out.add(text.referenced, key, message);
+            None
+        }
+    }
+}
+
+/// The name servers of a resolv.conf (resolv.conf(5)).
+fn system(text: &Text, key: &str, out: &mut Report) -> Vec<Upstream> {
+    let content = match std::fs::read_to_string(Path::new(&text.value)) {
+        Ok(content) => content,
+        Err(error) => {
+            out.add(text.referenced, key, format!("{}: {error}", text.value));
+            return Vec::new();
+        }
+    };
+    let servers = content.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next())?
+    });
+    let upstreams: Vec<Upstream> = servers
+        .filter_map(|server| server.parse::<IpAddr>().ok())
+        .map(|ip| Upstream { address: SocketAddr::new(ip, PORT), tls: None })
+        .collect();
+    if upstreams.is_empty() {
+        out.add(text.referenced, key, format!("{} names no name server", text.value));
+    }
+    upstreams
+}

@@ -1,0 +1,112 @@
+//! `sluice proxy`: what needs sockets of Linux's. Today that is DNS over TCP, and names that are not the cluster's.
+//!
+//! It follows the feed as the data plane does, so that a name has one answer whichever way it is asked for. Where it dies,
+//! packets are forwarded and cluster names are answered over UDP without it.
+#![forbid(unsafe_code)]
+
+mod cluster;
+mod feed;
+mod listen;
+mod observed;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use sluice_dns::Zones;
+use sluice_model::DnsSettings;
+use sluice_observe::Stop;
+use sluice_resolver::{Config, ConfigError, Resolver, Settings, StartError};
+use tokio::sync::watch;
+
+pub use cluster::ClusterNames;
+
+/// How often the role looks whether it should end, and a listener that could not be had is tried again.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the role is told at its start.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// The feed's socket.
+    pub feed: PathBuf,
+    /// The resolver, but for its listeners and its protected names, which come by the feed.
+    pub resolver: Settings,
+    /// Where metrics and health are served.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Why the role did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Something in the configuration that the resolver cannot do.
+    #[error("dns: {0}")]
+    Configuration(#[from] ConfigError),
+    /// The event loop or a thread.
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
+    /// A socket.
+    #[error(transparent)]
+    Listen(#[from] StartError),
+}
+
+/// Serves until told to stop. `ready` is called once, when everything is set up that does not wait for others.
+///
+/// # Errors
+/// [`ProxyError`]. An upstream, a control process or an address that is away ends nothing.
+pub fn run(config: ProxyConfig, stop: &Stop, ready: impl FnOnce()) -> Result<(), ProxyError> {
+    // What is wrong with the configuration is said before anything starts.
+    Config::new(config.resolver.clone())?;
+    let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
+    let (settings, changed) = watch::channel(None::<DnsSettings>);
+    let follower = feed::Follower::new(&config.feed, Arc::clone(&zones), settings);
+    let connected = follower.connected();
+    let follower = std::thread::Builder::new().name("feed".into()).spawn({
+        let stop = stop.clone();
+        move || follower.run(&stop)
+    });
+    let follower = follower.map_err(ProxyError::Start)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Start)?;
+    let served = runtime.block_on(serve(&config, zones, changed, connected, stop, ready));
+    stop.set();
+    let _ = follower.join();
+    served
+}
+
+async fn serve(
+    config: &ProxyConfig,
+    zones: Arc<ArcSwap<Zones>>,
+    mut changed: watch::Receiver<Option<DnsSettings>>,
+    connected: Arc<std::sync::atomic::AtomicBool>,
+    stop: &Stop,
+    ready: impl FnOnce(),
+) -> Result<(), ProxyError> {
+    let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
+    let handle = Resolver::start(Config::new(config.resolver.clone())?, names).await?;
+    let listening = Arc::new(listen::Listening::default());
+    let _pages = match config.metrics {
+        Some(address) => {
+            let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
+            Some(sluice_observe::role::serve(Arc::new(role), address).map_err(ProxyError::Start)?)
+        }
+        None => None,
+    };
+    ready();
+    let mut wanted = None;
+    while !stop.is_set() {
+        let news = tokio::time::timeout(TICK, changed.changed()).await;
+        if matches!(news, Ok(Ok(()))) {
+            wanted = changed.borrow_and_update().clone();
+            listening.forget();
+        }
+        listening.update(&handle, &config.resolver, wanted.as_ref()).await;
+        if matches!(news, Ok(Err(_))) {
+            // The follower has ended, which it does when it is told to stop.
+            tokio::time::sleep(TICK).await;
+        }
+    }
+    handle.stop().await;
+    Ok(())
+}

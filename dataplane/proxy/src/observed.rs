@@ -1,0 +1,57 @@
+//! The role seen from outside.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use sluice_dns::Zones;
+use sluice_observe::Observed;
+use sluice_resolver::Handle;
+
+use crate::listen::Listening;
+
+/// What metrics and health say.
+pub(crate) struct Role {
+    handle: Handle,
+    zones: Arc<ArcSwap<Zones>>,
+    connected: Arc<AtomicBool>,
+    listening: Arc<Listening>,
+}
+
+impl Role {
+    pub(crate) fn new(
+        handle: Handle,
+        zones: Arc<ArcSwap<Zones>>,
+        connected: Arc<AtomicBool>,
+        listening: Arc<Listening>,
+    ) -> Self {
+        Self { handle, zones, connected, listening }
+    }
+}
+
+impl Observed for Role {
+    fn metrics(&self) -> String {
+        let mut text = self.handle.metrics();
+        let (connected, names) = (u8::from(self.connected.load(Ordering::Relaxed)), self.zones.load().len());
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "# HELP sluice_proxy_feed_connected Whether control is connected.\n# TYPE sluice_proxy_feed_connected \
+             gauge\nsluice_proxy_feed_connected {connected}\n# HELP sluice_proxy_names Names in the cluster's \
+             zones.\n# TYPE sluice_proxy_names gauge\nsluice_proxy_names {names}"
+        );
+        text
+    }
+
+    fn healthy(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if !self.handle.is_ready() {
+            return Err("ending".into());
+        }
+        self.listening.problem().map_or(Ok(()), Err)
+    }
+}
