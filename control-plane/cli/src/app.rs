@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Printer};
-use crate::{check, doctor, explain, generate, release, role, show, supervise, trace, version};
+use crate::{check, dns, doctor, explain, generate, release, role, show, supervise, trace, version};
 
 /// The whole program.
 pub(crate) fn main() -> Exit {
@@ -37,6 +37,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Control(args) => role::control(&args, &global),
         Command::Proxy(args) => role::proxy(&args, &global),
         Command::Check(args) => check::run(&args, &printer),
+        Command::Dns(args) => dns::run(args, &printer),
         Command::Doctor(config) => doctor::run(&config, &global, &printer),
         Command::Show(args) => show::run(args, &global, &printer),
         Command::Release(config) => release::run(&config, &global),

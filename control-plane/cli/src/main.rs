@@ -3,6 +3,7 @@
 mod app;
 mod args;
 mod check;
+mod dns;
 mod doctor;
 mod exit;
 mod explain;

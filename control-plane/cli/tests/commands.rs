@@ -211,3 +211,87 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), err(&output).as_str()), (0, ""));
 }
+
+#[test]
+fn a_corefile_is_checked_and_printed_in_one_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Corefile");
+    let path = file.to_str().unwrap();
+    std::fs::write(folder.path().join("more.conf"), "log\n").unwrap();
+    std::fs::write(&file, ". {\n  proxy . /etc/resolv.conf\n  cache 30\n  errors\n  import *.conf\n}\n")
+        .unwrap();
+    let output = sluice(&["dns", "import", path]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert_eq!(
+        out(&output),
+        ".:53 {\n    errors\n    log\n    cache 30\n    forward . /etc/resolv.conf\n}\n",
+        "in the order in which queries pass them"
+    );
+    assert_eq!(
+        err(&output),
+        format!("{path}:2: warning: `proxy` is gone from CoreDNS; it is read as `forward`\n")
+    );
+    // What is printed is right, and is printed as it is.
+    let printed = folder.path().join("printed");
+    std::fs::write(&printed, out(&output)).unwrap();
+    let again = sluice(&["dns", "import", printed.to_str().unwrap()]);
+    assert_eq!((code(&again), out(&again), err(&again)), (0, out(&output), String::new()));
+}
+
+#[test]
+fn a_wrong_corefile_is_64_with_file_and_line_of_all_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Corefile");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, ". {\n  fowrard . 1.1.1.1\n  cache 0\n  etcd a\n}\n").unwrap();
+    let output = sluice(&["dns", "import", path]);
+    assert_eq!((code(&output), out(&output).as_str()), (64, ""));
+    let told = err(&output);
+    for (line, expected) in
+        [(2, "did you mean `forward`?"), (3, "`0` is no number"), (4, "`etcd` is not supported")]
+    {
+        let line = format!("{path}:{line}: ");
+        assert!(
+            told.lines().any(|told| told.starts_with(&line) && told.contains(expected)),
+            "{expected}: {told}"
+        );
+    }
+    let json = sluice(&["dns", "import", path, "-o", "json"]);
+    assert_eq!((code(&json), err(&json).as_str()), (64, ""));
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&report["ok"], &report["corefile"]), (&false.into(), &serde_json::Value::Null));
+    assert_eq!(report["problems"].as_array().unwrap().len(), 3);
+    let none = folder.path().join("none");
+    assert_eq!(code(&sluice(&["dns", "import", none.to_str().unwrap()])), 66);
+}
+
+#[test]
+fn config_maps_and_placeholders_are_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let map = write(
+        "map.yaml",
+        "kind: ConfigMap\nmetadata:\n  name: coredns\ndata:\n  Corefile: |\n    . {\n      import custom/*.override\n    }\n",
+    );
+    let custom = write("custom.yaml", "kind: ConfigMap\ndata:\n  a.override: log\n");
+    let output = sluice(&["dns", "import", &map, "--custom", &custom]);
+    assert_eq!((code(&output), out(&output).as_str()), (0, ".:53 {\n    log\n}\n"), "{}", err(&output));
+    let kube_dns = write(
+        "kube-dns.json",
+        r#"{"kind": "ConfigMap", "metadata": {"name": "kube-dns"}, "data": {"stubDomains": "{\"a.b\": [\"192.0.2.1\"]}"}}"#,
+    );
+    let output = sluice(&["dns", "import", &kube_dns]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(
+        out(&output).contains("a.b:53 {\n    errors\n    cache 30\n    loop\n    forward . 192.0.2.1\n}\n")
+    );
+    let local = write("Corefile", ". {\n bind __PILLAR__LOCAL__DNS__\n}\n");
+    assert_eq!(code(&sluice(&["dns", "import", &local])), 64);
+    let output = sluice(&["dns", "import", &local, "--pillar", "LOCAL__DNS=169.254.20.10"]);
+    assert_eq!((code(&output), out(&output).as_str()), (0, ".:53 {\n    bind 169.254.20.10\n}\n"));
+    assert_eq!(code(&sluice(&["dns", "import", &local, "--custom", &custom])), 64);
+}

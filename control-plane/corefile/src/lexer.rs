@@ -104,10 +104,11 @@ impl Lexer<'_> {
         (!word.text.is_empty()).then_some(word)
     }
 
-    /// Whether only one word follows on this line, so that a comment in the middle of it hides all there is.
+    /// Whether a comment in the middle of a word hides all that is left of the line: no word follows this one.
     fn line_ends_here(&self) -> bool {
-        let line = self.rest.as_str().lines().next().unwrap_or_default();
-        !line.trim_end().contains(char::is_whitespace)
+        // Reads no further than the next word, so that a line of many such words is not read again and again.
+        let behind = self.rest.clone().skip_while(|char| !char.is_whitespace());
+        behind.take_while(|char| *char != '\n').all(char::is_whitespace)
     }
 
     fn quoted(&mut self, word: &mut Word) {

@@ -36,6 +36,20 @@ impl Pillars {
         }
     }
 
+    /// Sets a value by its placeholder's name, `LOCAL__DNS`; `false` where there is none of that name.
+    pub fn set(&mut self, name: &str, value: &str) -> bool {
+        let place = match name {
+            "DNS__DOMAIN" => &mut self.dns_domain,
+            "LOCAL__DNS" => &mut self.local_dns,
+            "DNS__SERVER" => &mut self.dns_server,
+            "CLUSTER__DNS" => &mut self.cluster_dns,
+            "UPSTREAM__SERVERS" => &mut self.upstream_servers,
+            _ => return false,
+        };
+        *place = Some(value.to_owned());
+        true
+    }
+
     fn value(&self, name: &str) -> Option<&Option<String>> {
         Some(match name {
             "DNS__DOMAIN" => &self.dns_domain,

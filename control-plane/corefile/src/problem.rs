@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::suggest::did_you_mean;
+
 /// Problems that are kept; more than a person reads, and a bound on what a hostile file makes us store.
 const KEPT: usize = 500;
 
@@ -81,6 +83,11 @@ impl Problems {
 
     pub(crate) fn warning(&mut self, place: &Place, text: impl Into<String>) {
         self.add(Level::Warning, place, text.into());
+    }
+
+    /// "did you mean …" for an error that is about to be told; nothing where it would not be kept anyway.
+    pub(crate) fn hint<'a>(&self, given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+        if self.list.len() < KEPT { did_you_mean(given, known) } else { String::new() }
     }
 
     /// Errors so far; a caller that compares it knows whether a part went well.

@@ -5,16 +5,19 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::address::Transport;
 use crate::duration::{self, Signed};
 use crate::grammar::{Directive, Line};
 use crate::lexer::Token;
 use crate::pattern::Pattern;
 use crate::problem::Problems;
-use crate::suggest::did_you_mean;
 use crate::zone::{self, Zone};
 
 /// Zones that one Corefile may name; a bound on what networks with short prefixes can be made into.
 pub(crate) const MOST_ZONES: usize = 20_000;
+
+/// Zones that a plugin may have for others to be compared with each of them; nobody mistypes one of more.
+pub(crate) const COMPARED: usize = 64;
 
 /// Reads one server block's plugins.
 pub(crate) struct Reader<'a> {
@@ -38,13 +41,13 @@ impl Reader<'_> {
     /// An option that the plugin does not have.
     pub fn unknown(&mut self, plugin: &str, line: &Line, known: &[&str]) {
         let name = &line.name.text;
-        let hint = did_you_mean(name, known.iter().copied());
+        let hint = self.problems.hint(name, known.iter().copied());
         self.error(&line.name, format!("`{plugin}` has no option `{name}`{hint}"));
     }
 
     /// A word that is none of those that may stand there.
     pub fn none_of(&mut self, at: &Token, what: &str, known: &[&str]) {
-        let hint = did_you_mean(&at.text, known.iter().copied());
+        let hint = self.problems.hint(&at.text, known.iter().copied());
         self.error(at, format!("`{}` is no {what}: {}{hint}", at.text, known.join(", ")));
     }
 
@@ -133,7 +136,13 @@ impl Reader<'_> {
     pub fn zones(&mut self, args: &[Token]) -> Vec<Zone> {
         let mut zones = Vec::new();
         for arg in args {
-            let name = arg.text.split_once("://").map_or(arg.text.as_str(), |(_, name)| name);
+            let name = match Transport::split(&arg.text) {
+                Ok((_, name)) => name,
+                Err(scheme) => {
+                    self.error(arg, format!("`{}` is no zone: `{scheme}` is no transport", arg.text));
+                    continue;
+                }
+            };
             match zone::with_port(name) {
                 Ok((more, _)) => zones.extend(more),
                 Err(error) => self.error(arg, error.to_string()),
@@ -145,6 +154,18 @@ impl Reader<'_> {
         }
         *self.zones_read = self.zones_read.saturating_add(zones.len());
         zones
+    }
+
+    /// The names that these words are, not networks and without ports.
+    pub fn names(&mut self, args: &[Token]) -> Vec<Zone> {
+        let mut names = Vec::new();
+        for arg in args {
+            match Zone::parse(&arg.text) {
+                Ok(name) => names.push(name),
+                Err(error) => self.error(arg, error.to_string()),
+            }
+        }
+        names
     }
 
     /// The zones of these words; those of the server block where there are none.
@@ -168,9 +189,9 @@ impl Reader<'_> {
         for arg in &line.args {
             let named = self.zones(std::slice::from_ref(arg));
             let apart = |zone: &Zone| !own.iter().any(|own| own.contains(zone) || zone.contains(own));
-            if !own.is_empty() && named.iter().any(apart) {
+            if (1..=COMPARED).contains(&own.len()) && named.iter().any(apart) {
                 let own: Vec<String> = own.iter().map(Zone::to_string).collect();
-                let hint = did_you_mean(&arg.text, own.iter().map(String::as_str));
+                let hint = self.problems.hint(&arg.text, own.iter().map(String::as_str));
                 self.warning(arg, format!("`{}` is outside of the zones of `{plugin}`{hint}", arg.text));
             }
             zones.extend(named);

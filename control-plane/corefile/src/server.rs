@@ -6,11 +6,13 @@ use crate::address::Transport;
 use crate::corefile::{Corefile, Listener, Placed, Server};
 use crate::grammar::{Block, Directive};
 use crate::lexer::Token;
-use crate::plugins::{self, Plugin, Repeat, Support};
+use crate::plugins::{self, Autopath, Plugin, PodMode, Repeat, SearchPath, Support};
 use crate::problem::{Place, Problems};
 use crate::reader::{MOST_ZONES, Reader};
-use crate::suggest::did_you_mean;
 use crate::zone;
+
+/// Addresses that all `bind`s of one block may name.
+const MOST_HOSTS: usize = 64;
 
 /// Makes servers of blocks.
 pub(crate) fn servers(blocks: &[Block], problems: &mut Problems) -> Corefile {
@@ -52,7 +54,7 @@ fn listeners_of(key: &Token, problems: &mut Problems) -> Vec<Listener> {
     let (transport, rest) = match Transport::split(&key.text) {
         Ok(split) => split,
         Err(scheme) => {
-            let hint = did_you_mean(scheme, Transport::ALL.map(Transport::scheme));
+            let hint = problems.hint(scheme, Transport::ALL.map(Transport::scheme));
             problems.error(&key.place, format!("`{scheme}` is no transport{hint}"));
             return Vec::new();
         }
@@ -120,7 +122,7 @@ fn known(directive: &Directive, problems: &mut Problems) -> Option<(usize, Repea
         }
         None => {
             let all = plugins::NAMES.iter().copied().chain(plugins::special());
-            let hint = did_you_mean(name, all);
+            let hint = problems.hint(name, all);
             problems.error(place, format!("there is no plugin `{name}`{hint}"));
             return None;
         }
@@ -135,6 +137,16 @@ fn relations(server: &Server, problems: &mut Problems) {
         match plugin {
             Plugin::K8sExternal(_) if !has("kubernetes") => {
                 problems.error(place, "`k8s_external` needs `kubernetes` in the same server block");
+            }
+            Plugin::Autopath(Autopath { from: SearchPath::Plugin(_), .. }) => {
+                let knows = |placed: &Placed| match &placed.plugin {
+                    Plugin::Kubernetes(kubernetes) => kubernetes.pods == PodMode::Verified,
+                    _ => false,
+                };
+                if !server.plugins.iter().any(knows) {
+                    let text = "`autopath @kubernetes` does nothing without `kubernetes` and `pods verified` beside it";
+                    problems.warning(place, text);
+                }
             }
             Plugin::Shed(_)
                 if server.listeners.iter().any(|listener| listener.transport != Transport::Dns) =>
@@ -155,42 +167,53 @@ fn relations(server: &Server, problems: &mut Problems) {
     }
 }
 
+/// Who listens for a zone on a port.
+#[derive(Default)]
+struct Taken<'s> {
+    /// On all addresses.
+    everywhere: Option<&'s Place>,
+    /// On some.
+    bound: HashMap<&'s str, &'s Place>,
+}
+
 /// Zones that two server blocks serve on one port.
 fn overlaps(servers: &[Server], problems: &mut Problems) {
-    let mut taken: HashMap<&Listener, Vec<(Option<&str>, &Place)>> = HashMap::new();
+    let mut all: HashMap<&Listener, Taken<'_>> = HashMap::new();
     for server in servers {
-        let mut hosts: Vec<Option<&str>> = Vec::new();
-        let mut view = false;
+        let mut hosts: Vec<&str> = Vec::new();
+        let (mut view, mut bound) = (false, false);
         for placed in &server.plugins {
             match &placed.plugin {
                 Plugin::Bind(bind) => {
-                    let kept = bind.to.iter().filter(|to| !bind.except.contains(to));
-                    hosts.extend(kept.map(|to| Some(to.as_str())));
+                    bound = true;
+                    hosts.extend(bind.to.iter().filter(|to| !bind.except.contains(to)).map(String::as_str));
                 }
                 Plugin::View(_) => view = true,
                 _ => {}
             }
         }
-        if hosts.is_empty() {
-            hosts.push(None);
+        if let Some(extra) = hosts.len().checked_sub(MOST_HOSTS).filter(|extra| *extra > 0) {
+            problems.error(&server.place, format!("this block is bound to {extra} addresses too many"));
+            continue;
         }
         // A view shares its zone with the server for all other queries.
         if view {
             continue;
         }
         for listener in &server.listeners {
-            let others = taken.entry(listener).or_default();
-            let meets = |host: &Option<&str>| {
-                others.iter().find(|(other, _)| other.is_none() || host.is_none() || other == host)
-            };
-            if let Some((_, other)) = hosts.iter().find_map(meets) {
-                let Place { file, line } = other;
-                problems.error(
-                    &server.place,
-                    format!("`{listener}` is served by the block at {file}:{line} already"),
-                );
+            let taken = all.entry(listener).or_default();
+            let other = taken.everywhere.or_else(|| match bound {
+                true => hosts.iter().find_map(|host| taken.bound.get(host)).copied(),
+                false => taken.bound.values().min_by_key(|place| place.line).copied(),
+            });
+            if let Some(Place { file, line }) = other {
+                let text = format!("`{listener}` is served by the block at {file}:{line} already");
+                problems.error(&server.place, text);
+            }
+            if bound {
+                taken.bound.extend(hosts.iter().map(|host| (*host, &server.place)));
             } else {
-                others.extend(hosts.iter().map(|host| (*host, &server.place)));
+                taken.everywhere.get_or_insert(&server.place);
             }
         }
     }

@@ -148,7 +148,7 @@ fn options_that_are_wrong() {
         ("acl {\n permit net *\n}", "3: `permit` is no action: allow, block, drop, filter"),
         ("acl {\n block net\n}", "3: `net` names nothing"),
         ("acl {\n block net 10.0.0.0/33\n}", "3: `10.0.0.0/33` is no address and no network"),
-        ("header {\n response set ad\n}", "3: `ad` is no bit: aa, ra, rd"),
+        ("header {\n response set ad\n}", "3: `ad` is no bit: aa, ra, rd; did you mean `aa`?"),
         ("dns64 64:ff9b::/95", "2: `64:ff9b::/95` is no IPv6 prefix of 32 to 96 bits in steps of 8"),
         ("secondary a", "2: `secondary` needs `transfer from`"),
         ("auto a", "2: `auto` needs `directory`"),
@@ -239,6 +239,10 @@ fn oddities_are_warnings() {
         (
             "template IN A {\n answer \"{{ index .Match 1 }}\"\n}",
             "2: warning: no expression of this template has a group 1",
+        ),
+        (
+            "autopath @kubernetes\nkubernetes a",
+            "2: warning: `autopath @kubernetes` does nothing without `kubernetes` and `pods verified` beside it",
         ),
         ("pprof", "2: warning: `pprof` has no effect: there is no Go runtime to profile"),
         ("file x {\n upstream\n}", "3: warning: `upstream` is gone from CoreDNS and ignored"),

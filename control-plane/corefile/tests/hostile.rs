@@ -163,6 +163,25 @@ fn hostile_shapes_end_quickly() {
         format!(". {{\n{}}}\n", " unknown_name x\n".repeat(60_000)),
         format!(". {{\n hosts {{\n{} }}\n}}\n", " 10.0.0.1 a b c d\n".repeat(30_000)),
         "\"".repeat(200_000),
+        "a#b ".repeat(190_000),
+        (0..30_000).map(|host| format!(". {{ bind h{host}\n}}\n")).collect(),
+        format!("{} {{\n bind {}\n}}\n", "10.0.0.0/9 ".repeat(150), "h ".repeat(100_000)),
+        format!("{} {{\n bind {}\n}}\n", "10.0.0.0/9 ".repeat(150), "h ".repeat(64)),
+        format!(
+            "{} {{\n{}}}\n",
+            "10.0.0.0/9 ".repeat(150),
+            " bind a b c d e f g h i j k l m n o p q r s t\n".repeat(5000)
+        ),
+        format!(
+            ". {{\n hosts /h {} {{\n{} }}\n}}\n",
+            "10.0.0.0/9 ".repeat(150),
+            " 10.0.0.1 a b c d\n".repeat(30_000)
+        ),
+        format!(". {{\n hosts /h {0} {{\n fallthrough {0}\n }}\n}}\n", "10.0.0.0/9 ".repeat(75)),
+        format!(
+            ". {{\n forward . {}\n}}\n",
+            (0..60_000).map(|port| format!("1.1.1.1:{port} ")).collect::<String>()
+        ),
     ] {
         let _ = quickly(&text, &[]);
     }

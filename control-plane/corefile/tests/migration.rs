@@ -13,7 +13,7 @@ const OPTIONS: [(&str, &str, bool); 64] = [
     ("log", "class denial error", false),
     ("health :8080", "lameduck 5s", false),
     ("ready", "monitor continuously", false),
-    ("autopath @kubernetes", "", false),
+    ("kubernetes a {\npods verified\n}\nautopath @kubernetes", "", false),
     ("kubernetes a", "resyncperiod 5m", true),
     ("kubernetes a", "endpoint http://192.0.2.1", false),
     ("kubernetes a", "tls a b c", false),

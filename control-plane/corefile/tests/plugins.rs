@@ -244,3 +244,48 @@ fn every_plugin_is_honoured_or_has_a_reason() {
         assert!(matches!(support(name), Some(Support::Refused(_))), "{name}");
     }
 }
+
+#[test]
+fn the_documentation_has_a_row_for_every_plugin_and_says_what_becomes_of_it() {
+    let text = include_str!("../../../docs/corefile.md");
+    let row = |name: &str| {
+        let first =
+            |line: &&str| line.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{name}`")));
+        let said = ["honoured", "no effect", "gone", "refused"];
+        let says = |line: &&str| line.split('|').nth(2).is_some_and(|cell| said.contains(&cell.trim()));
+        let line = text.lines().filter(|line| line.starts_with('|')).filter(says).find(first);
+        let line = line.unwrap_or_else(|| panic!("no row for {name}"));
+        line.split('|').nth(2).unwrap().trim().to_owned()
+    };
+    let refused = [
+        "azure",
+        "clouddns",
+        "dnssec",
+        "erratic",
+        "etcd",
+        "federation",
+        "geoip",
+        "grpc",
+        "nomad",
+        "on",
+        "proxy",
+        "proxyproto",
+        "reverse",
+        "route53",
+        "shutdown",
+        "sign",
+        "startup",
+        "trace",
+        "tsig",
+    ];
+    for name in NAMES.iter().chain(&refused) {
+        let expected = match support(name) {
+            Some(Support::Honoured) => "honoured",
+            Some(Support::NoEffect(_)) => "no effect",
+            Some(Support::Gone(_)) => "gone",
+            Some(Support::Refused(_)) => "refused",
+            None => panic!("{name}"),
+        };
+        assert_eq!(row(name), expected, "{name}");
+    }
+}

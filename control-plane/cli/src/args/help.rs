@@ -10,6 +10,7 @@ Examples:
                                            what would happen to this packet, and why?
   sluice trace --dst 192.0.2.10            what happens to live packets?
   sluice show problems                     what is wrong with manifests and Services?
+  sluice dns import Corefile               what does CoreDNS's configuration say, and is it right?
   sluice show counters                     which packets are dropped, and why?
 
 The configuration may also be named by the environment variable SLUICE_CONFIG. Commands that ask a running gateway \
@@ -58,6 +59,20 @@ wrong, 65 where only manifests are. Opens no port and touches no device.
 Examples:
   sluice check sluice.yaml
   sluice check sluice.yaml -o json | jq '.problems[]'";
+
+pub(super) const DNS_IMPORT: &str = "\
+Reads a Corefile with all that it imports, or a ConfigMap (YAML or JSON) of CoreDNS or kube-dns, and prints the Corefile \
+that says the same in one spelling: plugins in the order in which queries pass them, defaults left out. Warnings go to \
+the standard error: what has no effect, what is gone from CoreDNS, what probably means something else. Ends with 64 \
+where something is wrong, naming file and line of all of it. {$NAME} is taken from the environment. docs/corefile.md \
+says which plugins and options there are.
+
+Examples:
+  sluice dns import /etc/coredns/Corefile
+  kubectl get configmap coredns -n kube-system -o yaml | sluice dns import -
+  sluice dns import coredns.yaml --custom coredns-custom.yaml
+  sluice dns import node-local.Corefile --pillar LOCAL__DNS=169.254.20.10 --pillar DNS__SERVER=10.96.0.10
+  sluice dns import Corefile -o json | jq '.problems[]'";
 
 pub(super) const DOCTOR: &str = "\
 Looks at huge pages, DPDK and its drivers, /dev/net/tun, vhost-net, IOMMU and VFIO, the devices that the configuration \

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod dns;
 mod help;
 mod roles;
 mod show;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 use sluice_model::Protocol;
 
+pub(crate) use dns::{DnsArgs, DnsCommand, ImportArgs};
 pub(crate) use roles::{CheckArgs, ConfigFile, LogArgs, LogFormat, RoleArgs, RunArgs};
 pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, What};
 
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     /// Check a configuration and the manifests it names, without starting anything
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Cluster DNS: read what CoreDNS and kube-dns are configured with
+    Dns(DnsArgs),
     /// Look at the machine: what is missing for DPDK, and how to mend it
     #[command(after_help = help::DOCTOR)]
     Doctor(ConfigFile),

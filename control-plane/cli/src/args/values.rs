@@ -36,3 +36,12 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     }
     text.parse().map_err(|_| "an address such as 192.0.2.1 or a network such as 192.0.2.0/24".to_owned())
 }
+
+/// `NAME=VALUE` for a placeholder of NodeLocal DNSCache.
+pub(super) fn pillar(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no `=`")?;
+    if !sluice_corefile::Pillars::default().set(name, value) {
+        return Err(format!("there is no placeholder __PILLAR__{name}__"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

@@ -208,7 +208,7 @@ impl Read for Header {
                 _ => reader.none_of(&line.name, "kind of messages", &["query", "response"]),
             }
         }
-        if header == Self::default() {
+        if directive.lines().is_empty() {
             reader.error(&directive.name, "`header` changes nothing; `response set aa` would");
         }
         header

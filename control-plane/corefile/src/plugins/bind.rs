@@ -23,6 +23,8 @@ pub struct Bufsize {
     pub octets: u16,
 }
 
+/// Addresses of one `bind`: each is compared with those of all other server blocks.
+const MOST_ADDRESSES: usize = 64;
 const DEFAULT_BUFSIZE: u16 = 1232;
 
 impl Read for Bind {
@@ -39,6 +41,11 @@ impl Read for Bind {
                 "except" => bind.except = text(reader.some(line)),
                 _ => reader.unknown("bind", line, &["except"]),
             }
+        }
+        if bind.to.len().max(bind.except.len()) > MOST_ADDRESSES {
+            reader.error(&directive.name, format!("`bind` names more than {MOST_ADDRESSES} addresses"));
+            bind.to.truncate(MOST_ADDRESSES);
+            bind.except.truncate(MOST_ADDRESSES);
         }
         bind
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Read, Repeat, Write};
 use crate::duration::Written;
 use crate::grammar::{Directive, Line};
-use crate::reader::Reader;
+use crate::reader::{COMPARED, Reader};
 use crate::written::Stanza;
 use crate::zone::Zone;
 
@@ -96,9 +96,11 @@ impl Hosts {
         }
         let names = reader.some(line);
         let before = reader.problems.count();
-        let names = reader.zones(names);
-        for (name, arg) in names.iter().zip(&line.args) {
-            if reader.problems.count() == before && !self.zones.iter().any(|zone| zone.contains(name)) {
+        let names = reader.names(names);
+        // Where one of them is wrong, names and words do not go together.
+        let compared = reader.problems.count() == before && self.zones.len() <= COMPARED;
+        for (name, arg) in names.iter().zip(&line.args).filter(|_| compared) {
+            if !self.zones.iter().any(|zone| zone.contains(name)) {
                 reader.warning(arg, format!("`{name}` is outside of the zones of `hosts`; it is not served"));
             }
         }

@@ -18,6 +18,9 @@ use crate::reader::Reader;
 use crate::written::Stanza;
 use crate::zone::{Zone, absolute};
 
+/// Upstreams of one `forward`.
+const MOST_UPSTREAMS: usize = 100;
+
 /// Queries for one zone go to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
@@ -152,7 +155,10 @@ impl Forward {
             reader.error(from, format!("`{}` does not say whom to ask", name.text));
         }
         let mut upstreams: Vec<Upstream> = Vec::new();
-        for arg in to {
+        if let Some(arg) = to.get(MOST_UPSTREAMS) {
+            reader.error(arg, format!("more than {MOST_UPSTREAMS} upstreams are too many"));
+        }
+        for arg in to.iter().take(MOST_UPSTREAMS) {
             match Upstream::parse(&arg.text) {
                 Ok(upstream) if upstreams.contains(&upstream) => {
                     reader.warning(arg, format!("`{}` stands here twice", arg.text));

@@ -1,0 +1,134 @@
+//! `sluice dns import`: a Corefile is checked and printed in one spelling.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sluice_corefile::config_map::ConfigMap;
+use sluice_corefile::{DiskFiles, Imported, LARGEST_FILE, Options, Pillars, Problems, parse};
+use sluice_sync::Level;
+
+use crate::args::{DnsArgs, DnsCommand, ImportArgs};
+use crate::exit::{Exit, Failure};
+use crate::output::Printer;
+use crate::problem::Problem;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// What was read.
+    file: PathBuf,
+    /// Whether it can be used.
+    ok: bool,
+    /// The Corefile in one spelling; `null` where it cannot be used.
+    corefile: Option<String>,
+    /// What is wrong.
+    problems: Vec<Problem>,
+}
+
+/// Runs a command about DNS.
+pub(crate) fn run(args: DnsArgs, printer: &Printer) -> Result<Exit, Failure> {
+    match args.command {
+        DnsCommand::Import(args) => import(&args, printer),
+    }
+}
+
+fn import(args: &ImportArgs, printer: &Printer) -> Result<Exit, Failure> {
+    let (corefile, problems) = match read(args)? {
+        Ok(Imported { corefile, warnings }) => (Some(corefile.to_string()), warnings),
+        Err(problems) => (None, problems),
+    };
+    let exit = if corefile.is_some() { Exit::Ok } else { Exit::Usage };
+    if printer.is_table() {
+        say(&problems)?;
+    }
+    let problems = problems.iter().map(of_corefile).collect();
+    let report = Report { file: args.file.clone(), ok: exit == Exit::Ok, corefile, problems };
+    if report.ok || !printer.is_table() {
+        printer.print(&report, |report| report.corefile.clone().unwrap_or_default())?;
+    }
+    Ok(exit)
+}
+
+fn read(args: &ImportArgs) -> Result<Result<Imported, Problems>, Failure> {
+    let environment = std::env::vars_os();
+    let text =
+        environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let options = Options { environment: text.collect(), pillars: pillars(&args.pillars) };
+    let bytes = contents(&args.file)?;
+    let manifest = std::str::from_utf8(&bytes).ok().filter(|text| ConfigMap::is_manifest(text));
+    let Some(manifest) = manifest else {
+        if args.custom.is_some() {
+            return Err(Failure::new(Exit::Usage, "--custom goes with a ConfigMap, not with a Corefile")
+                .hint("a Corefile imports files from the disk"));
+        }
+        return Ok(parse(&name(&args.file), &bytes, &DiskFiles, &options));
+    };
+    let map = config_map(&args.file, manifest)?;
+    let custom = match &args.custom {
+        Some(path) => Some(config_map(path, &String::from_utf8_lossy(&contents(path)?))?),
+        None => None,
+    };
+    Ok(map.import(custom.as_ref(), &options))
+}
+
+fn config_map(path: &Path, text: &str) -> Result<ConfigMap, Failure> {
+    ConfigMap::read(text).map_err(|error| Failure::new(Exit::Usage, format_args!("{}: {error}", name(path))))
+}
+
+fn pillars(given: &[(String, String)]) -> Pillars {
+    let mut pillars = Pillars::default();
+    for (name, value) in given {
+        // The names were checked with the arguments.
+        pillars.set(name, value);
+    }
+    pillars
+}
+
+fn name(path: &Path) -> String {
+    if is_standard_input(path) { "stdin".to_owned() } else { path.display().to_string() }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The file's contents, and one octet more than it may have where it has too many.
+fn contents(path: &Path) -> Result<Vec<u8>, Failure> {
+    let limit = LARGEST_FILE as u64 + 1;
+    let mut bytes = Vec::new();
+    let read = if is_standard_input(path) {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Failure::new(Exit::NoInput, format_args!("{}: {error}", name(path)))),
+    }
+}
+
+/// Problems on the standard error: data is on the other.
+fn say(problems: &Problems) -> Result<(), Failure> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let written = writeln!(io::stderr().lock(), "{problems}");
+    written.map_err(|error| Failure::new(Exit::of(&error), format_args!("standard error: {error}")))
+}
+
+fn of_corefile(problem: &sluice_corefile::Problem) -> Problem {
+    Problem {
+        level: match problem.level {
+            sluice_corefile::Level::Error => Level::Error,
+            sluice_corefile::Level::Warning => Level::Warning,
+        },
+        file: Some(problem.place.file.as_ref().into()),
+        line: Some(u64::from(problem.place.line)),
+        column: None,
+        object: None,
+        key: None,
+        message: problem.text.clone(),
+        suggestion: None,
+    }
+}
