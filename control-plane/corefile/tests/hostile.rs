@@ -85,7 +85,7 @@ fn quickly(text: &str, files: &[(String, String)]) -> Result<sluice_corefile::Im
     let start = Instant::now();
     let result = parse("/c/Corefile", text.as_bytes(), &files, &Options::default());
     let took = start.elapsed();
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
     result
 }
 

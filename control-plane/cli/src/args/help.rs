@@ -60,6 +60,11 @@ Examples:
   sluice check sluice.yaml
   sluice check sluice.yaml -o json | jq '.problems[]'";
 
+pub(super) const DNS: &str = "\
+Examples:
+  sluice dns import /etc/coredns/Corefile
+  sluice help dns import";
+
 pub(super) const DNS_IMPORT: &str = "\
 Reads a Corefile with all that it imports, or a ConfigMap (YAML or JSON) of CoreDNS or kube-dns, and prints the Corefile \
 that says the same in one spelling: plugins in the order in which queries pass them, defaults left out. Warnings go to \

@@ -76,6 +76,7 @@ pub(crate) enum Command {
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
     /// Cluster DNS: read what CoreDNS and kube-dns are configured with
+    #[command(after_help = help::DNS)]
     Dns(DnsArgs),
     /// Look at the machine: what is missing for DPDK, and how to mend it
     #[command(after_help = help::DOCTOR)]
