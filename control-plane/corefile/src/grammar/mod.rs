@@ -135,8 +135,7 @@ impl Parser<'_> {
         let mut directives = Vec::new();
         // Caddy takes the brace of a last directive's body for the block's own where the file ends there.
         let mut ended_in_brace = false;
-        loop {
-            let Some(mut token) = self.next() else { break };
+        while let Some(mut token) = self.next() {
             if token.text == "}" {
                 return Ok(directives);
             }

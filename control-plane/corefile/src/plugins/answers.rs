@@ -112,7 +112,7 @@ impl Read for Cancel {
 
 impl Write for Cancel {
     fn write(&self, stanza: &mut Stanza, _: &[Zone]) {
-        stanza.args((self.timeout != CANCEL).then(|| Written(self.timeout)));
+        stanza.args((self.timeout != CANCEL).then_some(Written(self.timeout)));
     }
 }
 
