@@ -111,7 +111,9 @@ impl Handle {
             it.run(&self.service, &self.gate);
             listening.bound.push(it);
         }
-        all.iter().for_each(Bound::stop);
+        for mut gone in all {
+            gone.close().await;
+        }
         let pending = config.settings().limits.pending;
         self.resize(listening.pending, pending);
         listening.pending = pending;
@@ -148,8 +150,10 @@ impl Handle {
             (state.limits.lameduck, state.limits.query)
         };
         tokio::time::sleep(lameduck).await;
-        let listening = self.bound.lock().await;
-        listening.bound.iter().for_each(Bound::stop);
+        let mut listening = self.bound.lock().await;
+        for bound in &mut listening.bound {
+            bound.close().await;
+        }
         let all = u32::try_from(listening.pending).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(query, self.service.pending.acquire_many(all)).await;
         // Replies are written after they are made.

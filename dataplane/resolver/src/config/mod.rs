@@ -149,3 +149,6 @@ impl Config {
         &self.protected
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub(crate) use gate::Gate;
 
@@ -49,6 +50,7 @@ pub(crate) struct Bound {
     pub(crate) endpoint: Arc<Endpoint>,
     socket: Option<Socket>,
     stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,13 @@ impl Bound {
             tls: tls.map(ArcSwap::new),
         };
         let (stop, _) = watch::channel(false);
-        Ok(Self { settings: settings.clone(), endpoint: Arc::new(endpoint), socket: Some(socket), stop })
+        Ok(Self {
+            settings: settings.clone(),
+            endpoint: Arc::new(endpoint),
+            socket: Some(socket),
+            stop,
+            tasks: Vec::new(),
+        })
     }
 
     /// Whether it is the socket that a listener's settings want.
@@ -110,7 +118,8 @@ impl Bound {
                 let tasks = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
                 for _ in 0..tasks {
                     let (socket, endpoint) = (socket.clone(), self.endpoint.clone());
-                    tokio::spawn(udp::run(socket, endpoint, service.clone(), self.stop.subscribe()));
+                    let running = udp::run(socket, endpoint, service.clone(), self.stop.subscribe());
+                    self.tasks.push(tokio::spawn(running));
                 }
             }
             Some(Socket::Stream(socket)) => {
@@ -122,7 +131,7 @@ impl Bound {
                     gate: gate.clone(),
                     stop: self.stop.subscribe(),
                 };
-                tokio::spawn(listener.run(socket));
+                self.tasks.push(tokio::spawn(listener.run(socket)));
             }
             None => {}
         }
@@ -131,6 +140,15 @@ impl Bound {
     /// Takes no more queries. Those that came are answered.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// The same, and waits until the address is free.
+    pub(crate) async fn close(&mut self) {
+        self.stop();
+        for task in self.tasks.drain(..) {
+            // One that has ended by itself is as good.
+            let _ = task.await;
+        }
     }
 }
 

@@ -7,3 +7,6 @@ mod request;
 pub(crate) use error::Error as ExtendedError;
 pub(crate) use reply::{Answer, encode};
 pub(crate) use request::{Rejected, Request, parse};
+
+#[cfg(test)]
+mod tests;

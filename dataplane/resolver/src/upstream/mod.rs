@@ -205,3 +205,6 @@ impl Upstream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
