@@ -1,4 +1,5 @@
 //! Local answers: asked first, aliases that lead out, and rules in between.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 

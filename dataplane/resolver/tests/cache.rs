@@ -1,4 +1,5 @@
 //! What is kept of answers, for how long, and what is done when it runs out.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Forwarding to upstreams that are honest, slow, dead or liars.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 

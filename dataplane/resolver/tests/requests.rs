@@ -1,4 +1,5 @@
 //! Messages that are no good questions, and clients that may not ask.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 

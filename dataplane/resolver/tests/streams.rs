@@ -1,4 +1,5 @@
 //! Connections: TCP and TLS, from clients and to upstreams.
+#![allow(clippy::unwrap_used, reason = "in helpers of tests")]
 
 mod common;
 
