@@ -11,7 +11,7 @@ use crate::authority::Transport;
 use crate::cache::{Cache, Key, Lookup};
 use crate::config::{Cache as Settings, Config, Settings as All, Zone};
 use crate::message::{Answer, encode, parse};
-use crate::upstream::{Check, Policy, Question, check, sift};
+use crate::upstream::{Check, Manner, Policy, Question, check, sift};
 
 /// The length of a header.
 const HEADER: usize = 12;
@@ -34,7 +34,7 @@ pub fn upstream_reply(data: &[u8]) {
     };
     let Ok(name) = Name::from_ascii("www.example.com.") else { return };
     let key = Key { name, rtype, dnssec: choice & 8 != 0, checking_disabled: false };
-    let Some(question) = Question::new(&key, choice & 16 != 0, true) else { return };
+    let Some(question) = Question::new(&key, manner(choice & 16 != 0), true) else { return };
     let _ = check(&question, data);
     let mut bytes = question.bytes.get(..question.bytes.len() - 11).unwrap_or_default().to_vec();
     for (to, from) in bytes.iter_mut().zip(data).take(HEADER).skip(2) {
@@ -46,7 +46,7 @@ pub fn upstream_reply(data: &[u8]) {
     }
     bytes.extend(data.iter().skip(HEADER));
     let message = match check(&question, &bytes) {
-        Check::Reply(message) | Check::OtherCase(message) => message,
+        Check::Reply(message) | Check::OtherCase(message) | Check::NoCookie(message) => message,
         Check::Truncated | Check::Other => return,
     };
     let protected = [Name::from_ascii("cluster.local.").unwrap_or_default()];
@@ -56,6 +56,10 @@ pub fn upstream_reply(data: &[u8]) {
         panic!("{why}: {answer:?}");
     }
     told(&key, answer, bytes.len());
+}
+
+fn manner(mixed: bool) -> Manner {
+    Manner { mixed, edns: true, cookie: None }
 }
 
 /// Every record is of the chain from the question, or proves that there is none.
@@ -95,7 +99,7 @@ fn told(key: &Key, answer: Answer, size: usize) {
     let kept = cache.insert(key, &answer, size, now);
     let found = matches!(cache.lookup(key, now), Lookup::Fresh { .. });
     assert_eq!(kept.is_some(), found, "what is kept is found, and nothing else");
-    let Some(question) = Question::new(key, false, true) else { return };
+    let Some(question) = Question::new(key, manner(false), true) else { return };
     let (client, local) = (SocketAddr::from(([127, 0, 0, 1], 5353)), SocketAddr::from(([127, 0, 0, 1], 53)));
     let Ok(request) = parse(&question.bytes, client, local, Transport::Udp, 1232) else {
         panic!("a question of ours is none to us");

@@ -60,6 +60,9 @@ async fn dig_reads_every_kind_of_reply() {
     assert!(dig(&server, &["+opcode=notify", "www.example"]).await.contains("status: NOTIMP"));
     assert!(dig(&server, &["+edns=1", "+noednsneg", "www.example"]).await.contains("status: BADVERS"));
     assert!(dig(&server, &["+noedns", "www.example"]).await.contains("ADDITIONAL: 0"));
-    assert_eq!(dig(&server, &["+short", "+tcp", "www.example", "ANY"]).await, "\"ANY obsoleted\" \"See RFC 8482\"\n");
+    assert_eq!(
+        dig(&server, &["+short", "+tcp", "www.example", "ANY"]).await,
+        "\"ANY obsoleted\" \"See RFC 8482\"\n"
+    );
     assert_eq!(server.ask("www.example.", RecordType::A).await.answers.len(), 1);
 }

@@ -338,3 +338,85 @@ async fn policies_say_who_is_asked_first() {
         }
     }
 }
+
+/// The cookie option of a message.
+fn cookie(message: &Message) -> Option<Vec<u8>> {
+    use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+    match message.edns.as_ref()?.option(EdnsCode::Cookie)? {
+        EdnsOption::Unknown(_, data) => Some(data.clone()),
+        _ => None,
+    }
+}
+
+fn with_cookie(mut reply: Message, cookie: Vec<u8>) -> Message {
+    use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+    let options = reply.edns.as_mut().unwrap().options_mut();
+    options.remove(EdnsCode::Cookie);
+    options.insert(EdnsOption::Unknown(10, cookie));
+    reply
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_is_sent_back_and_a_reply_without_it_is_not_believed() {
+    let upstream = Fake::start(|query, stream| {
+        let asked = &query.queries[0].name;
+        let good = answer(query, vec![a(asked, 60, [192, 0, 2, 1])]);
+        let client = cookie(query).unwrap()[..8].to_vec();
+        let good = with_cookie(good, [&client[..], &[7; 16]].concat());
+        let mut bare = forged(query);
+        bare.edns.as_mut().unwrap().options_mut().options.clear();
+        let wrong = with_cookie(forged(query), vec![1; 24]);
+        let zero = Duration::ZERO;
+        match asked.to_lowercase().to_ascii().as_str() {
+            "bare.example." if !stream => vec![(zero, bare.to_vec().unwrap())],
+            "wrong.example." => {
+                vec![(zero, wrong.to_vec().unwrap()), (Duration::from_millis(30), good.to_vec().unwrap())]
+            }
+            "bad.example." if !stream => {
+                let mut bad = with_cookie(answer(query, vec![]), [&client[..], &[8; 16]].concat());
+                bad.metadata.response_code = ResponseCode::BADCOOKIE;
+                now(bad)
+            }
+            _ => now(good),
+        }
+    })
+    .await;
+    let server = start(settings(vec![root(forward(&[upstream.address]))])).await;
+    for asked in ["first", "second", "bare", "wrong", "bad", "last"] {
+        let reply = server.ask(&format!("{asked}.example."), A).await;
+        assert_eq!(data(&reply), [format!("{asked}.example. 192.0.2.1")], "{asked}");
+        assert!(cookie(&reply).is_none());
+    }
+    let seen = upstream.seen.lock().unwrap();
+    let of = |asked: &str| -> Vec<(Vec<u8>, bool)> {
+        let of = seen.iter().filter(|(_, query, _)| query.queries[0].name.to_lowercase() == name(asked));
+        of.map(|(_, query, stream)| (cookie(query).unwrap(), *stream)).collect()
+    };
+    let client = of("first.example.")[0].0[..8].to_vec();
+    assert_eq!(of("second.example."), [([&client[..], &[7; 16]].concat(), false)]);
+    let full = [&client[..], &[7; 16]].concat();
+    assert_eq!(of("bare.example."), [(full.clone(), false), (full.clone(), true)]);
+    assert_eq!(of("wrong.example.").len(), 1);
+    assert_eq!(of("bad.example.")[1], ([&client[..], &[8; 16]].concat(), true));
+    assert_eq!(of("last.example.")[0].0, full);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upstream_from_before_edns_is_asked_without() {
+    let upstream = Fake::start(|query, _| {
+        if query.edns.is_some() {
+            return now({
+                let mut reply = failure(query, ResponseCode::FormErr);
+                reply.edns = None;
+                reply
+            });
+        }
+        now(answer(query, vec![a(&query.queries[0].name, 60, [192, 0, 2, 1])]))
+    })
+    .await;
+    let server = start(settings(vec![root(forward(&[upstream.address]))])).await;
+    for number in 0..3 {
+        assert_eq!(server.ask(&format!("{number}.example."), A).await.answers.len(), 1);
+    }
+    assert_eq!(upstream.count(), 4);
+}

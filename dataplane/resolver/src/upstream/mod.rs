@@ -2,6 +2,7 @@
 
 mod counters;
 mod health;
+mod manner;
 mod pool;
 mod question;
 mod sift;
@@ -10,16 +11,18 @@ mod udp;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::Name;
 use thiserror::Error;
 use tokio::time::Instant;
 
 pub(crate) use counters::Counters;
+#[cfg(feature = "fuzz")]
+pub(crate) use manner::Manner;
 pub(crate) use question::Question;
 #[cfg(feature = "fuzz")]
 pub(crate) use question::{Check, check};
@@ -28,10 +31,8 @@ pub(crate) use sift::{Policy, sift};
 use crate::cache::Key;
 use crate::config::{CheckedForward, CheckedUpstream};
 use crate::tls::ClientTls;
+use manner::Manners;
 use pool::Pool;
-
-/// The time an upstream that does not keep the case of questions is asked in plain case.
-const CASE_BLIND: Duration = Duration::from_secs(600);
 
 /// A server that is asked.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub(crate) struct Upstream {
     probing: AtomicBool,
     /// Whether it asks this server what it is asked.
     looping: AtomicBool,
-    case_blind: Mutex<Option<Instant>>,
+    manners: Manners,
     pool: Pool,
     pub(crate) counters: Counters,
 }
@@ -95,7 +96,7 @@ impl Upstream {
             fails: AtomicU32::new(0),
             probing: AtomicBool::new(false),
             looping: AtomicBool::new(false),
-            case_blind: Mutex::new(None),
+            manners: Manners::new(),
             pool: Pool::new(forward.settings.expire),
             counters: Counters::default(),
         }
@@ -138,35 +139,45 @@ impl Upstream {
     }
 
     async fn exchange(&self, key: &Key, stream: bool, recursion: bool) -> Result<Reply, AskError> {
-        let blind = self.is_case_blind();
-        let question = Question::new(key, !blind, recursion).ok_or(AskError::Encode)?;
+        let reply = self.exchange_once(key, stream, recursion).await?;
+        let code = reply.message.metadata.response_code;
+        let refuses_edns = reply.message.edns.is_none()
+            && matches!(code, ResponseCode::FormErr | ResponseCode::NotImp)
+            && self.manners.now().edns;
+        if !refuses_edns {
+            return Ok(reply);
+        }
+        // From before EDNS (RFC 6891, 7).
+        self.manners.has_no_edns();
+        self.exchange_once(key, stream, recursion).await
+    }
+
+    async fn exchange_once(&self, key: &Key, stream: bool, recursion: bool) -> Result<Reply, AskError> {
         if !stream && self.tls.is_none() {
+            let question = Question::new(key, self.manners.now(), recursion).ok_or(AskError::Encode)?;
             match udp::ask(&question, self.address, &self.ports, &self.counters).await? {
                 udp::Heard::Reply(message, size) => {
-                    return Ok(Reply { message: *message, size, sent: question.name });
+                    self.manners.learn(&message);
+                    if message.metadata.response_code != ResponseCode::BADCOOKIE {
+                        return Ok(Reply { message: *message, size, sent: question.name });
+                    }
                 }
                 udp::Heard::Truncated => self.counters.truncated(),
                 udp::Heard::Doubtful => self.counters.doubted(),
             }
         }
         // Another identifier: the first may be known to whoever sent mismatches.
-        let question = Question::new(key, !blind, recursion).ok_or(AskError::Encode)?;
+        let manner = self.manners.now();
+        let mixed = manner.mixed;
+        let question = Question::new(key, manner, recursion).ok_or(AskError::Encode)?;
         let (message, size, kept) = self.over_stream(&question).await?;
-        if !kept && !blind {
+        self.manners.learn(&message);
+        if !kept && mixed {
             // Nobody off the path can speak on a connection, so it is the upstream itself that changes the case.
-            *self.case_blind.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(Instant::now() + CASE_BLIND);
+            self.manners.loses_case();
             self.counters.blinded();
         }
         Ok(Reply { message, size, sent: question.name })
-    }
-
-    fn is_case_blind(&self) -> bool {
-        let mut until = self.case_blind.lock().unwrap_or_else(PoisonError::into_inner);
-        if until.is_some_and(|until| until <= Instant::now()) {
-            *until = None;
-        }
-        until.is_some()
     }
 
     async fn over_stream(&self, question: &Question) -> Result<(Message, usize, bool), AskError> {

@@ -4,6 +4,7 @@ use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
+use super::manner::{Manner, Returned};
 use crate::cache::Key;
 
 /// The size of replies that upstreams are asked to keep to over UDP (DNS flag day 2020).
@@ -17,7 +18,7 @@ pub(crate) struct Question {
     pub(crate) name: Name,
     pub(crate) bytes: Vec<u8>,
     query: Query,
-    mixed: bool,
+    manner: Manner,
 }
 
 /// What a message is to a question.
@@ -29,16 +30,18 @@ pub(crate) enum Check {
     Truncated,
     /// The reply but for the case of its question.
     OtherCase(Box<Message>),
+    /// The reply but for the upstream's cookie.
+    NoCookie(Box<Message>),
     /// Anything else.
     Other,
 }
 
 impl Question {
-    /// With a new identifier, and in newly mixed case where `mixed` is set. Both come from the operating system's seeded
-    /// cryptographic generator.
-    pub(crate) fn new(key: &Key, mixed: bool, recursion: bool) -> Option<Self> {
+    /// With a new identifier and, where the manner is so, in newly mixed case. Both come from a cryptographic generator that
+    /// the operating system has seeded.
+    pub(crate) fn new(key: &Key, manner: Manner, recursion: bool) -> Option<Self> {
         let mut name = key.name.clone();
-        if mixed {
+        if manner.mixed {
             name.randomize_label_case();
         }
         let mut query = Query::query(name.clone(), key.rtype);
@@ -48,10 +51,15 @@ impl Question {
         message.metadata.recursion_desired = recursion;
         message.metadata.checking_disabled = key.checking_disabled;
         message.queries.push(query.clone());
-        let mut edns = Edns::new();
-        edns.set_max_payload(PAYLOAD).set_dnssec_ok(key.dnssec);
-        message.edns = Some(edns);
-        Some(Self { id, name, bytes: message.to_vec().ok()?, query, mixed })
+        if manner.edns {
+            let mut edns = Edns::new();
+            edns.set_max_payload(PAYLOAD).set_dnssec_ok(key.dnssec);
+            if let Some(cookie) = &manner.cookie {
+                edns.options_mut().insert(cookie.option());
+            }
+            message.edns = Some(edns);
+        }
+        Some(Self { id, name, bytes: message.to_vec().ok()?, query, manner })
     }
 }
 
@@ -70,13 +78,16 @@ pub(crate) fn check(question: &Question, bytes: &[u8]) -> Check {
     if query != question.query {
         return Check::Other;
     }
-    let kept = !question.mixed || query.name.eq_case(&question.name);
+    let kept = !question.manner.mixed || query.name.eq_case(&question.name);
     if metadata.truncation && kept {
         return Check::Truncated;
     }
-    match Message::from_vec(bytes) {
-        Ok(message) if kept => Check::Reply(Box::new(message)),
-        Ok(message) => Check::OtherCase(Box::new(message)),
-        Err(_) => Check::Other,
+    let Ok(message) = Message::from_vec(bytes).map(Box::new) else { return Check::Other };
+    let returned = question.manner.cookie.as_ref().map_or(Returned::Good, |cookie| cookie.returned(&message));
+    match returned {
+        Returned::Wrong => Check::Other,
+        _ if !kept => Check::OtherCase(message),
+        Returned::Missing => Check::NoCookie(message),
+        Returned::Good => Check::Reply(message),
     }
 }

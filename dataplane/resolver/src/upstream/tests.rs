@@ -2,6 +2,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME, NULL, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
+use super::manner::Manner;
 use super::question::{Check, Question, check};
 use super::sift::{Policy, Refused, sift};
 use crate::cache::Key;
@@ -181,7 +182,7 @@ fn ttls_beyond_reason_are_none_or_a_week() {
 #[test]
 fn a_reply_is_to_the_very_question() {
     let key = key("some.longer.name.example.", RecordType::A);
-    let question = Question::new(&key, true, true).unwrap();
+    let question = Question::new(&key, Manner { mixed: true, edns: true, cookie: None }, true).unwrap();
     let sent = Message::from_vec(&question.bytes).unwrap();
     let good = || {
         let mut good = reply(ResponseCode::NoError, vec![a("some.longer.name.example.", 1)], vec![]);

@@ -46,7 +46,7 @@ pub(super) async fn ask(
             Check::Reply(message) => return Ok(Heard::Reply(message, length)),
             Check::Truncated => return Ok(Heard::Truncated),
             // With the identifier right, it is more likely the upstream's way than a guess: a connection tells.
-            Check::OtherCase(_) => {
+            Check::OtherCase(_) | Check::NoCookie(_) => {
                 counters.mismatched();
                 return Ok(Heard::Doubtful);
             }
