@@ -217,13 +217,13 @@ async fn a_flood_of_names_is_bounded_and_leaves_what_is_asked_for_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn popular_answers_are_fetched_before_they_run_out() {
-    let upstream = counting(2).await;
-    let prefetch = Prefetch { amount: 2, window: Duration::from_secs(60), percentage: 90 };
+    let upstream = counting(5).await;
+    let prefetch = Prefetch { amount: 2, window: Duration::from_secs(60), percentage: 80 };
     let server =
         start(settings(vec![cached(&upstream, Cache { prefetch: Some(prefetch), ..sides(1, 30) })])).await;
     server.ask("www.example.", A).await;
     server.ask("www.example.", A).await;
-    wait(300).await;
+    wait(1200).await;
     assert_eq!(upstream.fake.count(), 1);
     let reply = server.ask("www.example.", A).await;
     assert_eq!(data(&reply), ["www.example. 192.0.2.1"]);
@@ -260,10 +260,13 @@ async fn stale_answers_are_served_at_once_and_refreshed_meanwhile() {
     // A failure does not take the place of what is stale, but its end does.
     upstream.fails.store(true, SeqCst);
     wait(1100).await;
+    let before = upstream.fake.count();
     for _ in 0..3 {
         assert_eq!(server.ask("www.example.", A).await.answers.len(), 1);
         wait(50).await;
     }
+    // Nor is an upstream that has failed asked again for each query.
+    assert_eq!(upstream.fake.count() - before, 1);
     wait(2000).await;
     assert_eq!(server.ask("www.example.", A).await.metadata.response_code, ResponseCode::ServFail);
 }

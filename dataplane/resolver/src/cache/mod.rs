@@ -49,8 +49,8 @@ impl Key {
 pub(crate) enum Lookup {
     /// An answer, the TTL to tell, and whether it is to be fetched again meanwhile.
     Fresh { answer: Arc<Answer>, ttl: u32, prefetch: bool },
-    /// An answer that has run out.
-    Stale(Arc<Answer>),
+    /// An answer that has run out, and whether upstreams are to be asked: not if they failed a moment ago.
+    Stale { answer: Arc<Answer>, ask: bool },
     /// Nothing.
     Miss,
 }
@@ -115,7 +115,7 @@ impl Cache {
                     hits.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Lookup::Stale(_) | Lookup::Miss => {
+            Lookup::Stale { .. } | Lookup::Miss => {
                 self.counters.misses.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -139,10 +139,10 @@ impl Cache {
         });
         match (denial.as_ref().and_then(|found| self.fresh(found, now)), stale) {
             (Some(Lookup::Fresh { answer, .. }), Some(stale)) if answer.is_failure() => {
-                Lookup::Stale(stale.entry.answer.clone())
+                Lookup::Stale { answer: stale.entry.answer.clone(), ask: false }
             }
             (Some(fresh), _) => fresh,
-            (None, Some(stale)) => Lookup::Stale(stale.entry.answer.clone()),
+            (None, Some(stale)) => Lookup::Stale { answer: stale.entry.answer.clone(), ask: true },
             (None, None) => Lookup::Miss,
         }
     }
@@ -217,3 +217,6 @@ fn kind(answer: &Answer, rtype: RecordType) -> Option<Kind> {
         _ => Some(Kind::Failure),
     }
 }
+
+#[cfg(test)]
+mod tests;

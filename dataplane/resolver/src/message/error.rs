@@ -26,7 +26,6 @@ impl Error {
     pub(crate) const STALE: Self = Self::new(3, "upstreams do not answer");
     pub(crate) const STALE_NXDOMAIN: Self = Self::new(19, "upstreams do not answer");
     pub(crate) const CACHED: Self = Self::new(13, "upstreams failed a moment ago");
-    pub(crate) const NOT_READY: Self = Self::new(14, "the server stops");
     pub(crate) const PROTECTED: Self = Self::new(15, "the upstream answers for names that are not its own");
     pub(crate) const PRIVATE: Self = Self::new(15, "the upstream answers with a private address");
     pub(crate) const PROHIBITED: Self = Self::new(18, "the client may not ask here");

@@ -51,7 +51,7 @@ impl Service {
         }
     }
 
-    /// From here on, what would have to wait is refused.
+    /// Is not ready any more. Queries are answered as before, until the listeners close.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }

@@ -161,20 +161,16 @@ impl Service {
                 Known::Answer(answer, Some(ttl))
             }
             _ if !pending.request.metadata.recursion_desired => refused(ExtendedError::NO_RECURSION),
-            Some((cache, Lookup::Stale(stale))) => {
+            Some((cache, Lookup::Stale { answer, ask })) => {
                 let verify = cache.settings().serve_stale.as_ref().is_some_and(|it| it.verify);
-                match self.fetch(zone, forward, key, stream) {
-                    Some(waiter) if verify => Known::Wait(waiter, Some((stale, CLIENT_RESPONSE))),
+                match ask.then(|| self.fetch(zone, forward, key, stream)).flatten() {
+                    Some(waiter) if verify => Known::Wait(waiter, Some((answer, CLIENT_RESPONSE))),
                     _ => {
                         one(&cache.counters.stale);
-                        Known::Answer(told_stale(&stale), Some(STALE_TTL))
+                        Known::Answer(told_stale(&answer), Some(STALE_TTL))
                     }
                 }
             }
-            _ if self.is_stopping() => Known::Answer(
-                Arc::new(Answer::failure(ResponseCode::ServFail, ExtendedError::NOT_READY)),
-                None,
-            ),
             _ => match self.fetch(zone, forward, key, stream) {
                 Some(waiter) => Known::Wait(waiter, None),
                 None => self.overloaded(),

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::rdata::svcb::SvcParamValue;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use thiserror::Error;
 
@@ -177,11 +178,28 @@ fn allowed(answers: &[Record], asked: &Name, policy: &Policy<'_>) -> Result<(), 
         if foreign(&record.name) || matches!(&record.data, RData::CNAME(target) if foreign(&target.0)) {
             return Err(Refused::Protected);
         }
-        if policy.refuse_private && record.data.ip_addr().is_some_and(is_private) {
+        if policy.refuse_private && addresses(&record.data).any(is_private) {
             return Err(Refused::Private);
         }
     }
     Ok(())
+}
+
+/// The addresses that a record leads to.
+fn addresses(data: &RData) -> impl Iterator<Item = IpAddr> {
+    let hints = match data {
+        RData::HTTPS(data) => data.0.svc_params.as_slice(),
+        RData::SVCB(data) => data.svc_params.as_slice(),
+        _ => &[],
+    };
+    let hints = hints.iter().flat_map(|(_, value)| -> Vec<IpAddr> {
+        match value {
+            SvcParamValue::Ipv4Hint(hint) => hint.0.iter().map(|address| address.0.into()).collect(),
+            SvcParamValue::Ipv6Hint(hint) => hint.0.iter().map(|address| address.0.into()).collect(),
+            _ => Vec::new(),
+        }
+    });
+    data.ip_addr().into_iter().chain(hints)
 }
 
 /// Addresses that mean a host near the client rather than one of the internet.

@@ -221,3 +221,40 @@ fn a_reply_is_to_the_very_question() {
     truncated.queries[0].set_name(name(&flipped));
     assert!(!matches!(verdict(&truncated), Check::Truncated));
 }
+
+#[test]
+fn addresses_that_are_not_public_are_found_wherever_they_are() {
+    let policy = Policy { refuse_private: true, ..Policy::default() };
+    let believed = |rtype: &str, text: &str| {
+        let rtype: RecordType = rtype.parse().unwrap();
+        let record = Record::from_rdata(name("www.example."), 60, RData::try_from_str(rtype, text).unwrap());
+        let key = key("www.example.", rtype);
+        sift(reply(ResponseCode::NoError, vec![record], vec![]), &key, &key.name, &policy).map(|_| ())
+    };
+    for (rtype, text) in [
+        ("A", "10.1.2.3"),
+        ("A", "127.0.0.1"),
+        ("A", "169.254.169.254"),
+        ("A", "192.168.0.1"),
+        ("A", "172.31.0.1"),
+        ("A", "100.64.0.1"),
+        ("A", "0.0.0.0"),
+        ("AAAA", "::1"),
+        ("AAAA", "::"),
+        ("AAAA", "fd00::1"),
+        ("AAAA", "fe80::1"),
+        ("AAAA", "::ffff:10.0.0.1"),
+        ("HTTPS", "1 . ipv4hint=192.0.2.1,10.0.0.1"),
+        ("SVCB", "1 . ipv6hint=fd00::1"),
+    ] {
+        assert_eq!(believed(rtype, text), Err(Refused::Private), "{rtype} {text}");
+    }
+    for (rtype, text) in [
+        ("A", "192.0.2.1"),
+        ("A", "100.128.0.1"),
+        ("AAAA", "2001:db8::1"),
+        ("HTTPS", "1 . ipv4hint=192.0.2.1"),
+    ] {
+        assert_eq!(believed(rtype, text), Ok(()), "{rtype} {text}");
+    }
+}
