@@ -13,7 +13,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sluice_model::{NamedPod, NamedService, Service};
 
-use crate::desired::Desired;
 use crate::object::NodeObject;
 
 const MAGIC: [u8; 8] = *b"sluice\x00\x02";
@@ -36,14 +35,19 @@ pub struct Saved {
     pub pods: Vec<NamedPod>,
 }
 
-/// What is saved, to be written: the same without ownership.
+/// What is saved, to be written: the same, shared with who goes on working with it.
 #[derive(Debug, Serialize)]
-struct ToSave<'a> {
-    node: Option<&'a NodeObject>,
-    services: Vec<&'a Service>,
-    named: Vec<&'a NamedService>,
-    namespaces: Vec<&'a str>,
-    pods: Vec<&'a NamedPod>,
+pub struct Published {
+    /// As in [`Saved`].
+    pub node: Option<Arc<NodeObject>>,
+    /// As in [`Saved`].
+    pub services: Vec<Arc<Service>>,
+    /// As in [`Saved`].
+    pub named: Vec<Arc<NamedService>>,
+    /// As in [`Saved`].
+    pub namespaces: Vec<Box<str>>,
+    /// As in [`Saved`].
+    pub pods: Vec<Arc<NamedPod>>,
 }
 
 /// Why a file was not taken.
@@ -129,15 +133,8 @@ impl StateFile {
     ///
     /// # Errors
     /// Where it has no encoding.
-    pub fn encode(desired: &Desired) -> Result<Vec<u8>, postcard::Error> {
-        let state = ToSave {
-            node: desired.node().map(Arc::as_ref),
-            services: desired.services().collect(),
-            named: desired.named().collect(),
-            namespaces: desired.namespaces().collect(),
-            pods: desired.pods().collect(),
-        };
-        let bytes = postcard::to_extend(&state, vec![0; HEADER])?;
+    pub fn encode(state: &Published) -> Result<Vec<u8>, postcard::Error> {
+        let bytes = postcard::to_extend(state, vec![0; HEADER])?;
         Ok(sealed(bytes))
     }
 

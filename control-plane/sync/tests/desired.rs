@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sluice_model::{Change, DnsSettings, ObjectKey, Service, ServiceName, Settings};
+use sluice_model::{Change, DnsSettings, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings};
 use sluice_sync::desired::{Desired, Shrink};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
 use sluice_sync::state::Saved;
@@ -108,12 +108,13 @@ impl Copy {
 
 /// What would be on disk.
 fn saved_of(desired: &Desired) -> Saved {
+    let shared = desired.shared();
     Saved {
-        node: desired.node().map(|node| NodeObject::clone(node)),
-        services: desired.services().cloned().collect(),
-        named: desired.named().cloned().collect(),
-        namespaces: desired.namespaces().map(Box::from).collect(),
-        pods: desired.pods().cloned().collect(),
+        node: shared.node.as_deref().cloned(),
+        services: shared.services.iter().map(|service| Service::clone(service)).collect(),
+        named: shared.named.iter().map(|named| NamedService::clone(named)).collect(),
+        namespaces: shared.namespaces,
+        pods: shared.pods.iter().map(|pod| NamedPod::clone(pod)).collect(),
     }
 }
 
@@ -186,7 +187,7 @@ fn what_was_restored_stays_until_the_sweep_whatever_comes_before_its_service() {
     let saved: Vec<Service> = former.services().cloned().collect();
     let mut desired = Desired::new(configured());
     let mut copy = Copy::default();
-    copy.follow(desired.restore(saved_of(&former)));
+    desired.restore(saved_of(&former), |changes| copy.follow(changes.to_vec()));
     assert_eq!(copy.settings.as_ref().unwrap().zone.as_deref(), Some("z1"));
     // Slices are told before their Service, a Service before its slices, or one slice of several before the others.
     for values in
@@ -212,7 +213,7 @@ fn what_was_restored_stays_until_the_sweep_whatever_comes_before_its_service() {
 fn node_that_was_restored_and_is_no_more_goes_with_the_sweep() {
     let mut desired = Desired::new(configured());
     let (_, Object::Node(former)) = parsed(&node("edge-1", Some("z1"))) else { panic!() };
-    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() });
+    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() }, |_| {});
     assert!(desired.settings().is_node);
     desired.sweep();
     assert!(!desired.settings().is_node, "the list of Nodes did not have it");
@@ -224,7 +225,7 @@ fn node_that_was_restored_and_is_no_more_goes_with_the_sweep() {
 fn node_that_was_restored_and_is_still_there_stays_with_the_sweep() {
     let mut desired = Desired::new(configured());
     let (_, Object::Node(former)) = parsed(&node("edge-1", Some("z1"))) else { panic!() };
-    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() });
+    desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() }, |_| {});
     apply(&mut desired, &[node("edge-1", Some("z1"))]);
     desired.sweep();
     assert_eq!(desired.take_changes(), []);

@@ -20,7 +20,7 @@ fn bytes() -> Vec<u8> {
     let node = Arc::new(NodeObject { name: "edge-1".into(), zone: Some("z1".into()) });
     let mut world = world();
     world.desired.apply(Object::Node(node));
-    StateFile::encode(&world.desired).unwrap()
+    StateFile::encode(&world.desired.shared()).unwrap()
 }
 
 #[test]
@@ -44,8 +44,9 @@ fn what_was_saved_is_loaded_and_a_new_state_replaces_it() {
 fn a_state_that_is_restored_is_swept_when_all_is_known() {
     let old = world();
     let mut new = World::new();
-    let told =
-        new.desired.restore(Saved { services: old.services.values().cloned().collect(), ..Saved::default() });
+    let mut told = Vec::new();
+    let saved = Saved { services: old.services.values().cloned().collect(), ..Saved::default() };
+    new.desired.restore(saved, |changes| told = changes.to_vec());
     assert_eq!(told.len(), 3);
     for change in told {
         if let sluice_model::Change::Service(service) = change {

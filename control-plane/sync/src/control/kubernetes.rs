@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Receiver;
 use super::addresses::Addresses;
 use super::guard::Guard;
 use super::latency::Meter;
+use super::saver::Saver;
 use super::{Control, ControlError, general, rules, take};
 use crate::Problem;
 use crate::kube::{self, News, What};
@@ -18,12 +19,11 @@ use crate::object::{Key, Kind};
 use crate::state::StateFile;
 use sluice_model::ServiceName;
 
-/// Least time between two generations. The first change after a pause goes out at once.
+/// How long a change may wait for the data plane to say that it has the generation before. One that comes later goes out
+/// at once: changes are put together as far as the data plane is behind, and no further.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How often to look up without news.
 const TICK: Duration = Duration::from_millis(100);
-/// How long after a change the state is saved.
-const LATER: Duration = Duration::from_secs(2);
 /// How long to wait before credentials that could not be used are tried again.
 const CREDENTIALS: Duration = Duration::from_secs(5);
 
@@ -44,16 +44,14 @@ pub(super) fn run(
         control,
         meter,
         guard: Guard::new(config.shrink_hold),
-        state: StateFile::new(&config.state_dir),
+        saver: Saver::new(StateFile::new(&config.state_dir)),
         kinds: kube::kinds(&rules(config)),
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
         failures: BTreeMap::new(),
         credentials: None,
-        disk: None,
         oldest: None,
         published: now,
-        save_at: None,
         restored: false,
         news_of_problems: true,
         addresses: None,
@@ -69,7 +67,7 @@ struct Follower {
     control: Control,
     meter: Meter,
     guard: Guard,
-    state: StateFile,
+    saver: Saver,
     /// Kinds that are followed.
     kinds: Vec<Kind>,
     /// Kinds of which everything is known.
@@ -79,11 +77,9 @@ struct Follower {
     /// Kinds that cannot be followed, and why.
     failures: BTreeMap<Kind, String>,
     credentials: Option<String>,
-    disk: Option<String>,
     /// When the oldest event that is not published yet came in.
     oldest: Option<Instant>,
     published: Instant,
-    save_at: Option<Instant>,
     /// Whether the saved state was taken for a beginning.
     restored: bool,
     news_of_problems: bool,
@@ -105,7 +101,7 @@ impl Follower {
             self.wait(&mut news).await;
             self.work();
         }
-        self.save();
+        self.saver.finish(&self.control.desired);
         if let Some(addresses) = self.addresses {
             addresses.end().await;
         }
@@ -113,20 +109,11 @@ impl Follower {
 
     /// Serves what was served last, until the API server has been heard.
     fn boot(&mut self) {
-        match self.state.load() {
-            Ok(Some(saved)) => {
-                let count = saved.services.len();
-                let changes = self.control.desired.restore(saved);
-                self.control.publish(&changes);
-                self.restored = true;
-                tracing::warn!(
-                    services = count,
-                    "serving the saved state until the API server has been heard"
-                );
-            }
-            Ok(None) => {}
-            Err(error) => self.disk = Some(error.to_string()),
-        }
+        let Some(saved) = self.saver.load() else { return };
+        let count = saved.services.len();
+        self.control.restore(saved);
+        self.restored = true;
+        tracing::warn!(services = count, "serving the saved state until the API server has been heard");
     }
 
     /// Credentials may come later than the gateway: in a file that another program writes.
@@ -225,13 +212,13 @@ impl Follower {
         let now = Instant::now();
         self.guard.listen(&self.control.board);
         self.give_addresses(now);
-        let due = now >= self.published + PAUSE && self.guard.is_due(now);
-        if self.is_complete() && self.oldest.is_some() && due {
-            self.publish(now);
+        if self.is_complete() && self.oldest.is_some() && self.guard.is_due(now) {
+            let server = &self.control.server;
+            if now >= self.published + PAUSE || server.wait_acked(server.generation(), Duration::ZERO) {
+                self.publish(now);
+            }
         }
-        if self.save_at.is_some_and(|at| now >= at) {
-            self.save();
-        }
+        self.news_of_problems |= self.saver.work(now, &self.control.desired);
         if std::mem::take(&mut self.news_of_problems) {
             self.report();
         }
@@ -271,25 +258,9 @@ impl Follower {
             addresses.published(generation);
         }
         self.meter.published(generation, at);
-        self.save_at.get_or_insert(now + LATER);
+        self.saver.changed(now);
         // Two Services may claim one frontend now, or no longer.
         self.news_of_problems = true;
-    }
-
-    fn save(&mut self) {
-        if self.save_at.take().is_none() {
-            return;
-        }
-        let desired = &self.control.desired;
-        let saved = StateFile::encode(desired)
-            .map_err(|error| error.to_string())
-            .and_then(|bytes| self.state.save(&bytes).map_err(|error| error.to_string()));
-        let disk = saved.err().map(|error| format!("{}: {error}", self.state.path().display()));
-        if disk.is_some() {
-            self.save_at = Some(Instant::now() + LATER);
-        }
-        self.news_of_problems |= disk != self.disk;
-        self.disk = disk;
     }
 
     fn report(&mut self) {
@@ -298,7 +269,7 @@ impl Follower {
             self.failures.iter().map(|(kind, message)| general(&format!("{kind}s"), message.clone())),
         );
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
-        problems.extend(self.disk.iter().map(|message| general("saved state", message.clone())));
+        problems.extend(self.saver.trouble().map(|message| general("saved state", message)));
         problems.extend(self.addresses.iter().flat_map(Addresses::problems));
         problems.extend(self.guard.problem());
         let complete = self.is_complete();

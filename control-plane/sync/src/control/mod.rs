@@ -5,6 +5,7 @@ mod guard;
 mod kubernetes;
 pub mod latency;
 mod manifests;
+mod saver;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
 use crate::object::{Exposed, Rules};
 use crate::problem::news;
+use crate::state::Saved;
 use crate::{Level, Problem};
 
 /// Why control did not start, or ended.
@@ -134,6 +136,16 @@ impl Control {
         }
         self.show();
         generation
+    }
+
+    /// Serves what a former process has published.
+    fn restore(&mut self, saved: Saved) {
+        let server = &self.server;
+        self.desired.restore(saved, |changes| publish(server, changes));
+        let settings = Change::Settings(self.desired.settings());
+        self.health.follow(&[settings], &self.desired);
+        self.board.update(|shown| shown.published = Some(Instant::now()));
+        self.show();
     }
 
     /// Writes down how many objects there are, for whoever looks.

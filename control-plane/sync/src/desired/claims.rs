@@ -73,7 +73,7 @@ impl Claims {
     }
 
     /// The conflicts, by address; `services` are all there are.
-    pub(super) fn conflicts(&self, services: &HashMap<ServiceName, Service>) -> Vec<Conflict> {
+    pub(super) fn conflicts(&self, services: &HashMap<ServiceName, Arc<Service>>) -> Vec<Conflict> {
         let age = |name: &ServiceName| services.get(name).map_or(i64::MAX, |s| s.created);
         let mut conflicts = Vec::new();
         for &(address, protocol) in &self.contested {

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sluice_model::{Change, NameKind, NamedPod, NamedService, Service, ServiceName, Settings};
+use sluice_model::{Change, NameKind, NamedService, Service, ServiceName, Settings};
 
 use sluice_model::check::MAX_ENDPOINTS;
 
 pub use claims::Conflict;
 
 use crate::object::{Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
-use crate::state::Saved;
+use crate::state::{Published, Saved};
 use claims::Claims;
 use names::Names;
 
@@ -31,7 +31,7 @@ pub struct Desired {
     /// Load-balancer addresses that this gateway has given out; they count, and not the status.
     assigned: HashMap<ServiceName, Vec<std::net::IpAddr>>,
     dirty: BTreeSet<ServiceName>,
-    published: HashMap<ServiceName, Service>,
+    published: HashMap<ServiceName, Arc<Service>>,
     /// Endpoints of all that is published which take connections.
     usable: usize,
     published_settings: Option<Settings>,
@@ -143,8 +143,8 @@ impl Desired {
     }
 
     /// Takes what a former process had published for published, so that only what has changed since is told later. Until
-    /// [`sweep`](Self::sweep) nothing of it goes.
-    pub fn restore(&mut self, saved: Saved) -> Vec<Change> {
+    /// [`sweep`](Self::sweep) nothing of it goes. It is served first: traffic waits for nothing else.
+    pub fn restore(&mut self, saved: Saved, serve: impl FnOnce(&[Change])) {
         if let Some(node) = saved.node {
             self.apply(Object::Node(Arc::new(node)));
             self.node_unheard = self.node.is_some();
@@ -157,15 +157,18 @@ impl Desired {
         };
         let settings = self.settings();
         self.published_settings = Some(settings.clone());
-        let mut changes = vec![Change::Settings(settings)];
+        let mut changes = Vec::with_capacity(saved.services.len() + names.len() + 1);
+        changes.push(Change::Settings(settings));
         changes.extend(names);
-        for service in saved.services {
-            self.claims.replace(None, Some(&service));
-            self.usable += usable(&service);
-            changes.push(Change::Service(service.clone()));
-            self.published.insert(service.name.clone(), service);
+        changes.extend(saved.services.into_iter().map(Change::Service));
+        serve(&changes);
+        for change in changes {
+            if let Change::Service(service) = change {
+                self.claims.replace(None, Some(&service));
+                self.usable += usable(&service);
+                self.published.insert(service.name.clone(), Arc::new(service));
+            }
         }
-        changes
     }
 
     /// All objects are known now: what was restored and is not among them goes with the next changes.
@@ -187,7 +190,7 @@ impl Desired {
         let mut after = self.usable;
         for name in self.dirty.iter().filter(|name| !self.is_restored(name)) {
             after += self.join(name).as_ref().map_or(0, usable);
-            after -= self.published.get(name).map_or(0, usable);
+            after -= self.published.get(name).map_or(0, |service| usable(service));
         }
         let shrink = Shrink { before: self.usable, after };
         // A few endpoints come and go all the time.
@@ -257,13 +260,13 @@ impl Desired {
             }
             match self.join(&name) {
                 Some(service) => {
-                    if self.published.get(&name) == Some(&service) {
+                    if self.published.get(&name).is_some_and(|before| **before == service) {
                         continue;
                     }
-                    let before = self.published.insert(name, service.clone());
+                    let before = self.published.insert(name, Arc::new(service.clone()));
                     self.usable += usable(&service);
-                    self.usable -= before.as_ref().map_or(0, usable);
-                    self.claims.replace(before.as_ref(), Some(&service));
+                    self.usable -= before.as_ref().map_or(0, |service| usable(service));
+                    self.claims.replace(before.as_deref(), Some(&service));
                     changes.push(Change::Service(service));
                 }
                 None => {
@@ -305,7 +308,18 @@ impl Desired {
 
     /// The Services as of the last [`take_changes`](Self::take_changes), in no order.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.published.values()
+        self.published.values().map(Arc::as_ref)
+    }
+
+    /// All that is published, shared: for who takes longer to look at it than it may stay as it is.
+    pub fn shared(&self) -> Published {
+        Published {
+            node: self.node.clone(),
+            services: self.published.values().cloned().collect(),
+            named: self.names.services().cloned().collect(),
+            namespaces: self.names.namespaces().map(Box::from).collect(),
+            pods: self.names.pods().cloned().collect(),
+        }
     }
 
     /// Frontends that several Services claim, as of the last [`take_changes`](Self::take_changes).
@@ -328,21 +342,6 @@ impl Desired {
             (Kind::Namespace, namespaces),
             (Kind::Pod, pods),
         ])
-    }
-
-    /// What DNS was told of Services, in no order.
-    pub fn named(&self) -> impl Iterator<Item = &NamedService> {
-        self.names.services()
-    }
-
-    /// The namespaces that DNS was told of, in no order.
-    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
-        self.names.namespaces()
-    }
-
-    /// The pods that DNS was told of, in no order.
-    pub fn pods(&self) -> impl Iterator<Item = &NamedPod> {
-        self.names.pods()
     }
 
     /// Whether this Service stands as it was restored: of its objects some may not be known yet.

@@ -56,7 +56,7 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
 /// All that has a name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    services: Told<ServiceName, NamedService>,
+    services: Told<ServiceName, Arc<NamedService>>,
     namespaces: Told<Box<str>, ()>,
     pods: Told<ServiceName, Arc<NamedPod>>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Names {
 impl Names {
     /// A Service's names as of now; none where it has none.
     pub fn set_service(&mut self, name: &ServiceName, named: Option<NamedService>) {
-        self.services.set(name.clone(), named);
+        self.services.set(name.clone(), named.map(Arc::new));
     }
 
     pub fn set_namespace(&mut self, name: &str, exists: bool) {
@@ -89,7 +89,7 @@ impl Names {
         }
         for service in services {
             changes.push(Change::Named(service.clone()));
-            self.services.told.insert(service.name.clone(), service);
+            self.services.told.insert(service.name.clone(), Arc::new(service));
         }
         for pod in pods {
             changes.push(Change::Pod(pod.clone()));
@@ -118,7 +118,10 @@ impl Names {
             });
         });
         self.services.take(unswept, |name, service| {
-            changes.push(service.map_or(Change::NamedGone(name), |service| Change::Named(service.clone())));
+            changes.push(
+                service
+                    .map_or(Change::NamedGone(name), |service| Change::Named(NamedService::clone(service))),
+            );
         });
         self.pods.take(unswept, |name, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
@@ -127,11 +130,11 @@ impl Names {
 
     /// What was told of a Service.
     pub fn service(&self, name: &ServiceName) -> Option<&NamedService> {
-        self.services.wanted.get(name).or_else(|| self.services.told.get(name))
+        self.services.wanted.get(name).or_else(|| self.services.told.get(name)).map(Arc::as_ref)
     }
 
     /// Everything that was told.
-    pub fn services(&self) -> impl Iterator<Item = &NamedService> {
+    pub fn services(&self) -> impl Iterator<Item = &Arc<NamedService>> {
         self.services.told.values()
     }
 
@@ -139,8 +142,8 @@ impl Names {
         self.namespaces.told.keys().map(|name| &**name)
     }
 
-    pub fn pods(&self) -> impl Iterator<Item = &NamedPod> {
-        self.pods.told.values().map(Arc::as_ref)
+    pub fn pods(&self) -> impl Iterator<Item = &Arc<NamedPod>> {
+        self.pods.told.values()
     }
 
     /// How many namespaces and pods are known.

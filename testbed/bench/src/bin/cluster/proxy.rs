@@ -8,12 +8,13 @@ use std::time::Instant;
 use sluice_testbed::Testbed;
 use sluice_testbed::cluster::{Cluster, User, binaries};
 
+use crate::Rows;
 use crate::control::resident_mib;
 use crate::objects::Objects;
 use crate::probe::Probe;
-use crate::{PATCHES, Rows};
 
-/// Changes with its usual pause of a second between two writes of its rules.
+/// Changes, which take it longer; and with its usual pause of a second between two writes of its rules.
+const PATCHES: usize = 60;
 const PATIENT_PATCHES: usize = 30;
 
 /// From its start until connections to Services come through, its memory, and changes: with the pause between two writes
