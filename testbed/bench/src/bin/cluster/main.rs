@@ -69,6 +69,10 @@ impl Rows {
         for (hundredth, share) in [("p50", 0.5), ("p99", 0.99)] {
             let at = took[((took.len() - 1) as f64 * share).round() as usize];
             self.add(&format!("{row}.{hundredth}"), "ms", &[at]);
+            // How many changes that is of.
+            if let Some(row) = self.rows.last_mut() {
+                row.runs = took.len();
+            }
         }
     }
 }

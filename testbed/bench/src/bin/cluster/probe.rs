@@ -15,6 +15,8 @@ use crate::{PATCHES, PATIENCE, Rows};
 
 /// The port of all endpoints.
 const PORT: u16 = 8080;
+/// Not for longer than this, with however many changes there were until then.
+const ENOUGH: Duration = Duration::from_secs(90);
 /// A connection that is not made by then is not counted on.
 const CONNECT: Duration = Duration::from_millis(100);
 
@@ -76,15 +78,17 @@ impl Probe {
 
     /// Changes slices one after the other: from the API server's answer to the first connection to a new endpoint, in ms.
     pub(crate) fn patches(&self, objects: &Objects, count: usize, first_round: usize) -> Vec<f64> {
-        let took = (0..count).map(|n| {
+        let start = Instant::now();
+        let mut took = Vec::new();
+        while took.len() < count && start.elapsed() < ENOUGH {
+            let (n, round) = (took.len(), first_round + took.len());
             self.aim(Some(objects.address(objects.service_of(n))));
             // It is served, and by others.
-            self.until(|ip| !objects.is_of(first_round + n, ip));
-            let answered = objects.replace(n, first_round + n);
-            let at = self.until(|ip| objects.is_of(first_round + n, ip));
-            at.saturating_duration_since(answered).as_secs_f64() * 1e3
-        });
-        let took = took.collect();
+            self.until(|ip| !objects.is_of(round, ip));
+            let answered = objects.replace(n, round);
+            let at = self.until(|ip| objects.is_of(round, ip));
+            took.push(at.saturating_duration_since(answered).as_secs_f64() * 1e3);
+        }
         self.aim(None);
         took
     }
