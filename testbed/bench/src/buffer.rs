@@ -4,7 +4,7 @@ use sluice_engine::{PortId, Sink};
 use sluice_wire::PacketBuf;
 
 const HEADROOM: usize = 128;
-const ROOM: usize = 512;
+const ROOM: usize = 2048;
 
 /// A packet in memory that a [`Pool`] lends.
 #[derive(Debug)]

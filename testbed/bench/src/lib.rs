@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod buffer;
+pub mod dns;
 pub mod gateway;
 pub mod measure;
 pub mod pcap;

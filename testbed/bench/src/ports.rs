@@ -12,6 +12,7 @@ use sluice_engine::snapshot::Snapshot;
 use sluice_engine::{BURST, Event, Now, PortId, Worker};
 use sluice_runtime::lcore::{Egress, LcoreShared, Outlet, now};
 
+use crate::dns;
 use crate::gateway::{self, CLUSTER, UPLINK};
 use crate::stamp::Stamps;
 use crate::traffic::{self, Connection};
@@ -81,6 +82,39 @@ impl Bench {
         let before = misses(&worker);
         let (packets, cycles) = self.poll(&files, &mut worker, &snapshot, stamps, time);
         assert_eq!(misses(&worker), before, "every packet must be a connection's: {:?}", worker.counters());
+        cycles as f64 / packets as f64
+    }
+
+    /// Cycles of each DNS query of this kind that is answered, everything included, among the names of 10,000 Services.
+    ///
+    /// # Panics
+    /// Where one is not answered.
+    pub fn dns(&self, kind: &str, time: Duration) -> f64 {
+        const SERVICES: u32 = 10_000;
+        let mut publisher = gateway::publisher(100);
+        dns::names(&mut publisher, SERVICES);
+        let snapshot = gateway::snapshot(&mut publisher);
+        let mut worker = gateway::worker::<Mbuf>(1 << 10, now());
+        let folder = tempfile::tempdir().unwrap();
+        let files = [UPLINK, CLUSTER].map(|port| {
+            let first = u32::from(port) * IN_FILE;
+            let frames: Vec<Vec<u8>> =
+                (first..first + IN_FILE).map(|n| dns::query(kind, n, SERVICES)).collect();
+            let path = folder.path().join(format!("port{port}.pcap"));
+            // Both ports are addressed as their own.
+            let mac = gateway::MACS[usize::from(port)].0;
+            let frames: Vec<Vec<u8>> = frames.into_iter().map(|f| [&mac[..], &f[6..]].concat()).collect();
+            crate::pcap::write(&path, &frames).unwrap();
+            path
+        });
+        let answered = |w: &Worker<Mbuf>| {
+            let events = &w.counters().events;
+            let answers = events[Event::DnsNoError as usize] + events[Event::DnsNxDomain as usize];
+            events[Event::Received as usize] - answers
+        };
+        let stamps = [Stamps::default(), Stamps::default()];
+        let (packets, cycles) = self.poll(&files, &mut worker, &snapshot, stamps, time);
+        assert_eq!(answered(&worker), 0, "every query must be answered: {:?}", worker.counters());
         cycles as f64 / packets as f64
     }
 

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use sluice_engine::{BURST, Event, Now};
 
 use crate::buffer::{Buffer, Pool};
+use crate::dns;
 use crate::gateway::{self, CLUSTER, REFUSED, UPLINK};
 use crate::traffic::{self, Connection};
 
@@ -11,14 +12,23 @@ use crate::traffic::{self, Connection};
 const PACKETS: usize = 64 * BURST;
 
 /// The scenarios of the gate, by name.
-pub const ALL: [&str; 6] = [
+pub const ALL: [&str; 12] = [
     "nat.established.v4.1k",
     "nat.established.v6.1k",
     "nat.established.v4.64k",
     "nat.new.v4",
     "nat.new.v6",
     "nat.refused.v4",
+    "dns.a",
+    "dns.nodata",
+    "dns.nxdomain",
+    "dns.srv",
+    "dns.headless10",
+    "dns.ptr",
 ];
+
+/// Services whose names are asked for.
+const SERVICES: u32 = 1000;
 
 /// Runs one of [`ALL`]; how many packets were counted. Only what runs inside [`count_these`] is the engine's.
 ///
@@ -26,12 +36,19 @@ pub const ALL: [&str; 6] = [
 /// Where the name is unknown, or the packets did not fare as they should.
 pub fn run(name: &str) -> u64 {
     let mut publisher = gateway::publisher(100);
+    let queries = name.strip_prefix("dns.");
+    if queries.is_some() {
+        dns::names(&mut publisher, SERVICES);
+    }
     let snapshot = gateway::snapshot(&mut publisher);
     let now = Now(1_000_000);
     let v6 = name.contains(".v6");
     let mut worker = gateway::worker::<Buffer>(1 << 17, now);
     let mut pool = Pool::default();
-    let bursts: Vec<(u8, Vec<Vec<u8>>)> = if name.starts_with("nat.established") {
+    let bursts: Vec<(u8, Vec<Vec<u8>>)> = if let Some(kind) = queries {
+        let frames: Vec<Vec<u8>> = (0..PACKETS as u32).map(|n| dns::query(kind, n, SERVICES)).collect();
+        frames.chunks(BURST).map(|chunk| (CLUSTER, chunk.to_vec())).collect()
+    } else if name.starts_with("nat.established") {
         let flows = if name.ends_with(".64k") { 65_536 } else { 1024 };
         let mut lend = Pool::default();
         let all = traffic::connect(&mut worker, &snapshot, now, flows, v6, |frame| lend.take(frame));
@@ -61,6 +78,11 @@ pub fn run(name: &str) -> u64 {
         count_these(&mut worker, *port, &mut burst, &snapshot, now, &mut pool);
     }
     assert_eq!((pool.sent, pool.other), (packets, 0), "every packet must be sent on");
+    if queries.is_some() {
+        let events = &worker.counters().events;
+        let answered = events[Event::DnsNoError as usize] + events[Event::DnsNxDomain as usize];
+        assert_eq!(answered, packets, "{:?}", worker.counters());
+    }
     let hits = worker.counters().events[Event::FlowHits as usize] - before;
     assert_eq!(hits, if name.starts_with("nat.established") { packets } else { 0 });
     packets

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sluice_bench::ports::{Bench, Load, captures};
 use sluice_bench::report::{Row, table, write};
-use sluice_bench::{gateway, measure, scenario, testpmd, traffic};
+use sluice_bench::{dns, gateway, measure, scenario, testpmd, traffic};
 use sluice_engine::Now;
 use sluice_engine::snapshot::Publisher;
 use sluice_model::{Change, Generation};
@@ -43,9 +43,36 @@ fn one(row: &str) -> f64 {
         "established-v4-1m" => Bench::new(huge()).established(load(1 << 20, false, false), TIME),
         "new" => Bench::new(huge()).new_flows(1 << 19),
         "publish" => publish(),
+        "publish-name" => publish_name(),
         "flow-bytes" => gateway::worker::<sluice_bench::buffer::Buffer>(1 << 20, Now(0)).bytes_per_flow(),
-        other => panic!("no row of this name: {other}"),
+        other => match other.strip_prefix("dns-") {
+            Some(kind) => Bench::new(huge()).dns(kind, TIME),
+            None => panic!("no row of this name: {other}"),
+        },
     }
+}
+
+/// Microseconds from a changed Service to a snapshot that has its names, among those of 10,000: median of 1,000.
+fn publish_name() -> f64 {
+    let mut publisher: Publisher = gateway::publisher(0);
+    dns::names(&mut publisher, 10_000);
+    let mut kept = gateway::snapshot(&mut publisher);
+    let mut times: Vec<f64> = (0..1000_u32)
+        .map(|n| {
+            let mut service = dns::service(n * 7 % 10_000);
+            service.endpoints[0].endpoints.remove((n % 10) as usize);
+            let change = Change::Named(service);
+            let start = Instant::now();
+            publisher.apply(&change);
+            let next = publisher.publish(Generation(u64::from(n) + 2));
+            let took = start.elapsed().as_secs_f64() * 1e6;
+            kept = next;
+            took
+        })
+        .collect();
+    drop(kept);
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 /// Microseconds from a changed endpoint to a snapshot, in a cluster of 10,000 Services of 10 endpoints: median of 1,000.
@@ -107,6 +134,13 @@ fn report() {
             ("nat.established.v4.1m", "established-v4-1m"),
             ("nat.new", "new"),
             ("publish.endpoint.10kx10", "publish"),
+            ("dns.a.10k", "dns-a"),
+            ("dns.nodata.10k", "dns-nodata"),
+            ("dns.nxdomain.10k", "dns-nxdomain"),
+            ("dns.srv.10k", "dns-srv"),
+            ("dns.headless10.10k", "dns-headless10"),
+            ("dns.ptr.10k", "dns-ptr"),
+            ("publish.name.10kx10", "publish-name"),
             ("flow.bytes", "flow-bytes"),
         ] {
             figures.entry(row).or_default().push(child(argument));
@@ -118,12 +152,13 @@ fn report() {
         .map(|(name, runs)| {
             let unit = match *name {
                 "nat.new" => "flows/s/core",
-                "publish.endpoint.10kx10" => "µs",
+                "publish.endpoint.10kx10" | "publish.name.10kx10" => "µs",
                 "flow.bytes" => "bytes",
                 _ => "cycles/packet",
             };
             let row = Row::new(name, unit, runs);
-            if name.starts_with("nat.established") { row.beside(runs, "testpmd.csum", &csum) } else { row }
+            let beside = name.starts_with("nat.established") || name.starts_with("dns.");
+            if beside { row.beside(runs, "testpmd.csum", &csum) } else { row }
         })
         .collect();
     for name in scenario::ALL {
