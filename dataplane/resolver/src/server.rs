@@ -114,6 +114,10 @@ impl Handle {
         for mut gone in all {
             gone.close().await;
         }
+        let servers: Vec<_> = listening.bound.iter().map(|it| it.endpoint.label.clone()).collect();
+        let dropped = listening.bound.iter().map(|it| it.endpoint.dropped.clone());
+        let zones: Vec<_> = state.zones().iter().map(|zone| zone.label.clone()).chain(dropped).collect();
+        self.service.registry.retain(&servers, &zones);
         let pending = config.settings().limits.pending;
         self.resize(listening.pending, pending);
         listening.pending = pending;

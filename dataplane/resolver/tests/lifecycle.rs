@@ -89,8 +89,10 @@ async fn a_reload_that_cannot_be_had_leaves_what_is() {
     let mut other = good;
     other.listeners.remove(0);
     other.listeners[0].address = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    assert!(server.metric("coredns_dns_requests_total", "proto=\"udp\"") > 0.0);
     server.handle.reload(Config::new(other).unwrap()).await.unwrap();
     assert_eq!(server.handle.addresses().await, [server.tcp]);
+    assert_eq!(server.metric("coredns_dns_requests_total", "proto=\"udp\""), 0.0);
     assert_eq!(ask_tcp(server.tcp, &query("x.example.", A)).await.answers.len(), 1);
     let again = tokio::time::timeout(Duration::from_secs(1), async {
         while std::net::UdpSocket::bind(server.udp).is_err() {

@@ -85,8 +85,8 @@ async fn slow_idle_and_senseless_connections_are_closed() {
         closed_after(&mut short),
         closed_after(&mut long),
     );
-    assert!((200..450).contains(&times.0) && (200..450).contains(&times.1), "{times:?}");
-    assert!((500..800).contains(&times.2) && times.3 < 150 && times.4 < 150, "{times:?}");
+    assert!((200..550).contains(&times.0) && (200..550).contains(&times.1), "{times:?}");
+    assert!((500..900).contains(&times.2) && times.3 < 250 && times.4 < 250, "{times:?}");
     assert_eq!(server.metric("sluice_dns_connections_slow_total", ""), 2.0);
     assert_eq!(server.metric("sluice_dns_connections", ""), 0.0);
 }

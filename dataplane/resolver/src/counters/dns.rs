@@ -140,6 +140,12 @@ impl Registry {
         all.entry((server.clone(), zone.clone())).or_insert_with(new).clone()
     }
 
+    /// Forgets the counters of listeners and zones that are no more.
+    pub(crate) fn retain(&self, servers: &[Arc<str>], zones: &[Arc<str>]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(server, zone), _| servers.contains(server) && zones.contains(zone));
+    }
+
     /// All counters, in order.
     pub(crate) fn all(&self) -> Vec<Arc<Dns>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
