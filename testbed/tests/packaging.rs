@@ -38,7 +38,9 @@ fn setting(unit: &str, key: &str) -> Vec<String> {
 fn systemd_understands_every_line_of_the_units_and_finds_them_closed() {
     let folder = tempfile::tempdir().unwrap();
     let mut paths = Vec::new();
-    for name in ["sluice.target", "sluice-dataplane.service", "sluice-control.service", "sluice-proxy.service"] {
+    for name in
+        ["sluice.target", "sluice-dataplane.service", "sluice-control.service", "sluice-proxy.service"]
+    {
         // The program is installed nowhere here.
         let text = std::fs::read_to_string(units().join(name)).unwrap();
         let path = folder.path().join(name);
