@@ -275,3 +275,80 @@ fn load_balancer_services_get_addresses_of_a_pool_and_their_status_once_they_are
     assert_eq!(status("web"), "203.0.113.10");
     lab.answered_by(VIP, "a");
 }
+
+/// What dig prints with `+short`, asked in the client's namespace.
+fn dig(lab: &Lab, server: &str, arguments: &[&str]) -> String {
+    let mut command = lab.bed.client.command("dig");
+    command.args(["+short", "+tries=1", "+time=2", &format!("@{server}")]).args(arguments);
+    String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn names_follow_the_api_server() {
+    const DNS: &str = "10.96.0.53";
+    let kube = KubeLab::with(
+        "dns:\n  service: kube-system/kube-dns\n  addresses: [203.0.113.53]\n  clients: [0.0.0.0/0]\n  pods: verified\n",
+    );
+    kube.cluster
+        .apply(&format!(
+            r#"apiVersion: v1
+kind: Service
+metadata: {{ name: kube-dns, namespace: kube-system }}
+spec: {{ clusterIP: {DNS}, ports: [{{ name: dns, port: 53, protocol: UDP }}] }}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {{ name: lonely }}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{ name: p, namespace: default }}
+spec: {{ containers: [{{ name: c, image: none }}], serviceAccountName: default, automountServiceAccountToken: false }}
+"#
+        ))
+        .unwrap();
+    let names = |name: &str, kind: &str, expected: &str| {
+        let told = eventually(SOON, || (dig(&kube.lab, DNS, &[name, kind]) == expected).then_some(()));
+        let seen = dig(&kube.lab, DNS, &[name, kind]);
+        assert!(told.is_some(), "{name} {kind}: `{seen}` and not `{expected}`\n{}", kube.lab.gateway.log());
+    };
+    // The DNS Service's cluster IP is where queries are answered, beside the configured address.
+    names("cluster.local", "NS", "kube-dns.kube-system.svc.cluster.local.");
+    assert_eq!(dig(&kube.lab, "203.0.113.53", &["dns-version.cluster.local", "TXT"]), "\"1.1.0\"");
+    kube.apply(&web_a());
+    names("web.default.svc.cluster.local", "A", "10.96.0.20");
+    names("10-244-1-5.web.default.svc.cluster.local", "A", POD_A);
+    // An alias that is changed while it is served: to another name, then to a Service of its own.
+    let aka = |spec: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{ name: aka, namespace: default }}\nspec: {spec}\n"
+        );
+        kube.cluster.apply(&text).unwrap();
+    };
+    aka("{ type: ExternalName, externalName: foo.example.com }");
+    names("aka.default.svc.cluster.local", "CNAME", "foo.example.com.");
+    aka("{ type: ExternalName, externalName: bar.example.com }");
+    names("aka.default.svc.cluster.local", "CNAME", "bar.example.com.");
+    kube.kubectl(&["delete", "service", "aka"]);
+    names("aka.default.svc.cluster.local", "CNAME", "");
+    aka("{ clusterIP: 10.96.0.99, ports: [{ port: 80 }] }");
+    names("aka.default.svc.cluster.local", "A", "10.96.0.99");
+    names("99.0.96.10.in-addr.arpa", "PTR", "aka.default.svc.cluster.local.");
+    // Pods that have an address, in their namespace.
+    let pod = "10-244-7-7.default.pod.cluster.local";
+    names(pod, "A", "");
+    let status = r#"{"status":{"phase":"Running","podIP":"10.244.7.7","podIPs":[{"ip":"10.244.7.7"}]}}"#;
+    kube.kubectl(&["patch", "pod", "p", "--subresource=status", "--type=merge", "-p", status]);
+    names(pod, "A", "10.244.7.7");
+    // A namespace without Services exists, one that is gone does not.
+    let whole = |name: &str| {
+        let mut command = kube.lab.bed.client.command("dig");
+        command.args(["+tries=1", "+time=2", &format!("@{DNS}"), name]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert!(whole("lonely.svc.cluster.local").contains("status: NOERROR"));
+    assert!(whole("nowhere.svc.cluster.local").contains("status: NXDOMAIN"));
+    // Without an API server names are told on.
+    kube.kubectl(&["delete", "pod", "p", "--force", "--grace-period=0"]);
+    names(pod, "A", "");
+}

@@ -149,16 +149,18 @@ impl Seed {
     }
 }
 
-/// The hash of a name, whatever its case.
+/// The hash of a name, whatever its case: of its bytes without the bit that is a letter's case. Names that differ in nothing
+/// but that bit of other bytes have one hash, and are few.
 #[inline]
 pub fn hash(name: &[u8], seed: Seed) -> u64 {
+    const CASE: u64 = 0x2020_2020_2020_2020;
     let mut state = seed.0[0] ^ name.len() as u64;
     let (chunks, rest) = name.as_chunks::<8>();
     for chunk in chunks {
-        state = fold(state ^ lower(u64::from_le_bytes(*chunk)), seed.0[1]);
+        state = fold(state ^ (u64::from_le_bytes(*chunk) | CASE), seed.0[1]);
     }
     if !rest.is_empty() {
-        state = fold(state ^ lower(tail(name, rest)), seed.0[1]);
+        state = fold(state ^ (tail(name, rest) | CASE), seed.0[1]);
     }
     fold(state, seed.0[0] | 1)
 }
@@ -169,6 +171,11 @@ pub fn equal(lowered: &[u8], name: &[u8]) -> bool {
     if lowered.len() != name.len() {
         return false;
     }
+    // Most clients ask in lower case.
+    lowered == name || equal_but_for_case(lowered, name)
+}
+
+fn equal_but_for_case(lowered: &[u8], name: &[u8]) -> bool {
     let (left, left_rest) = lowered.as_chunks::<8>();
     let (right, right_rest) = name.as_chunks::<8>();
     let mut different = 0;

@@ -113,7 +113,11 @@ impl<'m> Reply<'m> {
         }
         let end = self.at + bytes.len();
         if let Some(place) = self.message.get_mut(self.at..end) {
-            place.copy_from_slice(bytes);
+            match (place.as_chunks_mut::<16>(), bytes.as_chunks::<16>()) {
+                // One address, mostly.
+                (([one], []), ([from], [])) => *one = *from,
+                _ => place.copy_from_slice(bytes),
+            }
         }
         self.at = end;
         self.counts[section as usize] += records;
@@ -201,12 +205,18 @@ impl<'m> Reply<'m> {
                 bytes[14] = COOKIE as u8;
                 bytes[15..].copy_from_slice(&cookie);
             }
-            let length = opt.len();
-            if let (Some(place), Some(bytes)) =
-                (self.message.get_mut(self.at..self.at + length), bytes.get(..length))
-            {
-                place.copy_from_slice(bytes);
-                self.at += length;
+            let place = self.message.get_mut(self.at..).unwrap_or_default();
+            // Of a length that is known the compiler makes a few moves.
+            if opt.cookie.is_none() {
+                if let (Some(place), Some(plain)) =
+                    (place.first_chunk_mut::<OPT>(), bytes.first_chunk::<OPT>())
+                {
+                    *place = *plain;
+                    self.at += OPT;
+                }
+            } else if let Some(place) = place.first_chunk_mut::<{ OPT + 4 + COOKIE }>() {
+                *place = bytes;
+                self.at += bytes.len();
             }
         }
         if let Some(header) = self.message.first_chunk_mut::<12>() {

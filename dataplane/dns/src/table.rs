@@ -20,14 +20,40 @@ const FAR: usize = 64;
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    /// 0: free.
-    tags: [u8; SLOTS],
-    /// Entries that found no room here or in a bucket before, and went on; once 255, it stays.
-    passed: u8,
+    /// A byte of each entry's hash, 0 where there is none; the last one is how many entries found no room here or in a bucket
+    /// before, and went on; once 255, it stays.
+    tags: [u8; SLOTS + 1],
     nodes: [Option<Node>; SLOTS],
 }
 
-const EMPTY: Bucket = Bucket { tags: [0; SLOTS], passed: 0, nodes: [const { None }; SLOTS] };
+const EMPTY: Bucket = Bucket { tags: [0; SLOTS + 1], nodes: [const { None }; SLOTS] };
+
+impl Bucket {
+    #[inline(always)]
+    fn passed(&self) -> u8 {
+        self.tags[SLOTS]
+    }
+
+    /// The entries whose hash has the same byte; now and then another one.
+    #[inline(always)]
+    fn tagged(&self, hash: u64) -> impl Iterator<Item = &Node> {
+        const LOW: u64 = 0x0101_0101_0101_0101;
+        const HIGH: u64 = LOW << 7;
+        let tags = u64::from_le_bytes(self.tags) ^ u64::from(tag_of(hash)) * LOW;
+        // The lowest byte that is zero is marked rightly; ones above it may be marked that are one.
+        let mut marked = tags.wrapping_sub(LOW) & !tags & (HIGH >> 8);
+        std::iter::from_fn(move || {
+            while marked != 0 {
+                let slot = (marked.trailing_zeros() / 8) as usize;
+                marked &= marked - 1;
+                if let Some(Some(node)) = self.nodes.get(slot) {
+                    return Some(node);
+                }
+            }
+            None
+        })
+    }
+}
 
 type Page = Arc<[Bucket; PAGE]>;
 
@@ -74,15 +100,10 @@ impl Table {
     #[inline(always)]
     pub fn prefetch_node(&self, hash: u64) {
         let Some(bucket) = self.bucket(home(hash) & self.mask) else { return };
-        for (tag, node) in bucket.tags.iter().zip(&bucket.nodes) {
-            if *tag == tag_of(hash)
-                && let Some(node) = node
-            {
-                let at = node.address();
-                prefetch_address(at);
-                prefetch_address(at.wrapping_add(64));
-                return;
-            }
+        if let Some(node) = bucket.tagged(hash).next() {
+            let at = node.address();
+            prefetch_address(at);
+            prefetch_address(at.wrapping_add(64));
         }
     }
 
@@ -92,16 +113,11 @@ impl Table {
         let start = home(hash);
         for at in start..start + FAR {
             let bucket = self.bucket(at & self.mask)?;
-            for (tag, node) in bucket.tags.iter().zip(&bucket.nodes) {
-                if *tag == tag_of(hash)
-                    && let Some(node) = node
-                    && node.hash() == hash
-                    && name::equal(node.name(), name)
-                {
-                    return Some(node);
-                }
+            let found = bucket.tagged(hash).find(|n| n.hash() == hash && name::equal(n.name(), name));
+            if found.is_some() {
+                return found;
             }
-            if bucket.passed == 0 {
+            if bucket.passed() == 0 {
                 return None;
             }
         }
@@ -135,9 +151,9 @@ impl Table {
         let mut passing = home(node.hash()) & mask;
         while passing != at {
             if let Some(bucket) = self.bucket_mut(passing)
-                && bucket.passed < u8::MAX
+                && bucket.passed() < u8::MAX
             {
-                bucket.passed -= 1;
+                bucket.tags[SLOTS] -= 1;
             }
             passing = (passing + 1) & mask;
         }
@@ -175,7 +191,7 @@ impl Table {
             if let Some(slot) = bucket.nodes.iter().position(same) {
                 return Some((at & self.mask, slot));
             }
-            if bucket.passed == 0 {
+            if bucket.passed() == 0 {
                 return None;
             }
         }
@@ -192,7 +208,7 @@ impl Table {
         let Some((end, slot)) = found else { return Some(node) };
         for at in start..end {
             if let Some(bucket) = self.bucket_mut(at & self.mask) {
-                bucket.passed = bucket.passed.saturating_add(1);
+                bucket.tags[SLOTS] = bucket.passed().saturating_add(1);
             }
         }
         if let Some(bucket) = self.bucket_mut(end & self.mask) {

@@ -11,21 +11,24 @@ pub use delta::Delta;
 /// Sum of the 16-bit words of `bytes`, at most 0xffff. An odd last byte counts as the upper half of a word.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u32 {
-    // Ones' complement addition does not care about byte order (RFC 1071 section 2 B): add in the machine's order,
-    // eight bytes at a time, and turn the result around once.
+    // Ones' complement addition does not care about byte order (RFC 1071 section 2 B): add eight bytes at a time, the first
+    // lowest, and turn the result around once.
     let (words, rest) = bytes.as_chunks::<8>();
     let mut total = 0_u64;
     for word in words {
-        let word = u64::from_ne_bytes(*word);
-        total += (word & 0xffff_ffff) + (word >> 32);
+        let (sum, carry) = total.overflowing_add(u64::from_le_bytes(*word));
+        // What wraps around leaves room for its carry.
+        total = sum + u64::from(carry);
     }
-    let mut last = [0_u8; 8];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    let last = u64::from_ne_bytes(last);
-    total += (last & 0xffff_ffff) + (last >> 32);
-    u32::from(u16::from_be(fold64(total)))
+    let missing = 8 * (8 - rest.len() as u32);
+    let last = match bytes.last_chunk::<8>() {
+        // The last bytes again, without those that were added already.
+        Some(last) if missing < 64 => u64::from_le_bytes(*last) >> missing,
+        Some(_) => 0,
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    let (sum, carry) = total.overflowing_add(last);
+    u32::from(fold64(sum + u64::from(carry)).swap_bytes())
 }
 
 /// Brings the carries of a sum back in.

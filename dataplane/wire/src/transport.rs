@@ -33,6 +33,26 @@ pub fn checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
     }
 }
 
+/// As [`checksum_ok`], for a packet that is known to carry a whole UDP datagram: without looking what it carries.
+#[inline]
+pub fn udp_checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
+    let l4 = parsed.l4_bytes(frame);
+    let Some(header) = l4.first_chunk::<8>() else { return false };
+    let length = u16::from_be_bytes([header[4], header[5]]);
+    if header[6..] == [0; 2] {
+        return parsed.kind == Kind::V4;
+    }
+    let Some(datagram) = l4.get(..usize::from(length)) else { return false };
+    let pseudo = if parsed.kind == Kind::V4 {
+        checksum::pseudo_v4(parsed.src, parsed.dst, ip::UDP, length)
+    } else {
+        let (src, dst) = v6_addrs(frame, parsed);
+        checksum::pseudo_v6(src, dst, ip::UDP, length.into())
+    };
+    // With the stored checksum in it, the sum is ones' complement zero.
+    checksum::finish(pseudo + checksum::sum(datagram)) == 0
+}
+
 /// Computes and stores the packet's transport checksum; fragments and unknown protocols are left alone.
 pub fn set_checksum(frame: &mut [u8], parsed: &Parsed) {
     if let Some((src, dst)) = addresses(frame, parsed).filter(|_| !parsed.is_fragment()) {

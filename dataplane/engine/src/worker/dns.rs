@@ -15,20 +15,14 @@ use crate::punt::PuntClass;
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
 const UDP: u8 = 17;
+/// Queries between a node's prefetch and its use.
+const AHEAD: usize = 4;
 
 /// A message as the first pass understood it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
     parsed: Result<Query, Unanswerable>,
     hash: u64,
-}
-
-impl Asking {
-    /// The hash of the name that is asked for.
-    #[inline(always)]
-    pub(super) fn hash(&self) -> u64 {
-        self.hash
-    }
 }
 
 impl Default for Asking {
@@ -38,22 +32,24 @@ impl Default for Asking {
 }
 
 impl<B: PacketBuf> Worker<B> {
-    /// First pass over a datagram to the port that queries come to: whether it is one, and where its name would be.
+    /// Second pass over a packet of no flow to the port that queries come to: whether it is one, and where its name would be.
     #[inline(never)]
-    pub(super) fn classify_dns(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) -> Option<Way> {
+    pub(super) fn foresee(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) {
         let parsed = &self.scratch.parsed[i];
         // Whatever else there is in front of the message goes the long way.
-        if parsed.flags.intersects(Flags::V4_OPTIONS.union(Flags::V6_EXT)) || !listens(cx, frame, parsed) {
-            return None;
+        const UNUSUAL: Flags = Flags::V4_OPTIONS.union(Flags::V6_EXT);
+        if parsed.proto != UDP || parsed.flags.intersects(UNUSUAL) || !listens(cx, frame, parsed) {
+            return;
         }
-        let asking = asking(cx, message(frame, parsed)?);
+        let Some(message) = message(frame, parsed) else { return };
+        let asking = asking(cx, message);
         cx.snapshot.dns().prefetch(asking.hash);
         self.scratch.queries[i] = asking;
-        Some(Way::Dns)
+        self.scratch.ways[i] = Way::Dns;
     }
 
     /// Answers the query of the burst's packet `i`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn dns(
         &mut self,
         i: usize,
@@ -62,6 +58,13 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
+        // Buckets are there by now: the nodes of those behind this one start to come.
+        let ahead = i + AHEAD;
+        if self.scratch.ways.get(ahead) == Some(&Way::Dns)
+            && let Some(asking) = self.scratch.queries.get(ahead)
+        {
+            cx.snapshot.dns().prefetch_node(asking.hash);
+        }
         let asking = self.scratch.queries[i];
         self.answer_dns(packet, parsed, &asking, cx, sink);
     }
@@ -98,7 +101,7 @@ impl<B: PacketBuf> Worker<B> {
         if matches!(parsed.sport, 0 | 7 | 9 | 19) || client == server {
             return self.drop_packet(packet, DropReason::DnsIgnored);
         }
-        if !transport::checksum_ok(packet.data(), parsed) {
+        if !transport::udp_checksum_ok(packet.data(), parsed) {
             return self.drop_packet(packet, DropReason::BadChecksum);
         }
         let start = usize::from(parsed.l4) + HEADER;

@@ -264,13 +264,14 @@ impl<B: PacketBuf> Worker<B> {
             let v6 = match self.scratch.ways[i] {
                 Way::Fast4 => false,
                 Way::Fast6 => true,
-                Way::Dns => {
-                    cx.snapshot.dns().prefetch_node(self.scratch.queries[i].hash());
-                    continue;
-                }
                 _ => continue,
             };
-            self.scratch.candidates[i] = self.flows.candidate(self.scratch.hashes[i], v6);
+            let candidate = self.flows.candidate(self.scratch.hashes[i], v6);
+            self.scratch.candidates[i] = candidate;
+            // A query has no flow: what has one is spared the question.
+            if candidate.is_none() && self.scratch.parsed[i].dport == cx.dns_port {
+                self.foresee(i, burst[i].data(), cx);
+            }
         }
         let steer = self.config.lcores > 1;
         for (i, packet) in burst.drain(..).enumerate() {
@@ -307,15 +308,6 @@ impl<B: PacketBuf> Worker<B> {
         const UNUSUAL: Flags =
             Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER).union(Flags::VLAN).union(Flags::MULTICAST_L2);
         let balanced = matches!(parsed.proto, 6 | 17 | 132);
-        if parsed.dport == cx.dns_port
-            && parsed.proto == 17
-            && !parsed.flags.intersects(UNUSUAL)
-            && let Some(way) = self.classify_dns(i, frame, cx)
-        {
-            self.scratch.ways[i] = way;
-            return;
-        }
-        let parsed = &self.scratch.parsed[i];
         let way = match parsed.kind {
             Kind::V4 if balanced && !parsed.flags.intersects(UNUSUAL) => {
                 let hash = self.flows.hash4(addresses4(parsed), ports(parsed), parsed.proto);
@@ -340,6 +332,7 @@ impl<B: PacketBuf> Worker<B> {
     fn careful(&mut self, i: usize, packet: B, parsed: Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.trace_begin(&packet, &parsed, cx);
         if self.scratch.ways[i] == Way::Dns {
+            // Any lcore answers.
             return self.dns(i, packet, &parsed, cx, sink);
         }
         let packet = if self.config.lcores > 1 && parsed.is_fragment() && self.is_home(&packet, &parsed, cx) {

@@ -28,6 +28,7 @@ proptest! {
         };
         prop_assert_eq!(ends, (made.src, made.dst));
         prop_assert!(transport::checksum_ok(&frame, &parsed));
+        prop_assert!(parsed.proto != ip::UDP || transport::udp_checksum_ok(&frame, &parsed));
     }
 
     #[test]
@@ -43,6 +44,7 @@ proptest! {
         }
         frame[at] ^= 1_u8 << bit;
         prop_assert!(!transport::checksum_ok(&frame, &parsed));
+        prop_assert!(parsed.proto != ip::UDP || !transport::udp_checksum_ok(&frame, &parsed));
         transport::set_checksum(&mut frame, &parsed);
         prop_assert!(transport::checksum_ok(&frame, &parsed));
     }
