@@ -31,18 +31,15 @@ pub enum Verdict {
     NotMine,
     /// Nothing is sent.
     Drop,
-    /// The name is an alias. The buffer has a reply that ends in it, or is empty: then the alias's record is made here. The
-    /// authority is asked for the target as well, which is someone else's if it says so.
+    /// The buffer has a reply that ends in an alias to a name of someone else.
     Continue(Continuation),
 }
 
-/// Where an alias leads.
+/// An alias that leads out of the authority's zones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Continuation {
     /// The name whose records of the query's type are appended: wire format, not compressed, with the root label.
     pub target: Vec<u8>,
-    /// The TTL, in seconds, of an alias that is made here.
-    pub ttl: u32,
     /// Whether the reply's code stays even where the target's is a failure, as CoreDNS has it.
     pub mask: bool,
 }

@@ -56,20 +56,6 @@ impl Pending {
         Self { request, transport, payload, asked, started, rewritten: None, prefix: None, work: None }
     }
 
-    /// Whether the question that is looked up is the client's.
-    pub(super) fn is_as_asked(&self) -> bool {
-        self.rewritten.is_none() && self.prefix.is_none()
-    }
-
-    /// Goes on to the target of an alias.
-    pub(super) fn follow(&mut self, answer: Answer, target: Name, mask: bool) {
-        let answer = match self.prefix.take() {
-            Some(prefix) => prefix.join(answer),
-            None => answer,
-        };
-        self.prefix = Some(Prefix { answer, target, mask });
-    }
-
     /// The question that is looked up: as asked, as rewritten, or where the authority's alias leads.
     pub(super) fn key(&self) -> Key {
         let mut key = Key::of(&self.request);

@@ -1,21 +1,20 @@
 //! The part of a query's way that does not wait.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{CNAME, HINFO};
+use hickory_proto::rr::rdata::HINFO;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::fetch::Waiter;
-use super::pending::{Pending, Work};
+use super::pending::{Pending, Prefix, Work};
 use super::{Origin, Service, State, Zone};
 use crate::authority::{Transport, Verdict};
 use crate::cache::{Key, Lookup, STALE_TTL};
 use crate::counters::one;
 use crate::message::{self, Answer, ExtendedError, Rejected, Request};
-use crate::rewrite;
+use crate::rewrite::{self, Rewritten};
 use crate::zones::under_any;
 use crate::{hosts, template};
 
@@ -39,8 +38,6 @@ pub(super) enum Known {
     Wait(Waiter, Option<(Arc<Answer>, Duration)>),
 }
 
-/// The longest chain of an authority's aliases.
-const ALIASES: usize = 10;
 /// The time upstreams get while there is a stale answer (RFC 8767, 5).
 const CLIENT_RESPONSE: Duration = Duration::from_millis(1800);
 
@@ -89,58 +86,48 @@ impl Service {
         self.settle(pending, known)
     }
 
-    /// Asks the authority, and follows aliases within its names; none if the name they end in is not its own.
+    /// Asks the authority; none if the name is not its own, or leads out of its names.
     fn ask_authority(&self, bytes: &[u8], origin: Origin<'_>, pending: &mut Pending) -> Option<Step> {
-        let mut query = match &pending.rewritten {
-            None => Cow::Borrowed(bytes),
-            Some(to) => Cow::Owned(requery(&pending.request, &to.name, to.rtype)),
-        };
-        for _ in 0..ALIASES {
-            let mut out = Vec::new();
-            let verdict = self.authority.answer(&query, origin.client, pending.transport, &mut out);
-            match &verdict {
-                Verdict::NotMine => return None,
-                Verdict::Drop => return Some(Step::Silent),
-                _ => one(&self.process.local),
+        let mut out = Vec::new();
+        let verdict = match &pending.rewritten {
+            None => self.authority.answer(bytes, origin.client, pending.transport, &mut out),
+            Some(to) => {
+                let query = requery(&pending.request, to);
+                self.authority.answer(&query, origin.client, pending.transport, &mut out)
             }
-            match verdict {
-                Verdict::Answered if pending.is_as_asked() => {
-                    pending.count(code_of(&out), out.len());
-                    return Some(Step::Reply(out));
-                }
-                Verdict::Transfer if pending.is_as_asked() && pending.transport.is_stream() => {
-                    pending.count(ResponseCode::NoError, out.len());
-                    return Some(Step::Frames(out));
-                }
-                Verdict::Transfer => {
-                    let refused = Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED);
-                    return Some(pending.reply(&refused, None));
-                }
-                Verdict::Continue(next) => {
-                    let owner = pending.key();
-                    let target = wire_name(&next.target);
-                    let alias = |target: &Name| {
-                        let record =
-                            Record::from_rdata(owner.name, next.ttl, RData::CNAME(CNAME(target.clone())));
-                        Answer { authoritative: true, answers: vec![record], ..Answer::default() }
-                    };
-                    let answer = match &target {
-                        Some(target) if out.is_empty() => Some(alias(target)),
-                        _ => Message::from_vec(&out).map(answer_of).ok(),
-                    };
-                    let Some((target, answer)) = target.zip(answer) else {
-                        return Some(pending.reply(&invalid(), None));
-                    };
-                    query = Cow::Owned(requery(&pending.request, &target, owner.rtype));
-                    pending.follow(answer, target, next.mask);
-                }
-                _ => {
-                    let answer = Message::from_vec(&out).map(answer_of);
-                    return Some(pending.reply(&answer.unwrap_or_else(|_| invalid()), None));
-                }
+        };
+        match verdict {
+            Verdict::NotMine => return None,
+            Verdict::Drop => return Some(Step::Silent),
+            _ => one(&self.process.local),
+        }
+        match verdict {
+            Verdict::Answered if pending.rewritten.is_none() => {
+                pending.count(code_of(&out), out.len());
+                Some(Step::Reply(out))
+            }
+            Verdict::Transfer if pending.transport.is_stream() => {
+                pending.count(ResponseCode::NoError, out.len());
+                Some(Step::Frames(out))
+            }
+            Verdict::Transfer => {
+                Some(pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED), None))
+            }
+            Verdict::Continue(next) => {
+                let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
+                let Some((target, reply)) = target else {
+                    let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
+                    return Some(pending.reply(&failure, None));
+                };
+                pending.prefix = Some(Prefix { answer: answer_of(reply), target, mask: next.mask });
+                None
+            }
+            _ => {
+                let answer = Message::from_vec(&out).map(answer_of);
+                let failure = || Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
+                Some(pending.reply(&answer.unwrap_or_else(|_| failure()), None))
             }
         }
-        Some(pending.reply(&invalid(), None))
     }
 
     /// What is known of a name that is not the authority's.
@@ -240,17 +227,12 @@ fn any(name: &Name) -> Answer {
     Answer { answers: vec![Record::from_rdata(name.clone(), 8482, data)], ..Answer::default() }
 }
 
-/// What is told where the authority's own reply is none, or its aliases have no end.
-fn invalid() -> Answer {
-    Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID)
-}
-
-/// The query for another name and type.
-fn requery(request: &Request, name: &Name, rtype: RecordType) -> Vec<u8> {
+/// The query that a rewritten one is.
+fn requery(request: &Request, to: &Rewritten) -> Vec<u8> {
     let mut message = Message::new(request.metadata.id, MessageType::Query, OpCode::Query);
     message.metadata = request.metadata;
     let mut query = request.query.clone();
-    query.set_name(name.clone()).set_query_type(rtype);
+    query.set_name(to.name.clone()).set_query_type(to.rtype);
     message.queries.push(query);
     message.edns = request.edns.map(|asked| {
         let mut edns = Edns::new();
