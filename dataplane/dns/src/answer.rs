@@ -192,7 +192,9 @@ fn missed(
         return Verdict::Reply { length, rcode: rcode::REFUSED };
     };
     let zone_at = query.end() - 4 - zone.len();
-    if let Some(ip) = pod_address(zones, asked_name) {
+    if fixed.pods
+        && let Some(ip) = pod_address(zones, asked_name)
+    {
         let mut reply = Reply::new(message, query, limit, size, cookie);
         if query.kind == kind_of(ip.is_ipv6()) {
             let (bytes, length) = address_record(ip, fixed.ttl);
@@ -258,11 +260,15 @@ fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
 /// The node of `port.protocol.service…`, spelled without one or both of the underscores that belong to it.
 fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
     let zone = zones.zone(asked)?;
+    let transport = |label: &[u8]| {
+        let plain = label.strip_prefix(b"_").unwrap_or(label);
+        [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
+    };
     // Exactly port, protocol, service, namespace and `svc` are before the zone.
     let relative = asked.get(..asked.len() - zone.len())?;
     let mut labels = name::labels(relative);
     let (port, protocol) = (labels.next()?, labels.next()?);
-    if labels.count() != 3 || port.starts_with(b"_") && protocol.starts_with(b"_") {
+    if !transport(protocol) || labels.count() != 3 || port.starts_with(b"_") && protocol.starts_with(b"_") {
         return None;
     }
     let mut full = [0; name::MAX_NAME + 2];

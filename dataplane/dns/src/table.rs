@@ -39,7 +39,7 @@ impl Bucket {
     fn tagged(&self, hash: u64) -> impl Iterator<Item = &Node> {
         const LOW: u64 = 0x0101_0101_0101_0101;
         const HIGH: u64 = LOW << 7;
-        let tags = u64::from_le_bytes(self.tags) ^ u64::from(tag_of(hash)) * LOW;
+        let tags = u64::from_le_bytes(self.tags) ^ (u64::from(tag_of(hash)) * LOW);
         // The lowest byte that is zero is marked rightly; ones above it may be marked that are one.
         let mut marked = tags.wrapping_sub(LOW) & !tags & (HIGH >> 8);
         std::iter::from_fn(move || {

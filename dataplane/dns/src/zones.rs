@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use sluice_model::PodNames;
 
 use crate::catalog::zone_of;
 use crate::compile::Rules;
@@ -32,6 +33,8 @@ pub(crate) struct Fixed {
     pub all: Vec<Name>,
     /// Zones whose unknown names others may know.
     pub fallthrough: Vec<Name>,
+    /// Pods have names that need not be in the table.
+    pub pods: bool,
     pub ttl: u32,
     pub max_udp: u16,
     pub forward: bool,
@@ -62,6 +65,7 @@ impl Zones {
                 .filter_map(|zone| Name::parse(zone).ok())
                 .map(Name::lowered)
                 .collect(),
+            pods: settings.pods == PodNames::Insecure,
             ttl: settings.ttl,
             max_udp: settings.max_udp,
             forward: settings.forward,

@@ -134,7 +134,7 @@ fn the_address_answers_for_itself() {
     let mut world = self::world(true);
     assert_eq!(world.send(CLUSTER, &[tcp(53)]), [Out::Punted(CLUSTER, tcp(53))]);
     let foreign = query(POD, DNS, question("example.com", 1)).frame();
-    assert_eq!(world.send(CLUSTER, &[foreign.clone()]), [Out::Punted(CLUSTER, foreign)]);
+    assert_eq!(world.send(CLUSTER, std::slice::from_ref(&foreign)), [Out::Punted(CLUSTER, foreign)]);
     assert_eq!(world.events(Event::DnsForwarded), 1);
     // Without DNS the address is nobody's.
     world.apply([Change::Settings(settings())]);

@@ -1,6 +1,5 @@
 //! Routes, next hops and ports: what the runtime mirrors from Linux.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -153,8 +152,8 @@ pub struct Fib {
     ports: Vec<Option<Arc<PortInfo>>>,
     /// All routes to each prefix, best first.
     routes: Trie<Prefix, Arc<[Route]>>,
-    /// Prefix lengths in use with the number of prefixes, by family; longest first when walked backwards.
-    lengths: [BTreeMap<u8, u32>; 2],
+    /// Prefix lengths in use with the number of prefixes, by family; longest first.
+    lengths: [Vec<(u8, u32)>; 2],
     hops: Trie<Hop, u16>,
     adjacencies: Paged<Adjacency, 256>,
     count: u16,
@@ -192,7 +191,7 @@ impl Fib {
     }
 
     fn longest_match(&self, v6: bool, address: u128, width: u8) -> Option<&Route> {
-        self.lengths[usize::from(v6)].keys().rev().find_map(|&len| {
+        self.lengths[usize::from(v6)].iter().find_map(|&(len, _)| {
             let bits = masked(address, len, width);
             self.routes.get(&Prefix { bits, len, v6 })?.first()
         })
@@ -261,16 +260,21 @@ impl Fib {
         let lengths = &mut self.lengths[usize::from(v6)];
         if routes.is_empty() {
             if self.routes.remove(&key)
-                && let Some(count) = lengths.get_mut(&len)
+                && let Some(at) = lengths.iter().position(|(other, _)| *other == len)
             {
-                *count -= 1;
-                if *count == 0 {
-                    lengths.remove(&len);
+                lengths[at].1 -= 1;
+                if lengths[at].1 == 0 {
+                    lengths.remove(at);
                 }
             }
         } else {
             if before == 0 {
-                *lengths.entry(len).or_default() += 1;
+                // Longest first: those behind are shorter.
+                let at = lengths.partition_point(|(other, _)| *other > len);
+                match lengths.get_mut(at) {
+                    Some((other, count)) if *other == len => *count += 1,
+                    _ => lengths.insert(at, (len, 1)),
+                }
             }
             self.routes.insert(key, routes.into());
         }

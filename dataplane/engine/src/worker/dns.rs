@@ -14,6 +14,7 @@ use crate::punt::PuntClass;
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// Queries between a node's prefetch and its use.
 const AHEAD: usize = 4;
@@ -69,7 +70,9 @@ impl<B: PacketBuf> Worker<B> {
         self.answer_dns(packet, parsed, &asking, cx, sink);
     }
 
-    /// Answers a query that came with something unusual around it; gives back what is none.
+    /// Answers a query that came with something unusual around it, and gives DNS over TCP to the resolver; gives back what is
+    /// neither.
+    #[inline(never)]
     pub(super) fn slow_dns(
         &mut self,
         packet: B,
@@ -77,10 +80,17 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) -> Option<B> {
-        if parsed.proto != UDP || parsed.is_fragment() || !listens(cx, packet.data(), parsed) {
+        if !matches!(parsed.proto, TCP | UDP) || !listens(cx, packet.data(), parsed) {
             return Some(packet);
         }
-        let Some(message) = message(packet.data(), parsed) else { return Some(packet) };
+        if parsed.proto == TCP {
+            self.note_punted(packet.data(), parsed, cx);
+            self.punt_as(packet, PuntClass::Resolver, cx, sink);
+            return None;
+        }
+        let Some(message) = message(packet.data(), parsed).filter(|_| !parsed.is_fragment()) else {
+            return Some(packet);
+        };
         let asking = asking(cx, message);
         self.answer_dns(packet, parsed, &asking, cx, sink);
         None

@@ -9,7 +9,6 @@ use sluice_wire::parse::{Flags, Kind, Parsed, parse, v6_addrs};
 use super::{Context, Worker, drop_reason};
 use crate::choice::frontend_of;
 use crate::drops::DropReason;
-use crate::punt::PuntClass;
 use crate::snapshot::{AddressClass, Hit};
 use crate::{Sink, Tuple};
 
@@ -74,11 +73,12 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        let Some(packet) = self.slow_dns(packet, parsed, cx, sink) else { return };
-        if parsed.proto == 6 && cx.snapshot.dns().listens(tuple.dst, tuple.dport) {
-            // DNS over TCP is the resolver's, behind a socket of Linux's.
-            self.note_punted(packet.data(), parsed, cx);
-            return self.punt_as(packet, PuntClass::Resolver, cx, sink);
+        let mut packet = packet;
+        if parsed.dport == cx.dns_port {
+            match self.slow_dns(packet, parsed, cx, sink) {
+                Some(other) => packet = other,
+                None => return,
+            }
         }
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
         let taken = |hit: &Hit| {
