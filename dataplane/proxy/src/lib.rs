@@ -31,6 +31,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct ProxyConfig {
     /// The feed's socket.
     pub feed: PathBuf,
+    /// Whether there is DNS to answer; without, the role is there for nothing and ready for it.
+    pub dns: bool,
     /// The resolver, but for its listeners and its protected names, which come by the feed.
     pub resolver: Settings,
     /// Where metrics and health are served.
@@ -85,7 +87,7 @@ async fn serve(
 ) -> Result<(), ProxyError> {
     let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
     let handle = Resolver::start(Config::new(config.resolver.clone())?, names).await?;
-    let listening = Arc::new(listen::Listening::default());
+    let listening = Arc::new(listen::Listening::new(config.dns));
     let _pages = match config.metrics {
         Some(address) => {
             let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));

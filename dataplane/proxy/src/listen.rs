@@ -8,8 +8,10 @@ use sluice_resolver::config::{Listener, Protocol};
 use sluice_resolver::{Config, Handle, Settings};
 
 /// Which addresses are listened on, and why others are not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Listening {
+    /// There should be any.
+    expected: bool,
     state: Mutex<State>,
 }
 
@@ -23,6 +25,11 @@ struct State {
 }
 
 impl Listening {
+    /// Nothing yet.
+    pub(crate) fn new(expected: bool) -> Self {
+        Self { expected, state: Mutex::default() }
+    }
+
     /// Other addresses are wanted from now on.
     pub(crate) fn forget(&self) {
         self.state().settled = false;
@@ -32,6 +39,7 @@ impl Listening {
     pub(crate) fn problem(&self) -> Option<String> {
         let state = self.state();
         match &state.problem {
+            _ if !self.expected => None,
             Some(problem) => Some(problem.clone()),
             None if !state.settled => Some("the addresses to answer on are not known yet".into()),
             None if !state.any => Some("no address to answer on".into()),

@@ -14,9 +14,7 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn proxy(args: &RoleArgs, global: &Global) -> Result<Exit, Failure> {
     let (config, stop) = begin("proxy", args, global)?;
     if config.resolver.is_none() {
-        let message =
-            format!("{}: without `dns` there is nothing for this role to do", config.path.display());
-        return Err(Failure::new(Exit::Usage, message));
+        tracing::info!("the configuration has no `dns`: nothing to do");
     }
     match sluice_proxy::run(proxy_config(&config), &Stop::from_flag(stop), notify::ready) {
         Ok(()) => Ok(Exit::Ok),
@@ -29,7 +27,12 @@ pub(crate) fn proxy(args: &RoleArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// What the role is told at its start.
 fn proxy_config(config: &Config) -> ProxyConfig {
-    ProxyConfig { feed: config.feed_socket(), resolver: settings(config), metrics: config.metrics.proxy }
+    ProxyConfig {
+        feed: config.feed_socket(),
+        dns: config.resolver.is_some(),
+        resolver: settings(config),
+        metrics: config.metrics.proxy,
+    }
 }
 
 fn settings(config: &Config) -> Settings {

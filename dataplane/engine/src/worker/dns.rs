@@ -115,12 +115,15 @@ impl<B: PacketBuf> Worker<B> {
             return self.drop_packet(packet, DropReason::BadChecksum);
         }
         let start = usize::from(parsed.l4) + HEADER;
-        let length = usize::from(parsed.end).saturating_sub(start);
+        let Some(length) = message(packet.data(), parsed).map(<[u8]>::len) else {
+            return self.drop_packet(packet, DropReason::Malformed);
+        };
         let asked = Asked { client, stream: false, turn: self.turn, now: zones.time(cx.now.0) };
         self.turn = self.turn.wrapping_add(1);
-        packet.truncate(usize::from(parsed.end));
-        let room = zones.max_udp().max(length);
-        if !packet.append(room - length) {
+        let whole = usize::from(parsed.end);
+        packet.truncate(whole);
+        let end = start + zones.max_udp().max(length);
+        if !packet.append(end.saturating_sub(whole)) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
         let message = packet.data_mut().get_mut(start..).unwrap_or_default();
@@ -142,7 +145,7 @@ impl<B: PacketBuf> Worker<B> {
                 self.answer(packet, event, cx, sink);
             }
             Verdict::Forward => {
-                packet.truncate(start + length);
+                packet.truncate(whole);
                 self.counters.add(Event::DnsForwarded, 1);
                 self.punt_as(packet, PuntClass::Resolver, cx, sink);
             }
@@ -161,10 +164,12 @@ fn listens(cx: &Context<'_>, frame: &[u8], parsed: &Parsed) -> bool {
     cx.snapshot.dns().listens(destination, parsed.dport)
 }
 
-/// What a datagram carries.
+/// What a datagram carries, by its own length: the packet around it may be longer.
 #[inline]
 fn message<'f>(frame: &'f [u8], parsed: &Parsed) -> Option<&'f [u8]> {
-    frame.get(usize::from(parsed.l4) + HEADER..usize::from(parsed.end))
+    let datagram = frame.get(usize::from(parsed.l4)..usize::from(parsed.end))?;
+    let header = datagram.first_chunk::<HEADER>()?;
+    datagram.get(HEADER..usize::from(u16::from_be_bytes([header[4], header[5]])))
 }
 
 #[inline]
