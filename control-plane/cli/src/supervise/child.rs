@@ -124,6 +124,7 @@ impl Child {
         let started = Command::new(&self.program)
             .arg0("sluice")
             .args(&self.arguments)
+            .envs(allocation(self.role))
             .stdin(Stdio::null())
             // Ctrl-C goes to a terminal's whole process group; the order of the end is the supervisor's to decide.
             .process_group(0)
@@ -160,4 +161,13 @@ fn words(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => status.to_string(),
     }
+}
+
+/// What the C library is told about memory. The packet path's tables lie all over tens of megabytes, and a page walk for each
+/// lookup costs as much as the lookup: of huge pages, where the kernel gives them (`madvise`), there are few enough for the
+/// processor to remember. What the environment says already stands.
+fn allocation(role: &str) -> Option<(&'static str, &'static str)> {
+    const TUNABLES: &str = "GLIBC_TUNABLES";
+    (role == "dataplane" && std::env::var_os(TUNABLES).is_none())
+        .then_some((TUNABLES, "glibc.malloc.hugetlb=1"))
 }

@@ -12,7 +12,10 @@ pub fn judge(zones: &Zones, bytes: &[u8], asked: Asked) {
     let reply = match super::common::raw(zones, bytes, asked) {
         Ok(reply) => reply,
         Err(Verdict::Silence) => {
-            assert!(bytes.len() < 12 || bytes[2] & 0x80 != 0, "silence is for answers and fragments of headers");
+            assert!(
+                bytes.len() < 12 || bytes[2] & 0x80 != 0,
+                "silence is for answers and fragments of headers"
+            );
             return;
         }
         Err(other) => panic!("{other:?} without a resolver"),
@@ -44,7 +47,8 @@ pub fn judge(zones: &Zones, bytes: &[u8], asked: Asked) {
     for record in &answered.answers {
         assert_eq!(record.dns_class, DNSClass::IN);
     }
-    let negative = answered.answers.is_empty() && answered.metadata.authoritative && !answered.metadata.truncation;
+    let negative =
+        answered.answers.is_empty() && answered.metadata.authoritative && !answered.metadata.truncation;
     assert_eq!(
         negative,
         answered.authorities.len() == 1 && answered.answers.is_empty(),

@@ -100,7 +100,12 @@ fn publish() -> f64 {
 
 /// One row in a process of its own: DPDK starts once in each.
 fn child(row: &str) -> f64 {
-    let output = Command::new(std::env::current_exe().unwrap()).arg(row).output().unwrap();
+    // As `sluice run` and the unit start the packet path.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg(row)
+        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines()
         .last()
