@@ -512,6 +512,27 @@ fn replies_fit_what_the_client_takes() {
 }
 
 #[test]
+fn a_service_of_more_than_a_message_carries_is_cut_and_no_family_is_lost() {
+    let mut huge = service("default", "huge", NameKind::Headless);
+    huge.ports = (0..60).map(|n| port(&format!("p{n}"), sluice_model::Protocol::Tcp, n + 1)).collect();
+    let v4 = (0..10_000).map(|n| endpoint(&format!("10.1.{}.{}", n / 250, n % 250), None, None));
+    let v6 = (0..10).map(|n| endpoint(&format!("fd00::{n}"), None, None));
+    huge.endpoints =
+        vec![sluice_model::EndpointGroup { ports: huge.ports.clone(), endpoints: v4.chain(v6).collect() }];
+    let zones = zones_of(settings(), &[huge], &[]);
+    let count = |kind: T| {
+        let bytes = query("huge.default.svc.cluster.local.", kind).to_vec().unwrap();
+        let reply = raw(&zones, &bytes, sluice_dns::Asked { stream: true, ..ASKED }).unwrap();
+        u16::from_be_bytes([reply[6], reply[7]])
+    };
+    assert!(count(T::A) > 4000);
+    assert_eq!(count(T::AAAA), 10);
+    assert!(count(T::SRV) > 500);
+    let one = ask(&zones, "10-1-39-249.huge.default.svc.cluster.local.", T::A);
+    assert!(one.ends_with("A 10.1.39.249"), "{one}");
+}
+
+#[test]
 fn addresses_take_turns() {
     let zones = zones_of(settings(), &cluster(), &[]);
     let bytes = query("db.default.svc.cluster.local.", T::A).to_vec().unwrap();

@@ -31,18 +31,34 @@ pub(crate) fn host(endpoint: &NamedEndpoint, pod_names: bool) -> String {
     given.or(pod).map_or_else(|| dashed(endpoint.address), str::to_owned)
 }
 
+/// Addresses of a family, and pairs of address and port, that one name keeps: more than any message carries. All endpoints at
+/// all ports would be thousands of times what the objects take that say so.
+const KEPT: usize = 8192;
+
 /// What one name has.
 #[derive(Default)]
 struct Owner {
     addresses: Vec<IpAddr>,
+    /// How many of them are of each family.
+    families: [usize; 2],
     targets: Vec<(u16, Rc<Name>)>,
     glue: Vec<(Rc<Name>, IpAddr)>,
+    /// Pairs of address and port, those that are not kept included.
+    pairs: usize,
 }
 
 impl Owner {
-    fn add(&mut self, ip: IpAddr, port: Option<u16>, target: &Rc<Name>) {
-        self.addresses.push(ip);
-        if let Some(port) = port {
+    fn address(&mut self, ip: IpAddr) {
+        let count = &mut self.families[usize::from(ip.is_ipv6())];
+        if *count < KEPT {
+            *count += 1;
+            self.addresses.push(ip);
+        }
+    }
+
+    fn port(&mut self, ip: IpAddr, port: u16, target: &Rc<Name>) {
+        self.pairs += 1;
+        if self.targets.len() < KEPT {
             self.targets.push((port, Rc::clone(target)));
             self.glue.push((Rc::clone(target), ip));
         }
@@ -81,9 +97,9 @@ fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Ve
             add(&mut owners, &base, endpoint.address, ports, &target);
         }
         let owner = owners.entry(Name::clone(&target)).or_default();
-        owner.addresses.push(endpoint.address);
+        owner.address(endpoint.address);
         for port in ports {
-            owner.add(endpoint.address, Some(port.port), &target);
+            owner.port(endpoint.address, port.port, &target);
         }
     }
     // `_tcp.service…` has names below it and so exists, without records (RFC 8020).
@@ -110,13 +126,15 @@ fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Ve
 /// An address of the Service under its own name and those of its ports.
 fn add(owners: &mut BTreeMap<Name, Owner>, base: &Name, ip: IpAddr, ports: &[NamedPort], target: &Rc<Name>) {
     let owner = owners.entry(base.clone()).or_default();
-    owner.addresses.push(ip);
+    owner.address(ip);
     for port in ports {
-        owner.add(ip, Some(port.port), target);
+        owner.port(ip, port.port, target);
     }
     for port in ports.iter().filter(|port| !port.name.is_empty()) {
         if let Ok(name) = port_name(base, port) {
-            owners.entry(name).or_default().add(ip, Some(port.port), target);
+            let owner = owners.entry(name).or_default();
+            owner.address(ip);
+            owner.port(ip, port.port, target);
         }
     }
 }
@@ -139,7 +157,7 @@ fn node(name: Name, owner: Owner, rules: &Rules, zone_len: usize) -> Node {
     let mut builder = Builder::new(name, zone_len);
     rules.addresses(&mut builder, &owner.addresses);
     // Shares are of all pairs of address and port, before equal ones become one record (as CoreDNS has it).
-    let weight = (100 / owner.targets.len().max(1)).max(1) as u16;
+    let weight = (100 / owner.pairs.max(1)).max(1) as u16;
     let mut seen = HashSet::new();
     let mut answers = Vec::new();
     // Where each target stands in the message, for the owners of its addresses.
