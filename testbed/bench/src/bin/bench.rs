@@ -52,38 +52,32 @@ fn one(row: &str) -> f64 {
     }
 }
 
-/// Microseconds from a changed Service to a snapshot that has its names, among those of 10,000: median of 1,000.
+/// Microseconds from a changed Service to a snapshot that has its names, among those of 10,000.
 fn publish_name() -> f64 {
-    let mut publisher: Publisher = gateway::publisher(0);
+    let mut publisher = gateway::publisher(0);
     dns::names(&mut publisher, 10_000);
-    let mut kept = gateway::snapshot(&mut publisher);
-    let mut times: Vec<f64> = (0..1000_u32)
-        .map(|n| {
-            let mut service = dns::service(n * 7 % 10_000);
-            service.endpoints[0].endpoints.remove((n % 10) as usize);
-            let change = Change::Named(service);
-            let start = Instant::now();
-            publisher.apply(&change);
-            let next = publisher.publish(Generation(u64::from(n) + 2));
-            let took = start.elapsed().as_secs_f64() * 1e6;
-            kept = next;
-            took
-        })
-        .collect();
-    drop(kept);
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    published(publisher, |n| {
+        let mut service = dns::service(n * 7 % 10_000);
+        service.endpoints[0].endpoints.remove((n % 10) as usize);
+        Change::Named(service)
+    })
 }
 
-/// Microseconds from a changed endpoint to a snapshot, in a cluster of 10,000 Services of 10 endpoints: median of 1,000.
+/// Microseconds from a changed endpoint to a snapshot, in a cluster of 10,000 Services of 10 endpoints.
 fn publish() -> f64 {
-    let mut publisher: Publisher = gateway::publisher(10_000);
+    published(gateway::publisher(10_000), |n| {
+        let mut service = gateway::service(n * 7 % 10_000, 10);
+        service.ports[0].endpoints.remove((n % 10) as usize);
+        Change::Service(service)
+    })
+}
+
+/// The median of 1,000 changes.
+fn published(mut publisher: Publisher, change: impl Fn(u32) -> Change) -> f64 {
     let mut kept = gateway::snapshot(&mut publisher);
     let mut times: Vec<f64> = (0..1000_u32)
         .map(|n| {
-            let mut service = gateway::service(n * 7 % 10_000, 10);
-            service.ports[0].endpoints.remove((n % 10) as usize);
-            let change = Change::Service(service);
+            let change = change(n);
             let start = Instant::now();
             publisher.apply(&change);
             let next = publisher.publish(Generation(u64::from(n) + 2));
