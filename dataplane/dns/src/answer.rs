@@ -11,7 +11,7 @@ use crate::reply::{self, Owner, Reply, Section, header_only};
 use crate::zones::Zones;
 
 /// The largest reply to a client that says nothing of its own size (RFC 1035, section 4.2.1).
-const PLAIN: usize = 512;
+pub(crate) const PLAIN: usize = 512;
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
             (Role::Apex, kind::SOA) => Section::Answer,
             _ => Section::Authority,
         };
-        reply.soa(section, at, fixed.ttl, zones.serial);
+        reply.soa(section, at, &zones.soa);
     }
     Verdict::Reply { length: reply.finish(rcode, true), rcode }
 }
@@ -122,26 +122,26 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
 #[inline]
 fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32) {
     let start = reply.at();
-    if set.answer.len() > reply.room() {
+    if set.answer().len() > reply.room() {
         // Some answers are better than none to a client that cannot ask over TCP.
-        reply.put_some(Section::Answer, set.answer, Owner::Same);
+        reply.put_some(Section::Answer, set.answer(), Owner::Same);
         reply.truncate();
         return;
     }
-    match (turn % u32::from(set.answers.max(1))) as usize * usize::from(set.stride) {
-        0 => drop(reply.put(Section::Answer, set.answers, set.answer)),
+    match (turn % u32::from(set.answers().max(1))) as usize * usize::from(set.stride()) {
+        0 => drop(reply.put(Section::Answer, set.answers(), set.answer())),
         at => {
-            let (first, rest) = set.answer.split_at_checked(at).unwrap_or((set.answer, &[]));
-            reply.put(Section::Answer, set.answers, rest);
+            let (first, rest) = set.answer().split_at_checked(at).unwrap_or((set.answer(), &[]));
+            reply.put(Section::Answer, set.answers(), rest);
             reply.put(Section::Answer, 0, first);
         }
     }
     // Records that do not fit here are no loss that a client must know of (RFC 2181, section 9).
-    if !set.glue.is_empty() && !reply.put(Section::Additional, set.additional, set.glue) {
-        reply.put_some(Section::Additional, set.glue, Owner::Same);
+    if !set.glue().is_empty() && !reply.put(Section::Additional, set.additional(), set.glue()) {
+        reply.put_some(Section::Additional, set.glue(), Owner::Same);
     }
     if matches!(query.kind, kind::SRV | kind::NS) {
-        keep_case(reply, query, node, start, set.answer.len());
+        keep_case(reply, query, node, start, set.answer().len());
     }
 }
 
@@ -200,7 +200,7 @@ fn missed(
             let (bytes, length) = address_record(ip, fixed.ttl);
             reply.put(Section::Answer, 1, bytes.get(..length).unwrap_or_default());
         } else {
-            reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+            reply.soa(Section::Authority, zone_at, &zones.soa);
         }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
@@ -215,7 +215,7 @@ fn missed(
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, size, cookie);
-    reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+    reply.soa(Section::Authority, zone_at, &zones.soa);
     Verdict::Reply { length: reply.finish(rcode::NXDOMAIN, true), rcode: rcode::NXDOMAIN }
 }
 

@@ -11,7 +11,7 @@ const MOST: usize = 10;
 /// Whether the alias at `node` ends at a name of others.
 pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
     for _ in 0..MOST {
-        let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer.get(12..)) else {
+        let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else {
             return false;
         };
         match zones.find(target) {
@@ -36,8 +36,8 @@ pub(crate) fn follow<'z>(
         let Some(alias) = node.set(kind::CNAME) else { return (rcode::SERVFAIL, target) };
         let start = reply.at();
         // Owner, type, class, TTL and length are before the target.
-        target = alias.answer.get(12..).unwrap_or_default();
-        if !reply.put_some(Section::Answer, alias.answer, owner) {
+        target = alias.answer().get(12..).unwrap_or_default();
+        if !reply.put_some(Section::Answer, alias.answer(), owner) {
             reply.truncate();
             return (rcode::NOERROR, target);
         }
@@ -46,7 +46,7 @@ pub(crate) fn follow<'z>(
         let zone_at = at + target.len() - zone.len();
         let Some(next) = zones.find(target) else {
             // The code is that of the last name (RFC 6604, section 3).
-            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
+            reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NXDOMAIN, target);
         };
         let Some(pointer) = crate::compile::record::pointer(at) else { return (rcode::SERVFAIL, target) };
@@ -56,7 +56,7 @@ pub(crate) fn follow<'z>(
             return (rcode::NOERROR, target);
         }
         if next.set(kind::CNAME).is_none() {
-            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
+            reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NOERROR, target);
         }
         node = next;

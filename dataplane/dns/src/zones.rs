@@ -3,14 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use sluice_model::PodNames;
 
 use crate::catalog::zone_of;
+use crate::clients::Clients;
 use crate::compile::Rules;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
-use crate::table::Table;
+use crate::soa::Soa;
+use crate::table::{Candidate, Table};
 
 /// All names of one generation. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub struct Zones {
     pub(crate) table: Table,
     pub(crate) seed: Seed,
     pub(crate) serial: u32,
+    pub(crate) soa: Soa,
     /// Seconds since 1970 when the monotonic clock was 0.
     pub(crate) start: u32,
     pub(crate) fixed: Arc<Fixed>,
@@ -28,7 +30,7 @@ pub struct Zones {
 pub(crate) struct Fixed {
     pub listen: Vec<SocketAddr>,
     pub port: u16,
-    pub clients: Vec<IpNet>,
+    pub clients: Clients,
     /// All zones, of Services and of reverse names.
     pub all: Vec<Name>,
     /// Zones whose unknown names others may know.
@@ -49,7 +51,14 @@ impl Default for Zones {
 
 impl Zones {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { table: Table::default(), seed, serial: 0, start: 0, fixed: Arc::default() }
+        Self {
+            table: Table::default(),
+            seed,
+            serial: 0,
+            soa: Soa::default(),
+            start: 0,
+            fixed: Arc::default(),
+        }
     }
 
     pub(crate) fn configure(&mut self, rules: &Rules) {
@@ -57,7 +66,7 @@ impl Zones {
         self.fixed = Arc::new(Fixed {
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
-            clients: settings.clients.clone(),
+            clients: Clients::new(&settings.clients),
             all: rules.zones.iter().chain(&rules.reverse_zones).cloned().collect(),
             fallthrough: settings
                 .fallthrough
@@ -80,9 +89,20 @@ impl Zones {
     }
 
     /// Whether this client may ask.
-    #[inline]
     pub fn may_ask(&self, client: IpAddr) -> bool {
-        self.fixed.clients.is_empty() || self.fixed.clients.iter().any(|net| net.contains(&client))
+        self.fixed.clients.contain(client)
+    }
+
+    /// As [`Zones::may_ask`], of an IPv4 address as a number.
+    #[inline(always)]
+    pub fn may_ask_v4(&self, client: u32) -> bool {
+        self.fixed.clients.contain_v4(client)
+    }
+
+    /// As [`Zones::may_ask`], of an IPv6 address as a number.
+    #[inline(always)]
+    pub fn may_ask_v6(&self, client: u128) -> bool {
+        self.fixed.clients.contain_v6(client)
     }
 
     /// Seconds since 1970 when the monotonic clock shows `milliseconds`.
@@ -100,7 +120,7 @@ impl Zones {
     /// Whether queries are answered at this address and port.
     #[inline]
     pub fn listens(&self, address: IpAddr, port: u16) -> bool {
-        self.fixed.listen.iter().any(|listen| listen.ip() == address && listen.port() == port)
+        port == self.fixed.port && self.fixed.listen.iter().any(|listen| listen.ip() == address)
     }
 
     /// The longest reply over UDP.
@@ -121,10 +141,10 @@ impl Zones {
         self.table.prefetch(hash);
     }
 
-    /// Begins to load what a lookup of this hash reads second.
+    /// Where a name with this hash most likely is; begins to load what a lookup of it reads second.
     #[inline(always)]
-    pub fn prefetch_node(&self, hash: u64) {
-        self.table.prefetch_node(hash);
+    pub fn candidate(&self, hash: u64) -> Option<Candidate> {
+        self.table.candidate(hash)
     }
 
     /// The node of a name in wire form, in whatever case.
