@@ -122,6 +122,7 @@ fn of_corefile(problem: &sluice_corefile::Problem) -> Problem {
         level: match problem.level {
             sluice_corefile::Level::Error => Level::Error,
             sluice_corefile::Level::Warning => Level::Warning,
+            sluice_corefile::Level::Note => Level::Note,
         },
         file: Some(problem.place.file.as_ref().into()),
         line: Some(u64::from(problem.place.line)),

@@ -20,6 +20,8 @@ pub struct Asked {
     pub client: IpAddr,
     /// Over a stream: replies may be of any size, and whole zones may be asked for.
     pub stream: bool,
+    /// A resolver asks, which has looked at all that comes before the cluster's names.
+    pub resolver: bool,
     /// A number that differs from query to query: addresses are sent in another order each time.
     pub turn: u32,
     /// Seconds since 1970, for cookies.
@@ -93,6 +95,12 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if let Some(rcode) = refusal {
         let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode, false);
         return Verdict::Reply { length, rcode };
+    }
+    if !fixed.elsewhere.is_empty()
+        && !asked.resolver
+        && fixed.elsewhere.takes(query.name(message), query.kind)
+    {
+        return Verdict::Forward;
     }
     let Some(node) = zones.table.get(hash, query.name(message)) else {
         return missed(zones, query, message, limit, cookie);

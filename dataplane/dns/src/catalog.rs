@@ -89,7 +89,7 @@ impl Catalog {
             }
             Change::Pod(pod) => self.set_pod(&pod.name, Some(pod.clone())),
             Change::PodGone(name) => self.set_pod(name, None),
-            Change::Service(_) | Change::ServiceGone(_) => {}
+            Change::Resolver(_) | Change::Service(_) | Change::ServiceGone(_) => {}
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool 
         };
         match zones.find(target) {
             Some(next) => node = next,
-            None => return zones.zone(target).is_none() || zones.falls_through(target),
+            None => return zones.zone(target).is_none() || zones.is_for_others(target),
         }
     }
     false
@@ -45,6 +45,9 @@ pub(crate) fn follow<'z>(
         let Some(zone) = zones.zone(target) else { return (rcode::NOERROR, target) };
         let zone_at = at + target.len() - zone.len();
         let Some(next) = zones.find(target) else {
+            if zones.is_for_others(target) {
+                return (rcode::NOERROR, target);
+            }
             // The code is that of the last name (RFC 6604, section 3).
             reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NXDOMAIN, target);

@@ -12,6 +12,7 @@ pub mod catalog;
 mod chain;
 mod clients;
 mod compile;
+mod elsewhere;
 pub mod name;
 pub mod node;
 pub mod query;

@@ -116,6 +116,9 @@ impl Usual {
         hash: u64,
         message: &[u8],
     ) -> Option<Found<'z>> {
+        if !zones.fixed.elsewhere.is_empty() {
+            return None;
+        }
         let name = self.name(message);
         let node = zones.table.get_at(candidate, hash, name)?;
         let found = match node.set(self.kind) {

@@ -8,6 +8,7 @@ use sluice_model::PodNames;
 use crate::catalog::zone_of;
 use crate::clients::Clients;
 use crate::compile::Rules;
+use crate::elsewhere::Elsewhere;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
 use crate::soa::Soa;
@@ -35,6 +36,8 @@ pub(crate) struct Fixed {
     pub all: Vec<Name>,
     /// Zones whose unknown names others may know.
     pub fallthrough: Vec<Name>,
+    /// Names that are a resolver's before all.
+    pub elsewhere: Elsewhere,
     /// Pods have names that need not be in the table.
     pub pods: bool,
     pub ttl: u32,
@@ -74,6 +77,7 @@ impl Zones {
                 .filter_map(|zone| Name::parse(zone).ok())
                 .map(Name::lowered)
                 .collect(),
+            elsewhere: Elsewhere::new(&settings.elsewhere),
             pods: settings.pods == PodNames::Insecure,
             ttl: settings.ttl,
             max_udp: settings.max_udp,
@@ -171,6 +175,12 @@ impl Zones {
     /// The zone that a name is in, as bytes in wire form.
     pub fn zone(&self, name: &[u8]) -> Option<&[u8]> {
         zone_of(&self.fixed.all, name).map(Name::wire)
+    }
+
+    /// Whether a name that is not known here is asked of others, whatever the type.
+    pub(crate) fn is_for_others(&self, name: &[u8]) -> bool {
+        // No record has type 0.
+        self.falls_through(name) || self.fixed.elsewhere.takes(name, 0)
     }
 
     /// Whether a name that is not known here may be known elsewhere.

@@ -7,7 +7,7 @@ use common::*;
 use hickory_proto::op::{Edns, OpCode, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType as T};
 use sluice_dns::Verdict;
-use sluice_model::{DnsSettings, NameKind, NamedPod, PodNames, ServiceName};
+use sluice_model::{DnsSettings, Elsewhere, NameKind, NamedPod, PodNames, ServiceName};
 
 fn table(settings: DnsSettings, rows: &[(&str, T, &str)]) {
     let zones = zones_of(settings, &cluster(), &["default", "shop", "lonely"]);
@@ -414,6 +414,34 @@ fn headers_classes_and_what_is_no_query() {
         raw(&zones, &bytes, sluice_dns::Asked { client: ip(client), ..ASKED }).unwrap()[3] & 15
     };
     assert_eq!((code("10.244.7.7"), code("192.0.2.1")), (0, 5));
+}
+
+#[test]
+fn what_comes_before_the_clusters_names_is_a_resolvers() {
+    let elsewhere = |zone: &str, kind| Elsewhere { zone: zone.into(), kind };
+    let given = DnsSettings {
+        forward: true,
+        elsewhere: vec![elsewhere("cluster.local", Some(28)), elsewhere("Shop.svc.cluster.local", None)],
+        ..settings()
+    };
+    let zones = zones_of(given, &cluster(), &["default", "shop"]);
+    let asked = |name: &str, kind, resolver| {
+        let bytes = query(name, kind).to_vec().unwrap();
+        raw(&zones, &bytes, sluice_dns::Asked { resolver, ..ASKED }).map(|reply| reply[3] & 15)
+    };
+    let web = "web.default.svc.cluster.local.";
+    assert_eq!(asked(web, T::A, false), Ok(0));
+    for (name, kind) in [
+        (web, T::AAAA),
+        ("WEB.default.SVC.cluster.local.", T::AAAA),
+        ("in.shop.svc.cluster.local.", T::A),
+        ("shop.svc.cluster.local.", T::A),
+        ("none.shop.svc.cluster.local.", T::SRV),
+    ] {
+        assert_eq!(asked(name, kind, false), Err(Verdict::Forward), "{name}");
+        assert!(asked(name, kind, true).is_ok(), "{name}");
+    }
+    assert_eq!(asked("x.workshop.svc.cluster.local.", T::A, false), Ok(3));
 }
 
 #[test]

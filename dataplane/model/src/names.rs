@@ -105,6 +105,17 @@ pub struct DnsSettings {
     pub forward: bool,
     /// Domains within the zones for whose unknown names the resolver is asked.
     pub fallthrough: Vec<Box<str>>,
+    /// Names within the zones that are the resolver's before all: rules and tables come before those of the cluster.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// Names that the resolver is asked for first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// They and all below.
+    pub zone: Box<str>,
+    /// Only queries of this type; none: all.
+    pub kind: Option<u16>,
 }
 
 /// `a-b-c-d.namespace.pod.zone`.
@@ -136,6 +147,7 @@ impl Default for DnsSettings {
             cookie_key: None,
             forward: false,
             fallthrough: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 }

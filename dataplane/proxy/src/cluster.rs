@@ -30,6 +30,7 @@ impl Authority for ClusterNames {
         let asked = Asked {
             client: client.ip(),
             stream: transport.is_stream(),
+            resolver: true,
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             now: now.as_secs() as u32,
         };

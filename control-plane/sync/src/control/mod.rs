@@ -5,6 +5,7 @@ mod guard;
 mod kubernetes;
 pub mod latency;
 mod manifests;
+mod names;
 mod saver;
 
 use std::io;
@@ -16,9 +17,10 @@ use std::time::Instant;
 use sluice_config::{Config, Source};
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
-use sluice_model::{Change, Generation, PodNames};
+use sluice_model::{Change, DnsSettings, Generation, PodNames, Settings};
 
 use crate::admin::{Admin, Board, Metrics};
+use crate::corefile::{self, Names};
 use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
@@ -26,6 +28,7 @@ use crate::object::{Exposed, Rules};
 use crate::problem::news;
 use crate::state::Saved;
 use crate::{Level, Problem};
+use names::Followed;
 
 /// Why control did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +68,16 @@ pub struct Checked {
 
 /// Reads the manifests in `root` once and says what is wrong with them.
 pub fn check(config: &Config, root: &Path) -> Checked {
-    let mut folder = Folder::new(root, rules(config));
+    let mut corefile = corefile::Reader::new(config);
+    let names = corefile.as_mut().and_then(|reader| reader.look(Instant::now()).0);
+    let mut folder = Folder::new(root, rules(config, names.as_ref()));
     let mut desired = Desired::new(config.settings.clone());
     // A folder that cannot be read is among the folder's problems.
     let changes = folder.refresh(|_| false).unwrap_or_default();
     take(&mut desired, changes);
     desired.take_changes();
     let mut problems = folder.problems();
+    problems.extend(corefile.iter().flat_map(|reader| reader.problems().iter().cloned()));
     problems.extend(desired.conflicts().iter().map(conflict));
     problems.sort();
     Checked { problems, services: desired.services().count() }
@@ -100,10 +106,15 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         }
         None => None,
     };
+    let (names, rules, dns, resolver) = Followed::begin(config);
+    let mut desired = Desired::new(Settings { dns: None, ..config.settings.clone() });
+    desired.set_names(dns, resolver);
     let control = Control {
         server,
         board,
-        desired: Desired::new(config.settings.clone()),
+        desired,
+        rules,
+        names,
         health: HealthChecks::default(),
         reported: Arc::default(),
     };
@@ -119,6 +130,10 @@ struct Control {
     server: Arc<Server>,
     board: Arc<Board>,
     desired: Desired,
+    /// What is read of objects.
+    rules: Rules,
+    /// The Corefile, where there is one.
+    names: Option<Followed>,
     health: HealthChecks,
     /// Problems as they were told last.
     reported: Arc<Vec<Problem>>,
@@ -161,6 +176,7 @@ impl Control {
     /// Says what is new among the problems, and what is no more.
     fn report(&mut self, mut problems: Vec<Problem>) {
         let conflicts = self.desired.conflicts();
+        problems.extend(self.names.iter().flat_map(Followed::problems));
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
         for problem in news(before, &problems) {
@@ -179,17 +195,26 @@ impl Control {
         self.show();
         self.board.update(|shown| {
             shown.conflicts = conflicts.len();
+            shown.corefile = self.names.as_ref().map(Followed::shown);
             shown.problems = Arc::clone(&self.reported);
         });
     }
 }
 
-fn rules(config: &Config) -> Rules {
-    let pods = config.settings.dns.as_ref().is_some_and(|dns| dns.pods == PodNames::Verified);
+/// What is read of objects: as the configuration says, or what a Corefile has come to.
+fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
+    let verified = |dns: &DnsSettings| dns.pods == PodNames::Verified;
+    let names = match (&config.corefile, corefile) {
+        (Some(_), names) => names.map(|names| (names.namespaces.clone(), verified(&names.dns))),
+        (None, _) => {
+            let pods = config.settings.dns.as_ref().is_some_and(verified);
+            config.names.as_ref().map(|names| (names.namespaces.clone(), pods))
+        }
+    };
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,
-        names: config.names.as_ref().map(|names| Exposed { namespaces: names.namespaces.clone(), pods }),
+        names: names.map(|(namespaces, pods)| Exposed { namespaces, pods }),
     }
 }
 

@@ -51,6 +51,11 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
     fn sweep(&mut self) {
         self.dirty.extend(self.told.keys().cloned());
     }
+
+    fn forget(&mut self) {
+        self.wanted.clear();
+        self.dirty.clear();
+    }
 }
 
 /// All that has a name.
@@ -102,6 +107,13 @@ impl Names {
         self.services.sweep();
         self.namespaces.sweep();
         self.pods.sweep();
+    }
+
+    /// All of it will be told once more.
+    pub fn forget(&mut self) {
+        self.services.forget();
+        self.namespaces.forget();
+        self.pods.forget();
     }
 
     pub fn is_dirty(&self) -> bool {

@@ -163,7 +163,7 @@ impl<B: PacketBuf> Worker<B> {
         if !packet.append(end.saturating_sub(whole)) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
-        let asked = Asked { client, stream: false, turn, now: zones.time(cx.now.0) };
+        let asked = Asked { client, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
         let message = packet.data_mut().get_mut(start..).unwrap_or_default();
         let (understood, hashed) = match asking.looks {
             Looks::Parsed(understood) => (understood, true),
