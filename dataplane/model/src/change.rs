@@ -13,6 +13,7 @@ pub struct Generation(pub u64);
 
 /// One object of the desired state, made, changed or gone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is one value of settings among all the others")]
 pub enum Change {
     /// Gateway-wide settings; exactly one value at any time.
     Settings(Settings),

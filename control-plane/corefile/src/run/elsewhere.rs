@@ -25,8 +25,10 @@ impl Run<'_> {
         resolver: &mut ResolverSettings,
     ) {
         let Some(server) = cluster(corefile) else { return };
-        let parse = |name: &Box<str>| Zone::parse(name).ok();
-        let zones: Vec<Zone> = dns.zones.iter().chain(&dns.reverse_zones).filter_map(parse).collect();
+        let parsed = |names: &[Box<str>]| -> Vec<Zone> {
+            names.iter().filter_map(|name| Zone::parse(name).ok()).collect()
+        };
+        let zones = [parsed(&dns.zones), parsed(&dns.reverse_zones)].concat();
         let mut found = Found { zones, set: BTreeSet::new() };
         self.other_servers(corefile, server, &mut found, resolver);
         for placed in &server.plugins {
@@ -45,10 +47,10 @@ impl Run<'_> {
         }
         dns.elsewhere = found.set.into_iter().collect();
         // A name that is asked of upstreams where the cluster does not know it cannot be the cluster's alone.
-        let falls: Vec<Zone> = dns.fallthrough.iter().filter_map(parse).collect();
+        let falls = parsed(&dns.fallthrough);
         let apart = |zone: &Zone| !falls.iter().any(|fall| fall.contains(zone) || zone.contains(fall));
-        let own = dns.zones.iter().filter_map(parse).filter(apart);
-        resolver.protected = own.map(|zone| zone.as_str().to_owned()).collect();
+        resolver.protected =
+            parsed(&dns.zones).into_iter().filter(apart).map(|zone| zone.as_str().to_owned()).collect();
     }
 
     /// Servers for zones within the cluster's: their names are not the cluster's.

@@ -265,7 +265,8 @@ fn rules_for_names_of_others_leave_the_fast_path_alone() {
 
 #[test]
 fn what_comes_before_kubernetes_is_the_resolvers() {
-    let cases: [(&str, &[(&str, Option<u16>)]); 9] = [
+    type Marked<'a> = &'a [(&'a str, Option<u16>)];
+    let cases: [(&str, Marked<'_>); 9] = [
         (
             "rewrite name exact a.default.svc.cluster.local b.example",
             &[("a.default.svc.cluster.local", None)],
