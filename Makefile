@@ -1,12 +1,13 @@
 # The project's commands. `make run` and `make test` install what they need (Debian packages, as root).
 CARGO ?= cargo
 
-.PHONY: run test build deps kubetest bench clean help
+.PHONY: run test build deps kubetest bench bench-dns clean help
 
 help:
 	@echo 'make run           show the gateway at work; ONCE=1 ends after the table'
 	@echo 'make test          every test; takes root, for TAP ports and namespaces'
 	@echo 'make bench         measure'
+	@echo 'make bench-dns     measure DNS end to end, beside other servers'
 	@echo 'make build         the release binary, target/release/sluice'
 
 deps:
@@ -30,6 +31,9 @@ test: deps kubetest
 
 bench: deps
 	@testbed/as-root.sh testbed/bench/run.sh
+
+bench-dns: deps
+	@testbed/as-root.sh testbed/bench/dns.sh
 
 clean:
 	$(CARGO) clean
