@@ -20,9 +20,10 @@ run: deps
 	$(CARGO) build --release -p sluice -p sluice-testbed --bin sluice --bin demo
 	@testbed/as-root.sh target/release/demo
 
-# A Kubernetes API server for the tests, built once.
+# A Kubernetes API server and a CoreDNS for the tests, built once.
 kubetest: deps
 	@testbed/kubetest/build.sh
+	@testbed/coredns/build.sh
 
 test: deps kubetest
 	$(CARGO) build -p sluice --bin sluice

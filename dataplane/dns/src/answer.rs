@@ -212,11 +212,18 @@ fn missed(
         }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
-    if let Some(node) = underscored(zones, asked_name)
-        && let Some(set) = node.set(query.kind)
-    {
+    if let Some(node) = underscored(zones, asked_name) {
         let mut reply = Reply::new(message, query, limit, size, cookie);
-        reply.put_elsewhere(node, &set, Owner::Same);
+        match node.set(query.kind) {
+            Some(set) => {
+                let start = reply.at();
+                reply.put_elsewhere(node, &set, Owner::Same);
+                if query.kind == kind::SRV {
+                    keep_case(&mut reply, query, node, start, set.answer.len());
+                }
+            }
+            None => reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial),
+        }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
     if zones.falls_through(asked_name) {
@@ -227,7 +234,7 @@ fn missed(
     Verdict::Reply { length: reply.finish(rcode::NXDOMAIN, true), rcode: rcode::NXDOMAIN }
 }
 
-fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
+pub(crate) fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
     let mut bytes = [0; 28];
     bytes[..2].copy_from_slice(&crate::compile::record::QUESTION);
     bytes[3] = kind_of(ip.is_ipv6()) as u8;
@@ -248,7 +255,7 @@ fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
 }
 
 /// The address that a pod's name spells, where any does in its namespace.
-fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
+pub(crate) fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
     let (&length, rest) = asked.split_first()?;
     let (label, parent) = rest.split_at_checked(usize::from(length))?;
     if zones.find(parent)?.role() != Role::Pods {
@@ -266,7 +273,7 @@ fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
 }
 
 /// The node of `port.protocol.service…`, spelled without one or both of the underscores that belong to it.
-fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
+pub(crate) fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
     let zone = zones.zone(asked)?;
     let transport = |label: &[u8]| {
         let plain = label.strip_prefix(b"_").unwrap_or(label);

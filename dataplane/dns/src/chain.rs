@@ -1,12 +1,14 @@
 //! Aliases: an ExternalName Service whose target is a name of ours is followed here.
 
+use crate::answer::{address_record, pod_address, underscored};
+use crate::compile::record::kind_of;
 use crate::node::Node;
 use crate::query::{kind, rcode};
 use crate::reply::{Owner, Reply, Section};
 use crate::zones::Zones;
 
-/// Aliases that are followed for one query.
-const MOST: usize = 10;
+/// Aliases that are followed for one query; CoreDNS follows as many.
+const MOST: usize = 11;
 
 /// Whether the alias at `node` ends at a name of others.
 pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
@@ -14,8 +16,9 @@ pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool 
         let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else {
             return false;
         };
-        match zones.find(target) {
+        match find(zones, target) {
             Some(next) => node = next,
+            None if pod(zones, target).is_some() => return false,
             None => return zones.zone(target).is_none() || zones.is_for_others(target),
         }
     }
@@ -44,7 +47,18 @@ pub(crate) fn follow<'z>(
         let at = start + 12;
         let Some(zone) = zones.zone(target) else { return (rcode::NOERROR, target) };
         let zone_at = at + target.len() - zone.len();
-        let Some(next) = zones.find(target) else {
+        let Some(pointer) = crate::compile::record::pointer(at) else { return (rcode::SERVFAIL, target) };
+        owner = Owner::Pointer(pointer);
+        let Some(next) = find(zones, target) else {
+            if let Some(ip) = pod(zones, target) {
+                if kind == kind_of(ip.is_ipv6()) {
+                    let (bytes, length) = address_record(ip, zones.fixed.ttl);
+                    reply.put_some(Section::Answer, bytes.get(..length).unwrap_or_default(), owner);
+                } else {
+                    reply.soa(Section::Authority, zone_at, &zones.soa);
+                }
+                return (rcode::NOERROR, target);
+            }
             if zones.is_for_others(target) {
                 return (rcode::NOERROR, target);
             }
@@ -52,8 +66,6 @@ pub(crate) fn follow<'z>(
             reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NXDOMAIN, target);
         };
-        let Some(pointer) = crate::compile::record::pointer(at) else { return (rcode::SERVFAIL, target) };
-        owner = Owner::Pointer(pointer);
         if let Some(set) = next.set(kind) {
             reply.put_elsewhere(next, &set, owner);
             return (rcode::NOERROR, target);
@@ -66,4 +78,14 @@ pub(crate) fn follow<'z>(
     }
     // Too long, or in a circle: the aliases are all there is to say.
     (rcode::NOERROR, target)
+}
+
+/// The node of an alias's target, which may be spelled in all ways that a query's name may.
+fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
+    zones.find(target).or_else(|| underscored(zones, target))
+}
+
+/// The address that a target spells, where it is a pod's name that need not be in the table.
+fn pod(zones: &Zones, target: &[u8]) -> Option<std::net::IpAddr> {
+    zones.fixed.pods.then(|| pod_address(zones, target)).flatten()
 }

@@ -63,6 +63,17 @@ fn services_with_a_cluster_ip() {
                 T::SRV,
                 &format!("NOERROR | http._tcp.{WEB} 30 SRV 0 50 80 {WEB} | {glue}"),
             ),
+            // The name is spelled otherwise, and has all that the usual one has, and no more; targets keep the zone's case.
+            ("http.tcp.web.default.svc.cluster.local.", T::TXT, NODATA),
+            ("_http.tcp.web.default.svc.cluster.local.", T::MX, NODATA),
+            (
+                "http.tcp.web.default.svc.CLUSTER.local.",
+                T::SRV,
+                &format!(
+                    "NOERROR | http.tcp.web.default.svc.CLUSTER.local. 30 SRV 0 50 80 web.default.svc.CLUSTER.local. | {}",
+                    glue.replace("cluster", "CLUSTER")
+                ),
+            ),
             ("_http._udp.web.default.svc.cluster.local.", T::SRV, NXDOMAIN),
             ("_tcp.web.default.svc.cluster.local.", T::SRV, NODATA),
             ("_sctp.web.default.svc.cluster.local.", T::A, NXDOMAIN),
@@ -339,6 +350,30 @@ fn names_of_pods() {
     assert!(ask(&catalog.zones(), name, T::A).starts_with("NOERROR"));
     catalog.apply(&pod("b", "10.244.2.6"));
     assert_eq!(ask(&catalog.zones(), name, T::A), NXDOMAIN);
+}
+
+#[test]
+fn aliases_of_names_that_are_made_when_asked_for() {
+    let external = |name: &str, to: &str| service("shop", name, NameKind::External(to.into()));
+    let mut services = cluster();
+    services.extend([
+        external("pod", "10-244-2-5.default.pod.cluster.local"),
+        external("port", "http.tcp.web.default.svc.cluster.local"),
+    ]);
+    let insecure = DnsSettings { pods: PodNames::Insecure, forward: true, ..settings() };
+    let zones = zones_of(insecure, &services, &["default", "shop"]);
+    let (pod, port) = ("pod.shop.svc.cluster.local.", "port.shop.svc.cluster.local.");
+    let alias = format!("NOERROR | {pod} 30 CNAME 10-244-2-5.default.pod.cluster.local.");
+    assert_eq!(
+        ask(&zones, pod, T::A),
+        format!("{alias}, 10-244-2-5.default.pod.cluster.local. 30 A 10.244.2.5")
+    );
+    assert_eq!(ask(&zones, pod, T::AAAA), format!("{alias} | auth SOA(cluster.local.)"));
+    let target = "http.tcp.web.default.svc.cluster.local.";
+    assert_eq!(
+        ask(&zones, port, T::A),
+        format!("NOERROR | {port} 30 CNAME {target}, {target} 30 A 10.96.0.10")
+    );
 }
 
 #[test]

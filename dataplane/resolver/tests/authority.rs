@@ -155,6 +155,16 @@ async fn an_alias_that_leads_out_is_followed() {
     assert_eq!(reply.authorities.len(), 1);
     let reply = server.ask("masked.cluster.local.", A).await;
     assert_eq!((reply.metadata.response_code, data(&reply).len()), (ResponseCode::NoError, 1));
+    // Who does not want recursion gets the alias, and nobody is asked for the rest.
+    let asked = upstream.count();
+    let mut plain = query("ext.cluster.local.", A);
+    plain.metadata.recursion_desired = false;
+    let reply = ask_udp(server.udp, &plain).await;
+    assert_eq!(
+        (reply.metadata.response_code, data(&reply)),
+        (ResponseCode::NoError, vec!["ext.cluster.local. www.example.".into()])
+    );
+    assert_eq!(upstream.count(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

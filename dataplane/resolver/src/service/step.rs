@@ -119,7 +119,8 @@ impl Service {
             Verdict::Transfer => {
                 Some(pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED), None))
             }
-            Verdict::Continue(next) => {
+            // Without recursion the alias is the answer (RFC 1034, section 4.3.2).
+            Verdict::Continue(next) if pending.request.metadata.recursion_desired => {
                 let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
                 let Some((target, reply)) = target else {
                     let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
