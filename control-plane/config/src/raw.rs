@@ -40,6 +40,7 @@ pub(crate) struct Dns {
     pub namespaces: Vec<Text>,
     pub ttl: Option<Spanned<u64>>,
     pub pods: Option<Text>,
+    pub mode: Option<Text>,
     pub endpoint_pod_names: Option<Spanned<bool>>,
     pub hide_empty_services: Option<Spanned<bool>>,
     pub endpoints: Option<Spanned<bool>>,

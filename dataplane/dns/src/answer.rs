@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::chain;
+use crate::compat;
 use crate::compile::record::kind_of;
 use crate::name;
 use crate::node::{Node, Role, Set};
@@ -106,15 +107,20 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         return missed(zones, query, message, limit, cookie);
     };
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
+    if aliased && fixed.compat.is_some() {
+        return compat::Asked { zones, query, limit, cookie }.aliased(node, message);
+    }
     if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
     let mut rcode = rcode::NOERROR;
     if let Some(set) = node.set(query.kind) {
-        put(&mut reply, query, node, &set, asked.turn);
+        put(&mut reply, query, node, &set, asked.turn, zones);
     } else if aliased {
         rcode = chain::follow(zones, node, query.kind, &mut reply).0;
+    } else if fixed.compat.is_some() {
+        return compat::Asked { zones, query, limit, cookie }.without_records(node, message);
     } else {
         let at = query.end() - 4 - node.zone_len();
         let section = match (node.role(), query.kind) {
@@ -128,7 +134,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
 
 /// Writes a set, from a different record on each time; as much of it as fits.
 #[inline]
-fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32) {
+fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32, zones: &Zones) {
     let start = reply.at();
     if set.answer().len() > reply.room() {
         // Some answers are better than none to a client that cannot ask over TCP.
@@ -147,6 +153,9 @@ fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u
     // Records that do not fit here are no loss that a client must know of (RFC 2181, section 9).
     if !set.glue().is_empty() && !reply.put(Section::Additional, set.additional(), set.glue()) {
         reply.put_some(Section::Additional, set.glue(), Owner::Same);
+        if zones.compat() {
+            reply.truncate();
+        }
     }
     if matches!(query.kind, kind::SRV | kind::NS) {
         keep_case(reply, query, node, start, set.answer().len());
@@ -200,6 +209,12 @@ fn missed(
         return Verdict::Reply { length, rcode: rcode::REFUSED };
     };
     let zone_at = query.end() - 4 - zone.len();
+    if fixed.compat.is_some()
+        && let Some(verdict) = (compat::Asked { zones, query, limit, cookie }).missed(message)
+    {
+        return verdict;
+    }
+    let asked_name = query.name(message);
     if fixed.pods
         && let Some(ip) = pod_address(zones, asked_name)
     {
@@ -217,12 +232,14 @@ fn missed(
         match node.set(query.kind) {
             Some(set) => {
                 let start = reply.at();
-                reply.put_elsewhere(node, &set, Owner::Same);
+                if !reply.put_elsewhere(node, &set, Owner::Same) && zones.compat() {
+                    reply.truncate();
+                }
                 if query.kind == kind::SRV {
-                    keep_case(&mut reply, query, node, start, set.answer.len());
+                    keep_case(&mut reply, query, node, start, set.answer().len());
                 }
             }
-            None => reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial),
+            None => reply.soa(Section::Authority, zone_at, &zones.soa),
         }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
@@ -277,7 +294,9 @@ pub(crate) fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node
     let zone = zones.zone(asked)?;
     let transport = |label: &[u8]| {
         let plain = label.strip_prefix(b"_").unwrap_or(label);
-        [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
+        // To CoreDNS an underscore alone is any.
+        let any = plain.is_empty() && zones.compat();
+        any || [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
     };
     // Exactly port, protocol, service, namespace and `svc` are before the zone.
     let relative = asked.get(..asked.len() - zone.len())?;

@@ -8,7 +8,7 @@ use crate::reply::{Owner, Reply, Section};
 use crate::zones::Zones;
 
 /// Aliases that are followed for one query; CoreDNS follows as many.
-const MOST: usize = 11;
+pub(crate) const MOST: usize = 11;
 
 /// Whether the alias at `node` ends at a name of others.
 pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
@@ -54,12 +54,12 @@ pub(crate) fn follow<'z>(
                 if kind == kind_of(ip.is_ipv6()) {
                     let (bytes, length) = address_record(ip, zones.fixed.ttl);
                     reply.put_some(Section::Answer, bytes.get(..length).unwrap_or_default(), owner);
-                } else {
+                } else if !zones.compat() {
                     reply.soa(Section::Authority, zone_at, &zones.soa);
                 }
                 return (rcode::NOERROR, target);
             }
-            if zones.is_for_others(target) {
+            if zones.compat() || zones.is_for_others(target) {
                 return (rcode::NOERROR, target);
             }
             // The code is that of the last name (RFC 6604, section 3).
@@ -71,6 +71,9 @@ pub(crate) fn follow<'z>(
             return (rcode::NOERROR, target);
         }
         if next.set(kind::CNAME).is_none() {
+            if zones.compat() {
+                return (rcode::NOERROR, target);
+            }
             reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NOERROR, target);
         }
@@ -81,11 +84,12 @@ pub(crate) fn follow<'z>(
 }
 
 /// The node of an alias's target, which may be spelled in all ways that a query's name may.
-fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
-    zones.find(target).or_else(|| underscored(zones, target))
+pub(crate) fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
+    let server = || zones.fixed.compat.as_ref()?.server(target);
+    zones.find(target).or_else(|| underscored(zones, target)).or_else(server)
 }
 
 /// The address that a target spells, where it is a pod's name that need not be in the table.
-fn pod(zones: &Zones, target: &[u8]) -> Option<std::net::IpAddr> {
+pub(crate) fn pod(zones: &Zones, target: &[u8]) -> Option<std::net::IpAddr> {
     zones.fixed.pods.then(|| pod_address(zones, target)).flatten()
 }

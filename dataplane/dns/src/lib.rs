@@ -11,6 +11,7 @@ pub mod answer;
 pub mod catalog;
 mod chain;
 mod clients;
+mod compat;
 mod compile;
 mod elsewhere;
 pub mod name;

@@ -136,7 +136,7 @@ impl<'m> Reply<'m> {
         true
     }
 
-    /// Appends a set at another place than it was compiled for; whether its answers fit.
+    /// Appends a set at another place than it was compiled for; whether all of it fits.
     pub fn put_elsewhere(&mut self, node: &Node, set: &Set<'_>, owner: Owner) -> bool {
         let compiled = crate::query::HEADER + node.name().len() + 4;
         let moved = Owner::Moved(self.at.wrapping_sub(compiled) as u16);
@@ -144,8 +144,7 @@ impl<'m> Reply<'m> {
             self.truncated = true;
             return false;
         }
-        self.put_some(Section::Additional, set.glue(), moved);
-        true
+        self.put_some(Section::Additional, set.glue(), moved)
     }
 
     /// The answer is not whole.

@@ -125,6 +125,7 @@ impl Usual {
             // Targets show the zone as it was asked for.
             Some(_) if matches!(self.kind, kind::SRV | kind::NS) && name != node.name() => return None,
             Some(set) => Found::Set(set),
+            None if zones.compat() => return None,
             None => nothing(node, self.kind)?,
         };
         let limit = match self.edns {

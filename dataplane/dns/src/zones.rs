@@ -7,7 +7,8 @@ use sluice_model::PodNames;
 
 use crate::catalog::zone_of;
 use crate::clients::Clients;
-use crate::compile::Rules;
+use crate::compat::Compat;
+use crate::compile::{Rules, fixed};
 use crate::elsewhere::Elsewhere;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
@@ -44,6 +45,8 @@ pub(crate) struct Fixed {
     pub max_udp: u16,
     pub forward: bool,
     pub cookie_key: Option<[u8; 16]>,
+    /// CoreDNS's answers are given.
+    pub compat: Option<Compat>,
 }
 
 impl Default for Zones {
@@ -83,6 +86,7 @@ impl Zones {
             max_udp: settings.max_udp,
             forward: settings.forward,
             cookie_key: settings.cookie_key,
+            compat: rules.compat().then(|| fixed::compat(rules)),
         });
     }
 
@@ -125,6 +129,12 @@ impl Zones {
     #[inline]
     pub fn listens(&self, address: IpAddr, port: u16) -> bool {
         port == self.fixed.port && self.fixed.listen.iter().any(|listen| listen.ip() == address)
+    }
+
+    /// Whether CoreDNS's answers are given where those of the RFCs are others.
+    #[inline]
+    pub fn compat(&self) -> bool {
+        self.fixed.compat.is_some()
     }
 
     /// The longest reply over UDP.

@@ -107,6 +107,8 @@ pub struct DnsSettings {
     pub fallthrough: Vec<Box<str>>,
     /// Names within the zones that are the resolver's before all: rules and tables come before those of the cluster.
     pub elsewhere: Vec<Elsewhere>,
+    /// Whose answers are given where RFCs and CoreDNS differ.
+    pub mode: DnsMode,
 }
 
 /// Names that the resolver is asked for first.
@@ -116,6 +118,16 @@ pub struct Elsewhere {
     pub zone: Box<str>,
     /// Only queries of this type; none: all.
     pub kind: Option<u16>,
+}
+
+/// Whose answers are given where RFCs and CoreDNS differ about names and records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DnsMode {
+    /// The RFCs'.
+    #[default]
+    Strict,
+    /// CoreDNS's.
+    Compat,
 }
 
 /// `a-b-c-d.namespace.pod.zone`.
@@ -148,6 +160,7 @@ impl Default for DnsSettings {
             forward: false,
             fallthrough: Vec::new(),
             elsewhere: Vec::new(),
+            mode: DnsMode::Strict,
         }
     }
 }

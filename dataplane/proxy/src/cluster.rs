@@ -49,7 +49,7 @@ impl Authority for ClusterNames {
                 let name = parsed.map(|query| query.name(out).to_vec()).unwrap_or_default();
                 match answer::aliases(&zones, parsed, out, &asked) {
                     Some(target) if zones.zone(&name).is_some() => {
-                        Outcome::Continue(Continuation { target, mask: false })
+                        Outcome::Continue(Continuation { target, mask: zones.compat() })
                     }
                     _ => {
                         out.clear();

@@ -107,7 +107,6 @@ pub struct Reply {
 
 pub const AA: u16 = 1 << 10;
 pub const RA: u16 = 1 << 7;
-pub const CD: u16 = 1 << 4;
 
 impl Reply {
     /// `None` where the message breaks the format's rules.

@@ -84,7 +84,7 @@ const EDNS: [Option<(u16, bool)>; 7] = [
 ];
 
 /// Names outside of Services, or without any.
-const FIXED: [&str; 33] = [
+const FIXED: [&str; 37] = [
     "cluster.local.",
     "svc.cluster.local.",
     "pod.cluster.local.",
@@ -118,6 +118,10 @@ const FIXED: [&str; 33] = [
     "ip6.arpa.",
     "ns.dns.in-addr.arpa.",
     "orphan.default.svc.cluster.local.",
+    "svc.in-addr.arpa.",
+    "pod.ip6.arpa.",
+    "dns-version.in-addr.arpa.",
+    "default.svc.in-addr.arpa.",
 ];
 
 /// Other classes, names of others.

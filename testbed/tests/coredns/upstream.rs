@@ -38,7 +38,7 @@ fn reply(query: &[u8]) -> Vec<u8> {
     let name = query[12..end - 4].to_ascii_lowercase();
     let kind = query[end - 3];
     let mut reply = query[..end].to_vec();
-    (reply[2], reply[3]) = (0x80 | query[2] & 1, 0x80);
+    (reply[2], reply[3]) = (0x80 | query[2] & 1, 0x80 | query[3] & 0x10);
     reply[6..].get_mut(..6).unwrap().fill(0);
     let record = |owner: &[u8], kind: u8, data: &[u8]| {
         [owner, &[0, kind, 0, 1, 0, 0, 0, 25, 0, data.len() as u8], data].concat()

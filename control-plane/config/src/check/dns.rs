@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
-use sluice_model::{DnsSettings, PodNames, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use super::values::{is_host, network};
 use super::{Report, choice, number};
@@ -98,6 +98,12 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
                 ("insecure", PodNames::Insecure),
                 ("verified", PodNames::Verified),
             ],
+            out,
+        ),
+        mode: choice(
+            raw.mode.as_ref(),
+            "dns.mode",
+            &[("strict", DnsMode::Strict), ("compat", DnsMode::Compat)],
             out,
         ),
         endpoint_pod_names: raw.endpoint_pod_names.as_ref().is_some_and(|given| given.value),

@@ -7,7 +7,7 @@ pub(crate) mod service;
 
 use std::net::IpAddr;
 
-use sluice_model::{DnsSettings, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, ServiceName};
 
 use crate::name::{Name, NameError, Seed};
 use crate::node::{Builder, Node};
@@ -32,6 +32,11 @@ impl Rules {
             parsed.map(Name::lowered).collect::<Vec<_>>()
         };
         Self { zones: names(&settings.zones), reverse_zones: names(&settings.reverse_zones), settings, seed }
+    }
+
+    /// Whether CoreDNS's answers are wanted.
+    pub fn compat(&self) -> bool {
+        self.settings.mode == DnsMode::Compat
     }
 
     /// `service.namespace.svc.zone`.
