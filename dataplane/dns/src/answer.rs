@@ -69,19 +69,7 @@ pub fn answer(
 #[inline]
 pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8], asked: &Asked) -> Verdict {
     let fixed = &*zones.fixed;
-    let mut limit = PLAIN;
-    let mut cookie = None;
-    if let Some(edns) = &query.edns {
-        limit = usize::from(edns.size.min(fixed.max_udp)).max(PLAIN);
-        if let Some(key) = &fixed.cookie_key
-            && edns.cookie.is_some()
-        {
-            cookie = reply::cookie(message, edns, key, asked.client, asked.now).map(|(cookie, _)| cookie);
-        }
-    }
-    if asked.stream {
-        limit = usize::from(u16::MAX);
-    }
+    let (limit, cookie) = terms(zones, query, message, asked);
     let refusal = if query.edns.is_some_and(|edns| edns.version != 0) {
         Some(rcode::BADVERS)
     } else if query.class != IN
@@ -130,6 +118,31 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         reply.soa(section, at, &zones.soa);
     }
     Verdict::Reply { length: reply.finish(rcode, true), rcode }
+}
+
+/// How long the reply may be, and the cookie that it brings.
+#[inline]
+pub(crate) fn terms(
+    zones: &Zones,
+    query: &Query,
+    message: &[u8],
+    asked: &Asked,
+) -> (usize, Option<[u8; 24]>) {
+    let fixed = &*zones.fixed;
+    let mut limit = PLAIN;
+    let mut cookie = None;
+    if let Some(edns) = &query.edns {
+        limit = usize::from(edns.size.min(fixed.max_udp)).max(PLAIN);
+        if let Some(key) = &fixed.cookie_key
+            && edns.cookie.is_some()
+        {
+            cookie = reply::cookie(message, edns, key, asked.client, asked.now).map(|(cookie, _)| cookie);
+        }
+    }
+    if asked.stream {
+        limit = usize::from(u16::MAX);
+    }
+    (limit, cookie)
 }
 
 /// Writes a set, from a different record on each time; as much of it as fits.

@@ -89,7 +89,9 @@ impl Catalog {
             }
             Change::Pod(pod) => self.set_pod(&pod.name, Some(pod.clone())),
             Change::PodGone(name) => self.set_pod(name, None),
-            Change::Resolver(_) | Change::Service(_) | Change::ServiceGone(_) => {}
+            // What it would answer now may be something else.
+            Change::Resolver(_) => self.zones.era += 1,
+            Change::Service(_) | Change::ServiceGone(_) => {}
         }
     }
 
@@ -103,8 +105,8 @@ impl Catalog {
             return;
         }
         // Everything depends on the settings, and they hardly ever change.
-        let (serial, start) = (self.zones.serial, self.zones.start);
-        self.zones = Zones { serial, start, ..Zones::new(self.seed) };
+        let (serial, start, era) = (self.zones.serial, self.zones.start, self.zones.era + 1);
+        self.zones = Zones { serial, start, era, ..Zones::new(self.seed) };
         self.reverse = Reverse::default();
         self.inhabited.clear();
         self.pod_addresses.clear();

@@ -14,6 +14,7 @@ mod clients;
 mod compat;
 mod compile;
 mod elsewhere;
+pub mod kept;
 pub mod name;
 pub mod node;
 pub mod query;
@@ -25,6 +26,7 @@ pub mod zones;
 
 pub use answer::{Asked, Verdict, answer};
 pub use catalog::Catalog;
+pub use kept::Kept;
 pub use query::{Edns, Query, Unanswerable, parse};
 pub use table::Candidate;
 pub use usual::{Found, Usual};

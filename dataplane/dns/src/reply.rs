@@ -119,6 +119,15 @@ impl<'m> Reply<'m> {
         true
     }
 
+    /// Appends records of all sections, so many of each; false where they do not fit.
+    pub fn put_all(&mut self, counts: [u16; 3], bytes: &[u8]) -> bool {
+        let fits = self.put(Section::Answer, 0, bytes);
+        if fits {
+            self.counts = counts;
+        }
+        fits
+    }
+
     /// Appends those of the records that fit; whether all did.
     pub fn put_some(&mut self, section: Section, bytes: &[u8], owner: Owner) -> bool {
         let mut bytes = bytes;
@@ -204,22 +213,21 @@ impl<'m> Reply<'m> {
     }
 }
 
-/// The length of the record that `bytes` begin with.
-pub(crate) fn record_len(bytes: &[u8]) -> Option<usize> {
+/// The length of the name that `bytes` begin with.
+pub(crate) fn owner_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         match *bytes.get(at)? {
-            0 => {
-                at += 1;
-                break;
-            }
+            0 => return Some(at + 1),
             length if length < 64 => at += usize::from(length) + 1,
-            _ => {
-                at += 2;
-                break;
-            }
+            _ => return Some(at + 2),
         }
     }
+}
+
+/// The length of the record that `bytes` begin with.
+pub(crate) fn record_len(bytes: &[u8]) -> Option<usize> {
+    let at = owner_len(bytes)?;
     let length = bytes.get(at + 8..at + 10)?;
     Some(at + 10 + usize::from(u16::from_be_bytes([length[0], length[1]])))
 }

@@ -22,6 +22,8 @@ pub struct Zones {
     pub(crate) seed: Seed,
     pub(crate) serial: u32,
     pub(crate) soa: Soa,
+    /// Grows with each change of the settings.
+    pub(crate) era: u64,
     /// Seconds since 1970 when the monotonic clock was 0.
     pub(crate) start: u32,
     pub(crate) fixed: Arc<Fixed>,
@@ -44,6 +46,8 @@ pub(crate) struct Fixed {
     pub ttl: u32,
     pub max_udp: u16,
     pub forward: bool,
+    /// The resolver's answers may be kept.
+    pub keep: bool,
     pub cookie_key: Option<[u8; 16]>,
     /// CoreDNS's answers are given.
     pub compat: Option<Compat>,
@@ -62,6 +66,7 @@ impl Zones {
             seed,
             serial: 0,
             soa: Soa::default(),
+            era: 0,
             start: 0,
             fixed: Arc::default(),
         }
@@ -85,6 +90,7 @@ impl Zones {
             ttl: settings.ttl,
             max_udp: settings.max_udp,
             forward: settings.forward,
+            keep: settings.forward && settings.keep,
             cookie_key: settings.cookie_key,
             compat: rules.compat().then(|| fixed::compat(rules)),
         });
@@ -141,6 +147,17 @@ impl Zones {
     #[inline]
     pub fn max_udp(&self) -> usize {
         usize::from(self.fixed.max_udp)
+    }
+
+    /// Whether the resolver's answers may be kept.
+    #[inline]
+    pub fn keeps(&self) -> bool {
+        self.fixed.keep
+    }
+
+    /// A number that no other settings had.
+    pub(crate) fn era(&self) -> u64 {
+        self.era
     }
 
     /// The hash under which a name, in whatever case, is looked up.

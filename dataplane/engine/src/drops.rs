@@ -155,6 +155,8 @@ counted! {
         DnsFailed = "dns_failed",
         /// DNS queries given to the resolver.
         DnsForwarded = "dns_forwarded",
+        /// DNS queries answered with what the resolver had answered before.
+        DnsKept = "dns_kept",
         /// Later fragments translated.
         Fragments = "fragments",
         /// Packets that waited for a next hop.

@@ -141,3 +141,34 @@ fn the_address_answers_for_itself() {
     let frame = query(POD, DNS, question("web.default.svc.cluster.local", 1)).frame();
     world.dropped(CLUSTER, frame, DropReason::UnallocatedService);
 }
+
+#[test]
+fn what_the_resolver_answered_is_answered_at_once_the_next_time() {
+    let mut world = world(true);
+    for (from, to) in [(POD, DNS), (POD6, DNS6)] {
+        let name = if from == POD { "example.com" } else { "example.net" };
+        let asked = query(from, to, question(name, 1)).frame();
+        assert_eq!(world.send(CLUSTER, std::slice::from_ref(&asked)), [Out::Punted(CLUSTER, asked.clone())]);
+        let mut answer = question(name, 1);
+        (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1);
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+        let reply = |from: &str, port| {
+            let packet = Packet::new(ip(from), ip(POD)).macs(NODE_MAC, CLUSTER_MAC);
+            packet.udp(port, 40_000).payload(answer.clone()).frame()
+        };
+        let reply6 = Packet::new(ip(DNS6), ip(POD6)).udp(53, 40_000).payload(answer.clone()).frame();
+        let now = world.now;
+        // Of somebody else, and from another port: nothing is learned.
+        for frame in [reply("192.0.2.1", 53), reply(DNS, 54)] {
+            world.workers[0].overhear(&frame, &world.snapshot, now);
+        }
+        assert_eq!(world.send(CLUSTER, std::slice::from_ref(&asked)).len(), 1);
+        assert_eq!(world.events(Event::DnsKept), u64::from(from == POD6));
+        let reply = if from == POD { reply(DNS, 53) } else { reply6 };
+        world.workers[0].overhear(&reply, &world.snapshot, now);
+        let seen = world.one(CLUSTER, asked, CLUSTER);
+        let message = &seen.frame[usize::from(seen.parsed.l4) + 8..];
+        assert_eq!((&message[..4], &message[12..]), (&[0x12, 0x34, 0x81, 0x80][..], &answer[12..]));
+    }
+    assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (2, 4));
+}

@@ -103,6 +103,8 @@ pub struct DnsSettings {
     pub cookie_key: Option<[u8; 16]>,
     /// A resolver answers for names outside of the zones.
     pub forward: bool,
+    /// Its answers may be kept as long as their TTLs say.
+    pub keep: bool,
     /// Domains within the zones for whose unknown names the resolver is asked.
     pub fallthrough: Vec<Box<str>>,
     /// Names within the zones that are the resolver's before all: rules and tables come before those of the cluster.
@@ -158,6 +160,7 @@ impl Default for DnsSettings {
             service: None,
             cookie_key: None,
             forward: false,
+            keep: true,
             fallthrough: Vec::new(),
             elsewhere: Vec::new(),
             mode: DnsMode::Strict,

@@ -112,6 +112,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
         service,
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
+        keep: raw.cache.as_ref().is_none_or(|given| given.value),
         forward: !raw.upstreams.is_empty() || !raw.stub_zones.is_empty(),
         fallthrough: raw
             .fallthrough

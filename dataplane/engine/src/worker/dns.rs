@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 
 use sluice_dns::{Asked, Candidate, Query, Unanswerable, Usual, Verdict, Zones, answer, query};
-use sluice_wire::parse::{Flags, Kind, Parsed, v6_addrs};
+use sluice_wire::parse::{Flags, Kind, Parsed, parse_into, v6_addrs};
 use sluice_wire::{PacketBuf, reply, transport};
 
 use super::slow::addresses_of;
 use super::{Context, Way, Worker};
-use crate::Sink;
 use crate::drops::{DropReason, Event};
 use crate::punt::PuntClass;
+use crate::snapshot::Snapshot;
+use crate::{Now, Sink};
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
@@ -135,6 +136,26 @@ impl<B: PacketBuf> Worker<B> {
         None
     }
 
+    /// Looks at a frame that Linux sends: an answer of the resolver's is kept.
+    pub fn overhear(&mut self, frame: &[u8], snapshot: &Snapshot, now: Now) {
+        let zones = snapshot.dns();
+        let mut parsed = Parsed::default();
+        if !zones.keeps() || parse_into(frame, &mut parsed).is_err() {
+            return;
+        }
+        let source: IpAddr = match parsed.kind {
+            Kind::V6 => IpAddr::V6(v6_addrs(frame, &parsed).0.into()),
+            _ => IpAddr::V4(parsed.src.into()),
+        };
+        if parsed.proto == UDP
+            && !parsed.is_fragment()
+            && zones.listens(source, parsed.sport)
+            && let Some(message) = message(frame, &parsed)
+        {
+            self.kept.keep(zones, message, now.0);
+        }
+    }
+
     /// The general way of a query whose checksum is right.
     #[inline(never)]
     fn answer_dns(
@@ -191,6 +212,14 @@ impl<B: PacketBuf> Worker<B> {
                 self.answer(packet, event, cx, sink);
             }
             Verdict::Forward => {
+                if let Ok(query) = &understood
+                    && let Some((length, _)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
+                {
+                    return match reply::udp_reply(&mut packet, parsed, length) {
+                        Ok(()) => self.answer(packet, Event::DnsKept, cx, sink),
+                        Err(_) => self.drop_packet(packet, DropReason::DnsIgnored),
+                    };
+                }
                 packet.truncate(usize::from(parsed.end));
                 self.counters.add(Event::DnsForwarded, 1);
                 self.punt_as(packet, PuntClass::Resolver, cx, sink);

@@ -17,6 +17,7 @@ mod slow;
 mod steer;
 
 use arrayvec::ArrayVec;
+use sluice_dns::Kept;
 use sluice_memory::{StorageError, prefetch_slice};
 use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Kind, ParseError, Parsed, parse_into, v6_addrs};
@@ -73,6 +74,8 @@ pub struct Worker<B> {
     tracer: Option<Box<Tracer>>,
     /// Grows with each query, so that the order of answers differs.
     turn: u32,
+    /// Answers of the resolver.
+    kept: Kept,
     scratch: Box<Scratch>,
 }
 
@@ -130,6 +133,7 @@ impl<B: PacketBuf> Worker<B> {
             counters: Counters::new(),
             tracer: None,
             turn: 0,
+            kept: Kept::default(),
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],

@@ -11,6 +11,7 @@ use sluice_dpdk::{Mbuf, RingReceiver, RxQueue};
 use sluice_engine::snapshot::Snapshot;
 use sluice_engine::trace::TraceRecord;
 use sluice_engine::{BURST, Now, PortId, Worker};
+use sluice_wire::PacketBuf;
 
 use super::egress::Egress;
 use super::mailbox::{Mailbox, Request};
@@ -170,7 +171,10 @@ impl State {
                 Polled::Port(port) => self.worker.process(port, burst, &self.snapshot, now, &mut self.egress),
                 Polled::HandedOver => self.handed_over(burst, now),
                 Polled::Through(device) => {
-                    burst.drain(..).for_each(|packet| self.egress.send(device, packet))
+                    for packet in burst.drain(..) {
+                        self.worker.overhear(packet.data(), &self.snapshot, now);
+                        self.egress.send(device, packet);
+                    }
                 }
             }
         }

@@ -41,7 +41,8 @@ pub struct FeedThread {
 impl FeedThread {
     /// A follower of the feed at `socket`.
     pub fn new(socket: &Path, inputs: Inputs, lcores: Vec<Arc<LcoreShared>>, view: Arc<Mutex<View>>) -> Self {
-        let kinds = Kinds::SETTINGS.and(Kinds::SERVICES).and(Kinds::NAMES);
+        // The resolver's settings are not the data plane's, but its answers of former ones are forgotten.
+        let kinds = Kinds::SETTINGS.and(Kinds::SERVICES).and(Kinds::NAMES).and(Kinds::RESOLVER);
         Self {
             subscriber: Subscriber::new(socket, "dataplane", kinds),
             inputs,
