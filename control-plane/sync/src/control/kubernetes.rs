@@ -43,12 +43,13 @@ pub(super) fn run(
     let meter =
         Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
     let now = Instant::now();
+    let kinds = kube::kinds(&control.rules);
     let follower = Follower {
         control,
         meter,
         guard: Guard::new(config.shrink_hold),
         saver: Saver::new(StateFile::new(&config.state_dir)),
-        kinds: Vec::new(),
+        kinds,
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
         failures: BTreeMap::new(),
