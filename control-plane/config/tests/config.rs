@@ -456,14 +456,15 @@ fn a_corefile_in_place_of_keys() {
     use sluice_config::CorefileSource;
     let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");
     let config = parse(&dns(
-        "  corefile: dns/Corefile\n  refuse_private: true\n  pillars: { LOCAL__DNS: 169.254.20.10 }\n",
+        "  corefile: dns/Corefile\n  mode: compat\n  refuse_private: true\n  pillars: { LOCAL__DNS: 169.254.20.10 }\n",
     ))
     .unwrap();
     let corefile = config.corefile.unwrap();
     assert_eq!(corefile.source, CorefileSource::File("/etc/sluice/dns/Corefile".into()));
     assert!(corefile.refuse_private);
     assert_eq!(corefile.pillars, [("LOCAL__DNS".into(), "169.254.20.10".into())]);
-    assert!(config.settings.dns.unwrap().zones.is_empty());
+    let settings = config.settings.dns.unwrap();
+    assert!(settings.zones.is_empty() && settings.mode == sluice_model::DnsMode::Compat);
     let api = |text: &str| text.replace("manifests: manifests/", "kubernetes: {}");
     let config = parse(&api(&dns("  config_map: kube-system/coredns\n  addresses: [192.0.2.53]\n"))).unwrap();
     let source = CorefileSource::ConfigMap { namespace: "kube-system".into(), name: "coredns".into() };

@@ -55,8 +55,15 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         let message = "nobody may ask: name `clients`, or the pods' networks in `services.cluster_cidrs`";
         out.add(place, "dns.clients", message);
     }
+    let mode = choice(
+        raw.mode.as_ref(),
+        "dns.mode",
+        &[("strict", DnsMode::Strict), ("compat", DnsMode::Compat)],
+        out,
+    );
     if corefile {
         return DnsSettings {
+            mode,
             listen,
             clients,
             zones: Vec::new(),
@@ -100,12 +107,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             ],
             out,
         ),
-        mode: choice(
-            raw.mode.as_ref(),
-            "dns.mode",
-            &[("strict", DnsMode::Strict), ("compat", DnsMode::Compat)],
-            out,
-        ),
+        mode,
         endpoint_pod_names: raw.endpoint_pod_names.as_ref().is_some_and(|given| given.value),
         hide_empty: raw.hide_empty_services.as_ref().is_some_and(|given| given.value),
         endpoints: raw.endpoints.as_ref().is_none_or(|given| given.value),

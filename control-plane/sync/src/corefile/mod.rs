@@ -170,6 +170,7 @@ impl Reader {
             listen,
             clients: base.clients.clone(),
             service: base.service.clone(),
+            mode: base.mode,
             cookie_key: base.cookie_key,
             ..names.dns
         };
