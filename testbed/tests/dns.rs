@@ -148,6 +148,75 @@ fn dig_gets_every_kind_of_record() {
 }
 
 #[test]
+fn what_is_answered_is_explained() {
+    let lab = lab(
+        "  upstreams: [198.51.100.1]\n  stub_zones: [{ zone: corp.example, upstreams: [198.51.100.2] }]\n",
+    );
+    let said = |arguments: &[&str]| lab.cli(&[&["dns", "query"], arguments].concat());
+    let web = said(&["_http._tcp.web.default.svc.cluster.local", "SRV", "--as", "10.244.1.5"]);
+    for line in [
+        "client         10.244.1.5, may ask",
+        "zone           cluster.local.",
+        "object         Service default/web, _http._tcp of it",
+        "why            it has records of this type",
+        "code           NOERROR",
+        "answer         _http._tcp.web.default.svc.cluster.local. 5 SRV 0 50 80 web.default.svc.cluster.local.",
+    ] {
+        assert!(web.lines().any(|l| l == line), "{line}\n{web}");
+    }
+    let nope = said(&["nope.default.svc.cluster.local"]);
+    assert!(
+        nope.contains("no object makes such a name") && nope.contains("code           NXDOMAIN"),
+        "{nope}"
+    );
+    let corp = said(&["www.corp.example", "AAAA"]);
+    assert!(corp.contains("sluice proxy asks 198.51.100.2:53 for www.corp.example."), "{corp}");
+    assert!(said(&["www.example.com"]).contains("asks 198.51.100.1:53 for"));
+    let json = said(&["10.244.1.7.in-addr.arpa", "PTR", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["subject"]["address"], &json["rule"]),
+        (&"7.1.244.10".into(), &"missing".into()),
+        "{json}"
+    );
+}
+
+#[test]
+fn differences_from_another_server_are_told() {
+    let lab = lab("");
+    let config = lab.config.to_string_lossy().into_owned();
+    let diff = |arguments: &[&str]| {
+        let mut command = lab.bed.gateway.command(&sluice_testbed::gateway::binary().to_string_lossy());
+        let output =
+            command.args(["dns", "diff", "-c", &config, "--against"]).args(arguments).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    // The resolver's socket, which answers from the same tables.
+    let same = eventually(Duration::from_secs(10), || {
+        let (code, text) = diff(&[DNS]);
+        (code == Some(0) && text.contains("no differences") && text.contains(" 0 not answered")).then_some(())
+    });
+    assert!(same.is_some(), "{:?}\n{}", diff(&[DNS]), lab.gateway.log());
+    // A server that says 192.0.2.77 to everything.
+    upstream(&lab, "198.51.100.1");
+    let names = lab.bed.folder().join("names.txt");
+    std::fs::write(
+        &names,
+        "web-service.default.svc.cluster.local A # both have it\ndb.default.svc.cluster.local\n",
+    )
+    .unwrap();
+    let (code, text) = diff(&["198.51.100.1", "--names", &names.to_string_lossy()]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("other records in answer") && text.contains("2 asked, 0 the same"), "{text}");
+    std::fs::write(&names, "a..b\n").unwrap();
+    let (code, text) = diff(&["198.51.100.1", "--names", &names.to_string_lossy()]);
+    assert!(code == Some(64) && text.contains("names.txt:1: a label is empty"), "{text}");
+}
+
+#[test]
 fn glibc_resolves_by_the_search_list_of_a_pod() {
     let lab = lab("");
     // What `ip netns exec` shows to programs in the namespace as /etc/resolv.conf.

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done.
     Ok = 0,
+    /// Answers differ, as `diff` and `cmp` end.
+    Different = 1,
     /// `EX_USAGE`: bad arguments or a bad configuration.
     Usage = 64,
     /// `EX_DATAERR`: Kubernetes objects that are wrong.

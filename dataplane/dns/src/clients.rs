@@ -25,6 +25,13 @@ impl Clients {
         clients
     }
 
+    /// One of them.
+    pub(crate) fn any(&self) -> IpAddr {
+        let v4 = self.v4.first().map(|(_, net)| IpAddr::from(net.to_be_bytes()));
+        let v6 = || self.v6.first().map(|(_, net)| IpAddr::from(net.to_be_bytes()));
+        v4.or_else(v6).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+    }
+
     /// Whether a client is among them.
     pub(crate) fn contain(&self, client: IpAddr) -> bool {
         match client {

@@ -14,6 +14,7 @@ mod clients;
 mod compat;
 mod compile;
 mod elsewhere;
+pub mod explain;
 pub mod kept;
 pub mod name;
 pub mod node;

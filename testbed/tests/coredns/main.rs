@@ -161,6 +161,13 @@ fn compare(mode: &str, cache: &str, allowed: &[Difference]) {
         queries.len(),
         unexplained.iter().take(20).cloned().collect::<Vec<_>>().join("\n\n")
     );
+    // The command says the same of them, by its own questions.
+    let mut command = lab.bed.gateway.command(&sluice_testbed::gateway::binary().to_string_lossy());
+    let config = lab.config.to_string_lossy().into_owned();
+    let output = command.args(["dns", "diff", "-c", &config, "--against", COREDNS]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    step(told.lines().last().unwrap_or_default());
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     let idle: Vec<_> = met.iter().filter(|(_, count)| **count == 0).map(|(name, _)| name).collect();
     assert!(idle.is_empty(), "listed as differences, and never seen: {idle:?}");
 }

@@ -10,13 +10,15 @@ Examples:
                                            what would happen to this packet, and why?
   sluice trace --dst 192.0.2.10            what happens to live packets?
   sluice show problems                     what is wrong with manifests and Services?
+  sluice dns query web.default.svc.cluster.local
+                                           what is answered to this name, and why?
   sluice dns import Corefile               what does CoreDNS's configuration say, and is it right?
   sluice show counters                     which packets are dropped, and why?
 
 The configuration may also be named by the environment variable SLUICE_CONFIG. Commands that ask a running gateway \
 find its socket by --runtime-dir, by the configuration, or in /run/sluice.
 
-Exit codes (sysexits.h): 0 done; 64 bad arguments or configuration; 65 bad manifests; 66 configuration cannot be read; \
+Exit codes (sysexits.h): 0 done; 1 answers differ (dns diff); 64 bad arguments or configuration; 65 bad manifests; 66 configuration cannot be read; \
 69 the gateway does not run, or the machine lacks something; 70 error in the program; 71 the system refused something; \
 74 input or output failed; 77 not permitted.";
 
@@ -62,8 +64,31 @@ Examples:
 
 pub(super) const DNS: &str = "\
 Examples:
+  sluice dns query web.default.svc.cluster.local
+  sluice dns diff --against 10.96.0.10
   sluice dns import /etc/coredns/Corefile
   sluice help dns import";
+
+pub(super) const DNS_QUERY: &str = "\
+Asks the running gateway what its tables say to a query: the zone and the object that the name is of, the rule by which it \
+is answered, forwarded or refused, and the reply. Nothing is sent. With -c the upstreams that would be asked are named.
+
+Examples:
+  sluice dns query web.default.svc.cluster.local
+  sluice dns query _http._tcp.web.default.svc.cluster.local SRV
+  sluice dns query 20.0.96.10.in-addr.arpa PTR -o json
+  sluice dns query www.example.com AAAA --as 10.244.1.5 -c /etc/sluice/sluice.yaml";
+
+pub(super) const DNS_DIFF: &str = "\
+Asks the other server over UDP, and over TCP where it truncates, and compares its answers with what this gateway's tables \
+say: code and records of all sections, without regard to their order and to SOA serials. Differences are grouped; those \
+that CoreDNS is known for are named as in docs/dns.md. Names that go to upstreams are not compared. Ends with 1 where \
+something else differs or is not answered.
+
+Examples:
+  sluice dns diff --against 10.96.0.10
+  sluice dns diff --against 127.0.0.1:1053 --names names.txt
+  sluice dns diff --against 10.96.0.10 -o json | jq '.groups[] | select(.known | not)'";
 
 pub(super) const DNS_IMPORT: &str = "\
 Reads a Corefile with all that it imports, or a ConfigMap (YAML or JSON) of CoreDNS or kube-dns, and prints the Corefile \

@@ -4,7 +4,7 @@ mod dns;
 mod help;
 mod roles;
 mod show;
-mod values;
+pub(crate) mod values;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 use sluice_model::Protocol;
 
-pub(crate) use dns::{DnsArgs, DnsCommand, ImportArgs};
+pub(crate) use dns::{DiffArgs, DnsArgs, DnsCommand, ImportArgs, QueryArgs};
 pub(crate) use roles::{CheckArgs, ConfigFile, LogArgs, LogFormat, RoleArgs, RunArgs};
 pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, What};
 
@@ -75,7 +75,7 @@ pub(crate) enum Command {
     /// Check a configuration and the manifests it names, without starting anything
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
-    /// Cluster DNS: read what CoreDNS and kube-dns are configured with
+    /// Cluster DNS: what is answered and why, how that differs from others, what CoreDNS is configured with
     #[command(after_help = help::DNS)]
     Dns(DnsArgs),
     /// Look at the machine: what is missing for DPDK, and how to mend it

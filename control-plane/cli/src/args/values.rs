@@ -1,7 +1,8 @@
 //! Values that have their own syntax.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use hickory_proto::rr::RecordType;
 use ipnet::IpNet;
 use sluice_model::Protocol;
 
@@ -35,6 +36,21 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
         return Ok(address.into());
     }
     text.parse().map_err(|_| "an address such as 192.0.2.1 or a network such as 192.0.2.0/24".to_owned())
+}
+
+/// A type of records, by name or as `TYPE65`.
+pub(crate) fn record_type(text: &str) -> Result<RecordType, String> {
+    let upper = text.to_ascii_uppercase();
+    if let Some(number) = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok()) {
+        return Ok(number.into());
+    }
+    upper.parse().map_err(|_| "a type such as A, AAAA, SRV, PTR, TXT or TYPE65".to_owned())
+}
+
+/// The address of a name server, with or without a port.
+pub(super) fn server(text: &str) -> Result<SocketAddr, String> {
+    let parsed = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)));
+    parsed.map_err(|_| "an address such as 10.96.0.10 or [fd00::10]:1053".to_owned())
 }
 
 /// `NAME=VALUE` for a placeholder of NodeLocal DNSCache.

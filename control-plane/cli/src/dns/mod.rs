@@ -1,6 +1,12 @@
-//! `sluice dns import`: a Corefile is checked and printed in one spelling, or as the `dns` section that does the same.
+//! `sluice dns`: Corefiles, and what would be answered.
+//!
+//! `import`: a Corefile is checked and printed in one spelling, or as the `dns` section that does the same.
 
+mod diff;
+mod message;
+mod query;
 mod section;
+mod server;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +17,7 @@ use sluice_corefile::{Base, DiskFiles, Imported, LARGEST_FILE, Options, Pillars,
 use sluice_model::{DnsSettings, ServiceName};
 use sluice_sync::Level;
 
-use crate::args::{DnsArgs, DnsCommand, ImportArgs};
+use crate::args::{DnsArgs, DnsCommand, Global, ImportArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::{Printer, write};
 use crate::problem::Problem;
@@ -32,9 +38,11 @@ struct Report {
 }
 
 /// Runs a command about DNS.
-pub(crate) fn dns(args: DnsArgs, printer: &Printer) -> Result<Exit, Failure> {
+pub(crate) fn dns(args: DnsArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
     match args.command {
         DnsCommand::Import(args) => import(&args, printer),
+        DnsCommand::Query(args) => query::run(&args, global, printer),
+        DnsCommand::Diff(args) => diff::run(&args, global, printer),
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use sluice_dns::explain::Question;
 use sluice_engine::explain::{Explanation, Query};
 use sluice_engine::flow::FlowRecord;
 use sluice_engine::snapshot::Conflict;
@@ -58,6 +59,10 @@ pub enum AdminRequest {
     Lcores,
     /// What would happen to a packet: [`AdminResponse::Explain`].
     Explain(Query),
+    /// What would be answered to a query: [`AdminResponse::Dns`].
+    Dns(Question),
+    /// The names that queries are answered for: [`AdminResponse::DnsNames`], in parts.
+    DnsNames,
     /// Traces live packets until the asker hangs up, the filter's limit is reached or `seconds` are over:
     /// [`AdminResponse::Trace`], in parts, empty ones among them as a sign of life. One trace at a time.
     Trace {
@@ -96,6 +101,10 @@ pub enum AdminResponse {
     Lcores(Vec<LcoreRow>),
     /// What would happen to a packet.
     Explain(Box<Explanation>),
+    /// What would be answered to a query.
+    Dns(Box<sluice_dns::explain::Explanation>),
+    /// Names, and the types of their records.
+    DnsNames(Vec<DnsNameRow>),
     /// What happened to packets.
     Trace(Vec<TraceRow>),
     /// The end: all is said.
@@ -212,6 +221,15 @@ pub struct BackendRow {
     pub node: Option<String>,
     /// Its zone.
     pub zone: Option<String>,
+}
+
+/// A name that queries are answered for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsNameRow {
+    /// It, as text.
+    pub name: String,
+    /// The types of its records.
+    pub kinds: Vec<u16>,
 }
 
 /// A flow.

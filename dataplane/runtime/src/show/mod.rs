@@ -1,6 +1,7 @@
 //! What the admin socket answers.
 
 mod counters;
+mod dns;
 mod explain;
 mod flows;
 mod metrics;
@@ -99,6 +100,11 @@ impl Handler<AdminRequest> for Show {
             AdminRequest::Counters => Ok(say(AdminResponse::Counters(self.counters()))?),
             AdminRequest::Lcores => Ok(say(AdminResponse::Lcores(self.lcores()))?),
             AdminRequest::Explain(query) => Ok(say(AdminResponse::Explain(Box::new(self.explain(&query))))?),
+            AdminRequest::Dns(question) => {
+                let said = self.dns(&question).map_err(|error| Failure::Refused(error.to_string()))?;
+                Ok(say(AdminResponse::Dns(Box::new(said)))?)
+            }
+            AdminRequest::DnsNames => in_parts(self.dns_names(), say, AdminResponse::DnsNames),
             AdminRequest::Trace { filter, seconds } => self.trace(&filter, seconds, say),
             AdminRequest::Shutdown => {
                 tracing::info!("told to end");

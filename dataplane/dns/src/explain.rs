@@ -1,0 +1,276 @@
+//! What would be answered to a query, from which object, and why: `sluice dns query`, and one side of `sluice dns diff`.
+//!
+//! A pure function of the tables that queries are answered from.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{self, Asked, Verdict, pod_address, underscored};
+use crate::name::{self, Name, NameError};
+use crate::node::{Node, Role};
+use crate::query::{Query, kind, rcode};
+use crate::zones::Zones;
+
+/// A question that somebody might ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// The name as text; it needs no last dot.
+    pub name: String,
+    /// QTYPE.
+    pub kind: u16,
+    /// Who asks; none: somebody who may.
+    pub client: Option<IpAddr>,
+}
+
+/// What would come of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Whether queries are answered at all.
+    pub enabled: bool,
+    /// Whether the client may ask.
+    pub allowed: bool,
+    /// The zone that the name is in, in lower case.
+    pub zone: Option<String>,
+    /// What the name is in its zone.
+    pub subject: Subject,
+    /// Why the reply is what it is.
+    pub rule: Rule,
+    /// The reply as it would be sent over a stream; none where a resolver has to make it. Of an alias that leads to names of
+    /// others, its records.
+    pub reply: Option<Vec<u8>>,
+    /// The name that a resolver is asked for.
+    pub forwarded: Option<String>,
+}
+
+/// What a name is in its zone, by its labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Subject {
+    /// None of ours.
+    #[default]
+    Foreign,
+    /// The top of the zone.
+    Zone,
+    /// `svc` or `pod`, or a name above others.
+    Inner,
+    /// `dns-version`.
+    Version,
+    /// `ns.dns`.
+    Server,
+    /// A namespace.
+    Namespace {
+        /// Its name.
+        namespace: String,
+    },
+    /// A Service, one of its ports or of its endpoints.
+    Service {
+        /// `namespace/name`.
+        service: String,
+        /// Labels before the Service's: of a port, or of an endpoint.
+        part: Option<String>,
+    },
+    /// A pod, by its address.
+    Pod {
+        /// Its namespace.
+        namespace: String,
+        /// The label that is to spell its address.
+        label: String,
+    },
+    /// An address, by its reverse name.
+    Address {
+        /// It.
+        address: IpAddr,
+    },
+    /// Nothing that could have a name.
+    Unknown,
+}
+
+/// Why a reply is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Nothing is answered: there is no `dns`.
+    Off,
+    /// The client is in none of `clients`.
+    Client,
+    /// Whole zones are not given away.
+    Transfer,
+    /// The name has records of this type.
+    Records,
+    /// The name has records, but of other types.
+    OtherTypes,
+    /// The name is there without records: others are below it, or it stands for something that has none.
+    Empty,
+    /// The name is an alias and ends here.
+    Alias,
+    /// The name is an alias and ends at a name of others.
+    AliasElsewhere,
+    /// The name is spelled without underscores.
+    Spelling,
+    /// The name spells a pod's address, and `pods` is `insecure`.
+    PodAddress,
+    /// No object makes such a name.
+    Missing,
+    /// No object makes such a name, but it is in `fallthrough`.
+    Fallthrough,
+    /// The name is in none of the zones, and upstreams are asked.
+    Upstream,
+    /// The name is in none of the zones, and there are no upstreams.
+    NoUpstream,
+    /// Here CoreDNS answers otherwise than the RFCs, and `mode` is `compat`.
+    Compat,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "the configuration has no `dns`",
+            Self::Client => "the client is in none of `dns.clients`",
+            Self::Transfer => "whole zones are not given away",
+            Self::Records => "it has records of this type",
+            Self::OtherTypes => "it has records, but none of this type",
+            Self::Empty => "it is there, without records of its own",
+            Self::Alias => "it is an alias (ExternalName), followed here",
+            Self::AliasElsewhere => {
+                "it is an alias (ExternalName) of a name of others, which upstreams are asked for"
+            }
+            Self::Spelling => "it is a port's name, spelled without an underscore",
+            Self::PodAddress => "it spells an address in a namespace that exists, and `dns.pods` is insecure",
+            Self::Missing => "no object makes such a name",
+            Self::Fallthrough => {
+                "no object makes such a name, and it is in `dns.fallthrough`: upstreams are asked"
+            }
+            Self::Upstream => "it is in none of `dns.zones` and `dns.reverse_zones`: upstreams are asked",
+            Self::NoUpstream => {
+                "it is in none of `dns.zones` and `dns.reverse_zones`, and there are no `dns.upstreams`"
+            }
+            Self::Compat => "CoreDNS answers so, and `dns.mode` is compat",
+        })
+    }
+}
+
+/// Explains what these tables say to a question.
+///
+/// # Errors
+/// [`NameError`]: the text is no name.
+pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameError> {
+    let asked = Name::parse(&question.name)?;
+    let wire = asked.wire();
+    let zone = zones.zone(wire);
+    let mut out = Explanation {
+        enabled: !zones.listen().is_empty(),
+        allowed: question.client.is_none_or(|client| zones.may_ask(client)),
+        zone: zone.map(name::text),
+        subject: zone.map_or(Subject::Foreign, |zone| subject(wire, zone)),
+        rule: Rule::Off,
+        reply: None,
+        forwarded: None,
+    };
+    if !out.enabled {
+        return Ok(out);
+    }
+    let mut message = vec![0; 12];
+    (message[2], message[5]) = (1, 1);
+    message.extend(wire);
+    message.extend([question.kind.to_be_bytes(), crate::query::IN.to_be_bytes()].concat());
+    let query = Query {
+        name_len: wire.len() as u8,
+        labels: name::labels(wire).count() as u8,
+        kind: question.kind,
+        class: crate::query::IN,
+        edns: None,
+    };
+    // Whoever asks for nobody is one who may.
+    let client = question.client.unwrap_or_else(|| zones.fixed.clients.any());
+    let by = Asked { client, stream: true, resolver: false, turn: 0, now: zones.serial };
+    let mut buffer = message.clone();
+    buffer.resize(usize::from(u16::MAX), 0);
+    let verdict = answer::answer(zones, Ok(query), &mut buffer, &by);
+    out.rule = rule(zones, &query, wire, out.allowed, verdict);
+    match verdict {
+        Verdict::Reply { length, .. } => {
+            buffer.truncate(length);
+            out.reply = Some(buffer);
+        }
+        Verdict::Silence => {}
+        Verdict::Forward => {
+            let mut alias = message;
+            let target = answer::aliases(zones, Ok(query), &mut alias, &by);
+            out.forwarded = Some(name::text(target.as_deref().unwrap_or(wire)));
+            out.reply = target.map(|_| alias);
+        }
+    }
+    Ok(out)
+}
+
+fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdict) -> Rule {
+    let node = zones.find(wire);
+    let aliased = node.is_some_and(|node| query.kind != kind::CNAME && node.set(kind::CNAME).is_some());
+    match verdict {
+        _ if !allowed => Rule::Client,
+        _ if matches!(query.kind, kind::AXFR | kind::IXFR) => Rule::Transfer,
+        Verdict::Forward if aliased => Rule::AliasElsewhere,
+        Verdict::Forward if zones.zone(wire).is_some() => Rule::Fallthrough,
+        Verdict::Forward => Rule::Upstream,
+        _ if zones.zone(wire).is_none() => Rule::NoUpstream,
+        Verdict::Silence => Rule::Off,
+        Verdict::Reply { rcode, .. } => match node {
+            Some(node) if node.set(query.kind).is_some() => Rule::Records,
+            Some(node) if node.role() == Role::Apex && query.kind == kind::SOA => Rule::Records,
+            Some(_) if aliased => Rule::Alias,
+            Some(_) if rcode == rcode::NXDOMAIN => Rule::Compat,
+            Some(node) => without(node),
+            None if underscored(zones, wire).is_some() => Rule::Spelling,
+            None if zones.fixed.pods && pod_address(zones, wire).is_some() => Rule::PodAddress,
+            None if rcode == rcode::NXDOMAIN => Rule::Missing,
+            None => Rule::Compat,
+        },
+    }
+}
+
+fn without(node: &Node) -> Rule {
+    if node.kinds().next().is_some() || node.role() == Role::Apex { Rule::OtherTypes } else { Rule::Empty }
+}
+
+/// What a name in a zone is by its labels, whether or not there is such a thing.
+fn subject(name: &[u8], zone: &[u8]) -> Subject {
+    let relative = name.get(..name.len() - zone.len()).unwrap_or_default();
+    let labels: Vec<String> =
+        name::labels(relative).map(|label| String::from_utf8_lossy(label).to_ascii_lowercase()).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    if let Some(address) = address(name) {
+        return Subject::Address { address };
+    }
+    match labels.as_slice() {
+        [] => Subject::Zone,
+        ["svc" | "pod" | "dns"] => Subject::Inner,
+        ["dns-version"] => Subject::Version,
+        ["ns", "dns"] => Subject::Server,
+        [namespace, "svc" | "pod"] => Subject::Namespace { namespace: (*namespace).to_owned() },
+        [part @ .., service, namespace, "svc"] => Subject::Service {
+            service: format!("{namespace}/{service}"),
+            part: (!part.is_empty()).then(|| part.join(".")),
+        },
+        [label, namespace, "pod"] => {
+            Subject::Pod { namespace: (*namespace).to_owned(), label: (*label).to_owned() }
+        }
+        _ => Subject::Unknown,
+    }
+}
+
+/// The address whose reverse name this is.
+fn address(wire: &[u8]) -> Option<IpAddr> {
+    let labels: Vec<&str> = name::labels(wire).map(std::str::from_utf8).collect::<Result<_, _>>().ok()?;
+    let (digits, zone) = labels.split_at_checked(labels.len().checked_sub(2)?)?;
+    let text: String = match (digits.len(), zone.join(".").to_ascii_lowercase().as_str()) {
+        (4, "in-addr.arpa") => digits.iter().rev().copied().collect::<Vec<_>>().join("."),
+        (32, "ip6.arpa") => {
+            let nibbles: Vec<&str> = digits.iter().rev().copied().collect();
+            nibbles.chunks(4).map(<[&str]>::concat).collect::<Vec<_>>().join(":")
+        }
+        _ => return None,
+    };
+    text.parse().ok()
+}

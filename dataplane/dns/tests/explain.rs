@@ -1,0 +1,72 @@
+//! What is said about a question: the object, the rule, the reply.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::*;
+use sluice_dns::explain::{Explanation, Question, Rule, Subject, explain};
+use sluice_model::{DnsMode, DnsSettings, PodNames};
+
+fn ask_about(settings: DnsSettings, name: &str, kind: u16, client: Option<&str>) -> Explanation {
+    let zones = zones_of(settings, &cluster(), &["default", "shop"]);
+    let question = Question { name: name.to_owned(), kind, client: client.map(ip) };
+    explain(&zones, &question).unwrap()
+}
+
+#[test]
+fn each_rule_is_named() {
+    const A: u16 = 1;
+    let forwarding = || DnsSettings {
+        forward: true,
+        pods: PodNames::Insecure,
+        clients: vec!["10.244.0.0/16".parse().unwrap()],
+        fallthrough: vec!["in-addr.arpa".into()],
+        ..settings()
+    };
+    for (name, kind, rule) in [
+        ("web.default.svc.cluster.local", A, Rule::Records),
+        ("web.default.svc.cluster.local", 16, Rule::OtherTypes),
+        ("cluster.local", 6, Rule::Records),
+        ("_tcp.web.default.svc.cluster.local", A, Rule::Empty),
+        ("http.tcp.web.default.svc.cluster.local", A, Rule::Spelling),
+        ("in.shop.svc.cluster.local", A, Rule::Alias),
+        ("out.shop.svc.cluster.local", A, Rule::AliasElsewhere),
+        ("10-244-1-5.default.pod.cluster.local", A, Rule::PodAddress),
+        ("nope.default.svc.cluster.local", A, Rule::Missing),
+        ("9.9.9.9.in-addr.arpa", 12, Rule::Fallthrough),
+        ("example.com", A, Rule::Upstream),
+        ("cluster.local", 252, Rule::Transfer),
+    ] {
+        let said = ask_about(forwarding(), name, kind, None);
+        assert_eq!(said.rule, rule, "{name} {kind}");
+        assert_eq!(said.reply.is_none(), matches!(rule, Rule::Fallthrough | Rule::Upstream), "{name}");
+    }
+    assert_eq!(ask_about(settings(), "example.com", A, None).rule, Rule::NoUpstream);
+    assert_eq!(
+        ask_about(DnsSettings { listen: vec![], ..settings() }, "example.com", A, None).rule,
+        Rule::Off
+    );
+    let refused = ask_about(forwarding(), "web.default.svc.cluster.local", A, Some("192.0.2.1"));
+    assert_eq!((refused.rule, refused.allowed, refused.reply.unwrap()[3] & 15), (Rule::Client, false, 5));
+    let compat = DnsSettings { mode: DnsMode::Compat, ..settings() };
+    assert_eq!(ask_about(compat, "dns-version.cluster.local", A, None).rule, Rule::Compat);
+}
+
+#[test]
+fn the_object_is_named() {
+    let subject = |name: &str| ask_about(settings(), name, 1, None).subject;
+    let service = |part: Option<&str>| Subject::Service {
+        service: "default/web".into(),
+        part: part.map(str::to_owned),
+    };
+    assert_eq!(subject("WEB.default.svc.cluster.local"), service(None));
+    assert_eq!(subject("_http._tcp.web.default.svc.cluster.local."), service(Some("_http._tcp")));
+    assert_eq!(subject("default.svc.cluster.local"), Subject::Namespace { namespace: "default".into() });
+    assert_eq!(subject("10.0.96.10.in-addr.arpa"), Subject::Address { address: ip("10.96.0.10") });
+    let six = sluice_dns::name::text(sluice_dns::name::reverse(ip("fd00:96::a")).wire());
+    assert_eq!(subject(&six), Subject::Address { address: ip("fd00:96::a") });
+    assert_eq!(subject("example.com"), Subject::Foreign);
+    let out = ask_about(DnsSettings { forward: true, ..settings() }, "out.shop.svc.cluster.local", 1, None);
+    assert_eq!(out.forwarded.as_deref(), Some("www.Example.com."));
+    assert_eq!(out.reply.unwrap()[7], 1, "the alias itself");
+}
