@@ -50,8 +50,14 @@ pub(crate) fn write(kind: Kind, names: Names, folder: &Path) -> Vec<String> {
             vec!["dnsmasq".into(), "-k".into(), "-C".into(), file("dnsmasq.conf", text)]
         }
         (Kind::CoreDns, Names::Cluster) => {
-            let zone = file("zone", zone(names));
-            let text = format!(".:53 {{\n  bind {SERVER}\n  file {zone} {}\n}}\n", origin(names));
+            let (hosts, origin) = (file("hosts", hosts(names)), origin(names));
+            // Its `hosts` does not know that a name does not exist.
+            let absent = format!(
+                "template IN ANY {origin} {{\n    match ^absent-\n    rcode NXDOMAIN\n    fallthrough\n  }}"
+            );
+            let text = format!(
+                ".:53 {{\n  bind {SERVER}\n  {absent}\n  hosts {hosts} {origin} {{\n    reload 0\n  }}\n}}\n"
+            );
             vec![coredns().display().to_string(), "-conf".into(), file("Corefile", text)]
         }
         (Kind::CoreDns, _) => {

@@ -1,4 +1,4 @@
-//! `dns [SERVER …]`: cluster DNS end to end over a veth pair, Sluice beside the servers that people use, with the same names
+//! `dns [SERVER …]`: DNS end to end over a veth pair, Sluice beside the servers that people use, with the same names
 //! and the same generator in the same run. Rows `dns.flood.*`, `dns.latency.*`, `dns.dnsperf.*`, `dns.cached.*`, `dns.beside.*`
 //! and `dns.core.*`. RUNS=n for more or fewer than 3. `dns generate`: the generator, with a plan on its standard input.
 //!
@@ -8,6 +8,7 @@
 mod configs;
 mod generator;
 mod link;
+mod page;
 mod plan;
 mod programs;
 mod queries;

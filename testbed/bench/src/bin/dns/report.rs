@@ -7,11 +7,14 @@ use sluice_bench::report::{Row, table, write};
 
 use crate::configs;
 use crate::link::{CLIENT_CPU, Link, UPSTREAM};
+use crate::page;
 use crate::plan::{Flood, Plan};
 use crate::programs::{bench, dnsperf, generate};
 use crate::queries::Names;
 use crate::server::{Kind, Program};
 
+/// The ceilings of the two kinds of port.
+const ECHOES: [Kind; 2] = [Kind::Echo("net_af_packet"), Kind::Echo("net_af_xdp")];
 /// Who answers names of the cluster.
 const CLUSTER: [Kind; 8] = [
     Kind::Sluice("net_af_packet"),
@@ -101,7 +104,12 @@ pub(crate) fn run(only: &[String]) {
     println!("{}", table(&rows));
     let path = Path::new("target/bench/dns.json");
     write(path, &rows).unwrap();
-    println!("written to {}", path.display());
+    let servers: Vec<&str> =
+        ECHOES.iter().chain(&CLUSTER).chain([&Kind::Dnsdist]).map(|kind| kind.name()).collect();
+    let page = page::page(&rows, &servers, "knot.xdp");
+    println!("\n{page}");
+    std::fs::write(path.with_extension("md"), page).unwrap();
+    println!("written to {} and, for docs/performance.md, dns.md", path.display());
 }
 
 /// What the generator can send, and what comes back to it from a port that sends everything back.
@@ -109,7 +117,7 @@ fn ceilings(link: &Link, figures: &mut Figures) {
     link.server_of_linux(false);
     let sent = generate(link, &Plan::new(Names::Cluster));
     figures.add("dns.generator.sent".into(), "q/s", sent.sent as f64 / sent.seconds);
-    for kind in [Kind::Echo("net_af_packet"), Kind::Echo("net_af_xdp")] {
+    for kind in ECHOES {
         let _server = kind.start(link, Names::Cluster).unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan { echo: true, ..Plan::new(Names::Cluster) };
         figures.add(format!("dns.flood.{}", kind.name()), "q/s", generate(link, &plan).rate());
