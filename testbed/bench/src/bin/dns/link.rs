@@ -83,6 +83,8 @@ impl Link {
     /// Makes the server's end one with Linux's addresses, or one for a DPDK port.
     pub(crate) fn server_of_linux(&self, yes: bool) {
         let gateway = &self.bed.gateway;
+        // Whoever was killed has left its XDP program.
+        gateway.ip("link set up0 xdp off").unwrap();
         gateway.ip("addr flush dev up0").unwrap();
         gateway.ip("link set up0 up").unwrap();
         self.client_of_linux(true);
