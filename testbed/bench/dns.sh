@@ -15,7 +15,7 @@ if [ ! -e "$policy" ]; then
 else
   testbed/install.sh nftables knot nsd unbound dnsmasq-base dnsperf dnsdist
 fi
-if [ -x testbed/coredns/build.sh ]; then testbed/coredns/build.sh || echo "without CoreDNS" >&2; fi
+testbed/coredns/build.sh || echo "without CoreDNS" >&2
 cargo build --release -p sluice-bench -p sluice
 . testbed/bench/huge.sh
 "${CARGO_TARGET_DIR:-target}/release/dns" "$@"

@@ -1,7 +1,9 @@
 //! Configurations of the peers: one thread, the same names, nothing that they would not need.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use sluice_testbed::coredns;
 
 use crate::link::{SERVER, SERVER_CPU, UPSTREAM};
 use crate::queries::{self, NAMES, Names};
@@ -58,11 +60,11 @@ pub(crate) fn write(kind: Kind, names: Names, folder: &Path) -> Vec<String> {
             let text = format!(
                 ".:53 {{\n  bind {SERVER}\n  {absent}\n  hosts {hosts} {origin} {{\n    reload 0\n  }}\n}}\n"
             );
-            vec![coredns().display().to_string(), "-conf".into(), file("Corefile", text)]
+            vec![coredns::binary().display().to_string(), "-conf".into(), file("Corefile", text)]
         }
         (Kind::CoreDns, _) => {
             let text = format!(".:53 {{\n  bind {SERVER}\n  cache 3600\n  forward . {UPSTREAM}\n}}\n");
-            vec![coredns().display().to_string(), "-conf".into(), file("Corefile", text)]
+            vec![coredns::binary().display().to_string(), "-conf".into(), file("Corefile", text)]
         }
         (Kind::Dnsdist, _) => {
             let text = format!(
@@ -109,13 +111,6 @@ pub(crate) fn origin(names: Names) -> &'static str {
         Names::Others => "example.com",
         Names::Random => "example.org",
     }
-}
-
-/// What `testbed/coredns/build.sh` built.
-pub(crate) fn coredns() -> PathBuf {
-    let folder =
-        std::env::var_os("SLUICE_COREDNS").map_or_else(|| PathBuf::from("target/coredns"), PathBuf::from);
-    folder.join("coredns")
 }
 
 fn hosts(names: Names) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sluice_bench::report::{Row, table, write};
+use sluice_testbed::coredns;
 
 use crate::configs;
 use crate::link::{CLIENT_CPU, Link, UPSTREAM};
@@ -85,7 +86,7 @@ pub(crate) fn run(only: &[String]) {
     let mut figures = Figures::default();
     let wanted = |kind: Kind| {
         let named = only.is_empty() || only.iter().any(|name| name == kind.name());
-        named && (kind != Kind::CoreDns || configs::coredns().exists())
+        named && (kind != Kind::CoreDns || coredns::binary().exists())
     };
     for run in 1..=runs {
         eprintln!("run {run} of {runs}");
