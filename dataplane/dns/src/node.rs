@@ -208,7 +208,7 @@ impl Builder {
         let most = MOST.checked_div(stride).unwrap_or(0);
         let records = records.get(..records.len().min(most)).unwrap_or_default();
         // Records of an odd length in another order would not have the same sum.
-        let stride = if stride % 2 == 0 { stride as u16 } else { 0 };
+        let stride = if stride.is_multiple_of(2) { stride as u16 } else { 0 };
         self.push(kind, records.len(), records.concat(), 0, Vec::new(), stride);
     }
 

@@ -46,7 +46,7 @@ pub enum Found<'z> {
 impl Found<'_> {
     /// Bytes by which the reply is longer than the query.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         match self {
             Self::Set(set) => set.records.len(),
             Self::Nothing(_) => SOA,
@@ -97,7 +97,7 @@ impl Usual {
 
     /// Bytes of the message.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.question() + if self.edns { OPT } else { 0 }
     }
 
@@ -132,7 +132,7 @@ impl Usual {
             true => usize::from(self.size.min(zones.fixed.max_udp)).max(PLAIN),
             false => PLAIN,
         };
-        (self.len() + found.len() <= limit).then_some(found)
+        (self.length() + found.length() <= limit).then_some(found)
     }
 
     /// Makes the message the reply, which `message` has room for and not more. What changes in the checksum of the datagram,
@@ -141,7 +141,7 @@ impl Usual {
     pub fn answer(&self, zones: &Zones, found: &Found<'_>, message: &mut [u8], turn: u32) -> Option<Delta> {
         let start = self.question();
         let (question, behind) = message.split_at_mut_checked(start)?;
-        let (records, opt) = behind.split_at_mut_checked(found.len())?;
+        let (records, opt) = behind.split_at_mut_checked(found.length())?;
         let (mut additional, sum, counts);
         match found {
             Found::Set(set) => {

@@ -67,8 +67,8 @@ fn the_short_way_says_the_same(zones: &Zones, bytes: &[u8], asked: Asked, reply:
     let hash = zones.hash(usual.name(bytes));
     for candidate in [zones.candidate(hash), None] {
         let Some(found) = usual.find(zones, candidate, hash, bytes) else { return };
-        let mut message = bytes[..usual.len()].to_vec();
-        message.resize(usual.len() + found.len(), 0xa5);
+        let mut message = bytes[..usual.length()].to_vec();
+        message.resize(usual.length() + found.length(), 0xa5);
         let delta = usual.answer(zones, &found, &mut message, asked.turn).expect("a reply");
         assert_eq!(message, reply);
         let summed = |bytes: &[u8]| sum(bytes) + 2 * bytes.len() as u32;

@@ -89,10 +89,10 @@ impl<B: PacketBuf> Worker<B> {
             && let Some(message) = frame.get(start..)
             && let Some(found) = usual.find(cx.snapshot.dns(), candidate, hash, message)
         {
-            packet.truncate(start + usual.len());
+            packet.truncate(start + usual.length());
             let turn = self.turn;
             self.turn = turn.wrapping_add(1);
-            if packet.append(found.len())
+            if packet.append(found.length())
                 && let frame = packet.data_mut()
                 && let Some(message) = frame.get_mut(start..)
                 && let Some(delta) = usual.answer(cx.snapshot.dns(), &found, message, turn)
