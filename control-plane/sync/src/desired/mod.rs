@@ -26,7 +26,8 @@ use names::Names;
 pub struct Desired {
     configured: Settings,
     resolver: ResolverSettings,
-    published_resolver: Option<ResolverSettings>,
+    /// Whoever was told nothing has those that do nothing.
+    published_resolver: ResolverSettings,
     node: Option<Arc<NodeObject>>,
     services: HashMap<ServiceName, Arc<ServiceObject>>,
     slices: HashMap<SliceName, Arc<SliceObject>>,
@@ -84,7 +85,7 @@ impl Desired {
             claims: Claims::new(configured.clone()),
             configured,
             resolver: ResolverSettings::default(),
-            published_resolver: None,
+            published_resolver: ResolverSettings::default(),
             node: None,
             services: HashMap::new(),
             slices: HashMap::new(),
@@ -182,8 +183,10 @@ impl Desired {
         self.published_settings = Some(settings.clone());
         let mut changes = Vec::with_capacity(saved.services.len() + names.len() + 2);
         changes.push(Change::Settings(settings));
-        self.published_resolver = Some(self.resolver.clone());
-        changes.push(Change::Resolver(Box::new(self.resolver.clone())));
+        if self.published_resolver != self.resolver {
+            self.published_resolver = self.resolver.clone();
+            changes.push(Change::Resolver(Box::new(self.resolver.clone())));
+        }
         changes.extend(names);
         changes.extend(saved.services.into_iter().map(Change::Service));
         serve(&changes);
@@ -256,7 +259,7 @@ impl Desired {
         !self.dirty.is_empty()
             || self.names.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
-            || self.published_resolver.as_ref() != Some(&self.resolver)
+            || self.published_resolver != self.resolver
     }
 
     /// The gateway's own Node.
@@ -312,8 +315,8 @@ impl Desired {
             self.published_settings = Some(settings.clone());
             changes.push(Change::Settings(settings));
         }
-        if self.published_resolver.as_ref() != Some(&self.resolver) {
-            self.published_resolver = Some(self.resolver.clone());
+        if self.published_resolver != self.resolver {
+            self.published_resolver = self.resolver.clone();
             changes.push(Change::Resolver(Box::new(self.resolver.clone())));
         }
         changes
