@@ -8,6 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sluice_model::{ResolverSettings, Settings};
 
+use crate::serving::Serving;
+
 /// A whole YAML file, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -44,6 +46,8 @@ pub struct Config {
     pub names: Option<Names>,
     /// `dns`, as far as names that are not the cluster's go.
     pub resolver: Option<ResolverSettings>,
+    /// `dns`, as far as the role `sluice proxy` on this machine goes.
+    pub serving: Serving,
     /// `dns.corefile` or `dns.config_map`: what else there is to say of DNS stands there, and only what a Corefile has no word
     /// for is in `settings`.
     pub corefile: Option<Corefile>,

@@ -51,6 +51,34 @@ pub(crate) struct Dns {
     pub stub_zones: Vec<Spanned<StubZone>>,
     pub cache: Option<Spanned<bool>>,
     pub refuse_private: Option<bool>,
+    pub health: Option<Text>,
+    pub ready: Option<Text>,
+    pub lameduck: Option<Spanned<u64>>,
+    pub log: Option<DnsLog>,
+    pub nsid: Option<Text>,
+    pub tls: Option<Spanned<Secure>>,
+    pub https: Option<Spanned<Secure>>,
+    pub transfer: Vec<Text>,
+    pub autopath: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DnsLog {
+    pub file: Option<Text>,
+    pub sample: Option<Spanned<u64>>,
+    pub rate: Option<Spanned<u64>>,
+    pub zones: Vec<Text>,
+    pub classes: Vec<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Secure {
+    pub addresses: Vec<Text>,
+    pub certificate: Option<Text>,
+    pub key: Option<Text>,
+    pub path: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

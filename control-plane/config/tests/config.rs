@@ -451,6 +451,67 @@ fn metrics_are_on_loopback_unless_said_otherwise() {
     assert_eq!(problems(&format!("{GOOD}metrics: {{ dataplane: 9000 }}\n"))[0].key, "metrics.dataplane");
 }
 
+/// The good file with `dns` and these keys of it.
+fn with_dns(keys: &str) -> String {
+    format!("{GOOD}dns:\n  addresses: [10.96.0.10]\n  clients: [10.244.0.0/16]\n{keys}")
+}
+
+#[test]
+fn dns_is_served_as_its_keys_say() {
+    assert_eq!(parse(&with_dns("")).unwrap().serving, sluice_config::Serving::default());
+    let keys = r#"  health: 0.0.0.0:8080
+  ready: "[::]:8181"
+  lameduck: 5
+  log: { file: queries.log, sample: 10, rate: 50, zones: [example.org], classes: [denial, error] }
+  nsid: gw-1
+  tls: { addresses: [10.96.0.10, "[fd00::a]:8853"], certificate: tls.crt, key: /etc/tls.key }
+  https: { addresses: [10.96.0.10], certificate: tls.crt, key: tls.key, path: /q }
+  transfer: [192.0.2.0/24]
+  autopath: true
+  pods: verified
+"#;
+    let serving = parse(&with_dns(keys)).unwrap().serving;
+    assert_eq!(serving.health, Some("0.0.0.0:8080".parse().unwrap()));
+    assert_eq!(serving.ready, Some("[::]:8181".parse().unwrap()));
+    assert_eq!((serving.lameduck.as_secs(), serving.nsid.as_deref()), (5, Some("gw-1")));
+    let log = serving.log.unwrap();
+    assert_eq!(log.file.as_deref(), Some(Path::new("/etc/sluice/queries.log")));
+    assert_eq!((log.sample, log.rate, log.zones.len(), log.classes.len()), (10, 50, 1, 2));
+    let (tls, https) = (serving.tls.unwrap(), serving.https.unwrap());
+    assert_eq!(tls.addresses, ["10.96.0.10:853".parse().unwrap(), "[fd00::a]:8853".parse().unwrap()]);
+    assert_eq!(tls.certificate, Path::new("/etc/sluice/tls.crt"));
+    assert!(serving.autopath);
+    assert_eq!(serving.transfer, ["192.0.2.0/24".parse().unwrap()]);
+    assert_eq!((https.addresses[0].port(), &*https.path), (443, "/q"));
+}
+
+#[test]
+fn each_mistake_in_how_dns_is_served_is_named() {
+    let pem = "certificate: a, key: b";
+    for (keys, key) in [
+        ("  health: 8080\n", "dns.health"),
+        ("  ready: 0.0.0.0:0\n", "dns.ready"),
+        ("  lameduck: 301\n", "dns.lameduck"),
+        ("  nsid: ''\n", "dns.nsid"),
+        ("  autopath: true\n  pods: insecure\n", "dns.autopath"),
+        ("  transfer: [192.0.2.1/24]\n", "dns.transfer[0]"),
+        ("  log: { sample: 0 }\n", "dns.log.sample"),
+        ("  log: { rate: 1000001 }\n", "dns.log.rate"),
+        ("  log: { classes: [success, other] }\n", "dns.log.classes[1]"),
+        ("  log: { zones: [a..b] }\n", "dns.log.zones[0]"),
+        (&format!("  tls: {{ {pem} }}\n"), "dns.tls.addresses"),
+        (&format!("  tls: {{ addresses: [0.0.0.0], {pem} }}\n"), "dns.tls.addresses[0]"),
+        (&format!("  tls: {{ addresses: [10.0.0.1, 10.0.0.1], {pem} }}\n"), "dns.tls.addresses[1]"),
+        (&format!("  tls: {{ addresses: [10.0.0.1], {pem}, path: /q }}\n"), "dns.tls.path"),
+        (&format!("  https: {{ addresses: [10.0.0.1], {pem}, path: q }}\n"), "dns.https.path"),
+        ("  https: { addresses: [10.0.0.1], key: b }\n", "dns.https.certificate"),
+        ("  https: { addresses: [10.0.0.1], certificate: a }\n", "dns.https.key"),
+    ] {
+        let problems = problems(&with_dns(keys));
+        assert_eq!(problems.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), [key], "{keys}");
+    }
+}
+
 #[test]
 fn a_corefile_in_place_of_keys() {
     use sluice_config::CorefileSource;

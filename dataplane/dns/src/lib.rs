@@ -22,6 +22,7 @@ pub mod query;
 mod reply;
 mod soa;
 pub mod table;
+pub mod transfer;
 mod usual;
 pub mod zones;
 
@@ -30,5 +31,6 @@ pub use catalog::Catalog;
 pub use kept::Kept;
 pub use query::{Edns, Query, Unanswerable, parse};
 pub use table::Candidate;
+pub use transfer::{Transfer, transfer};
 pub use usual::{Found, Usual};
 pub use zones::Zones;

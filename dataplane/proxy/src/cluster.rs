@@ -6,24 +6,82 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use hickory_proto::op::Message;
+use hickory_proto::rr::RData;
+use ipnet::IpNet;
 use sluice_dns::{Asked, Verdict, Zones, answer, parse};
-use sluice_resolver::{Authority, Continuation, Transport, Verdict as Outcome};
+use sluice_resolver::{Authority, Continuation, Messages, Transport, Verdict as Outcome};
+
+use crate::autopath::{self, Completed};
 
 /// Answers for the cluster's zones.
 #[derive(Debug)]
 pub struct ClusterNames {
     zones: Arc<ArcSwap<Zones>>,
     turn: AtomicU32,
+    /// Who may have whole zones.
+    transfer: Vec<IpNet>,
+    /// Whether search lists are completed.
+    autopath: bool,
 }
 
 impl ClusterNames {
     /// By these tables, as they are when a query comes.
     pub fn new(zones: Arc<ArcSwap<Zones>>) -> Self {
-        Self { zones, turn: AtomicU32::new(0) }
+        Self { zones, turn: AtomicU32::new(0), transfer: Vec::new(), autopath: false }
+    }
+
+    /// The same, with whole zones for these.
+    #[must_use]
+    pub fn with_transfer(self, transfer: Vec<IpNet>) -> Self {
+        Self { transfer, ..self }
+    }
+
+    /// The same; `autopath` says whether the search lists of pods are completed for them.
+    #[must_use]
+    pub fn with_autopath(self, autopath: bool) -> Self {
+        Self { autopath, ..self }
+    }
+
+    /// The reply to a name that does not exist, in `out`, or to what the client's search list makes of it.
+    fn completed(&self, zones: &Zones, query: &[u8], asked: &Asked, out: &mut Vec<u8>) -> Outcome {
+        let Ok(parsed) = parse(query) else { return Outcome::Answered };
+        let limit = match parsed.edns {
+            _ if asked.stream => usize::from(u16::MAX),
+            Some(edns) => usize::from(edns.size).min(zones.max_udp()).max(512),
+            None => 512,
+        };
+        match autopath::complete(zones, &parsed, query, asked, limit) {
+            None => Outcome::Answered,
+            Some(Completed::Here(reply)) => {
+                *out = reply;
+                Outcome::Answered
+            }
+            Some(Completed::Bare(target)) => {
+                let Some(alias) = autopath::alias_to(out, &target) else { return Outcome::Answered };
+                let otherwise = Some(std::mem::replace(out, alias));
+                Outcome::Continue(Continuation { target, mask: false, otherwise })
+            }
+        }
     }
 }
 
 impl Authority for ClusterNames {
+    fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
+        let client = client.ip().to_canonical();
+        if !self.transfer.iter().any(|net| net.contains(&client)) {
+            return None;
+        }
+        let parsed = parse(query).ok()?;
+        let zones = self.zones.load();
+        // BADVERS is an ordinary answer.
+        if parsed.edns.is_some_and(|edns| edns.version != 0) || !zones.may_ask(client) {
+            return None;
+        }
+        let messages = sluice_dns::transfer(&zones, &parsed, query, serial(query))?;
+        Some(Box::new(messages))
+    }
+
     fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Outcome {
         let zones = self.zones.load();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -39,8 +97,11 @@ impl Authority for ClusterNames {
         out.resize(room.max(query.len()), 0);
         let parsed = parse(query);
         match answer::answer(&zones, parsed, out, &asked) {
-            Verdict::Reply { length, .. } => {
+            Verdict::Reply { length, rcode } => {
                 out.truncate(length);
+                if self.autopath && rcode == autopath::NXDOMAIN {
+                    return self.completed(&zones, query, &asked, out);
+                }
                 Outcome::Answered
             }
             Verdict::Silence => Outcome::Drop,
@@ -49,7 +110,7 @@ impl Authority for ClusterNames {
                 let name = parsed.map(|query| query.name(out).to_vec()).unwrap_or_default();
                 match answer::aliases(&zones, parsed, out, &asked) {
                     Some(target) if zones.zone(&name).is_some() => {
-                        Outcome::Continue(Continuation { target, mask: zones.compat() })
+                        Outcome::Continue(Continuation { target, mask: zones.compat(), otherwise: None })
                     }
                     _ => {
                         out.clear();
@@ -59,4 +120,13 @@ impl Authority for ClusterNames {
             }
         }
     }
+}
+
+/// The serial of the SOA record that a query for an incremental transfer has (RFC 1995, section 3).
+fn serial(query: &[u8]) -> Option<u32> {
+    let query = Message::from_vec(query).ok()?;
+    query.authorities.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
+    })
 }

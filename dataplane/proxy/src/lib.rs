@@ -4,10 +4,13 @@
 //! packets are forwarded and cluster names are answered over UDP without it.
 #![forbid(unsafe_code)]
 
+mod autopath;
 mod cluster;
 mod feed;
 mod listen;
 mod observed;
+mod secure;
+mod serving;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +24,8 @@ use sluice_resolver::{Config, ConfigError, Resolver, Settings, StartError};
 use tokio::sync::watch;
 
 pub use cluster::ClusterNames;
+pub use secure::Secure;
+pub use serving::Serving;
 
 /// How often the role looks whether it should end, and a listener that could not be had is tried again.
 const TICK: Duration = Duration::from_millis(200);
@@ -32,6 +37,8 @@ pub struct ProxyConfig {
     pub feed: PathBuf,
     /// Whether there is DNS to answer; without, the role is there for nothing and ready for it.
     pub dns: bool,
+    /// What is set for this machine alone.
+    pub serving: Serving,
     /// Where metrics and health are served.
     pub metrics: Option<SocketAddr>,
 }
@@ -80,16 +87,21 @@ async fn serve(
     stop: &Stop,
     ready: impl FnOnce(),
 ) -> Result<(), ProxyError> {
-    let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
+    let names = ClusterNames::new(Arc::clone(&zones))
+        .with_transfer(config.serving.transfer.clone())
+        .with_autopath(config.serving.autopath);
+    let names = Arc::new(names);
     let handle = Resolver::start(Config::new(Settings::default())?, names).await?;
-    let listening = Arc::new(listen::Listening::new(config.dns));
+    let listening = Arc::new(listen::Listening::new(config.dns, &config.serving.secure));
+    let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
+    let role: Arc<dyn sluice_observe::Observed> = Arc::new(role);
     let _pages = match config.metrics {
         Some(address) => {
-            let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
-            Some(sluice_observe::role::serve(Arc::new(role), address).map_err(ProxyError::Start)?)
+            Some(sluice_observe::role::serve(Arc::clone(&role), address).map_err(ProxyError::Start)?)
         }
         None => None,
     };
+    let _probed = config.serving.pages(&role)?;
     ready();
     let mut wanted = None;
     while !stop.is_set() {
@@ -98,7 +110,7 @@ async fn serve(
             wanted = changed.borrow_and_update().clone();
             listening.forget();
         }
-        listening.update(&handle, wanted.as_ref()).await;
+        listening.update(&handle, &config.serving, wanted.as_ref()).await;
         if matches!(news, Ok(Err(_))) {
             // The follower has ended, which it does when it is told to stop.
             tokio::time::sleep(TICK).await;

@@ -6,12 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use sluice_resolver::{Config, Handle, Settings};
 
 use crate::feed::Wanted;
+use crate::secure::Secured;
+use crate::{Secure, Serving};
 
 /// Which addresses are listened on, and why others are not.
 #[derive(Debug)]
 pub(crate) struct Listening {
     /// There should be any.
     expected: bool,
+    secured: Mutex<Vec<Secured>>,
     state: Mutex<State>,
 }
 
@@ -26,8 +29,9 @@ struct State {
 
 impl Listening {
     /// Nothing yet.
-    pub(crate) fn new(expected: bool) -> Self {
-        Self { expected, state: Mutex::default() }
+    pub(crate) fn new(expected: bool, secure: &[Secure]) -> Self {
+        let secured = secure.iter().cloned().map(Secured::new).collect();
+        Self { expected, secured: Mutex::new(secured), state: Mutex::default() }
     }
 
     /// Other addresses are wanted from now on.
@@ -43,18 +47,27 @@ impl Listening {
             Some(problem) => Some(problem.clone()),
             None if !state.settled => Some("the addresses to answer on are not known yet".into()),
             None if !state.any => Some("no address to answer on".into()),
-            None => None,
+            None => self.secured().iter().find_map(Secured::problem),
         }
     }
 
     /// Opens what is wanted and not open. Addresses come to the machine with the data plane: until then this fails, and is
     /// tried again.
-    pub(crate) async fn update(&self, handle: &Handle, wanted: Option<&Wanted>) {
+    pub(crate) async fn update(&self, handle: &Handle, serving: &Serving, wanted: Option<&Wanted>) {
+        for secured in self.secured().iter_mut() {
+            if secured.look() {
+                self.forget();
+            }
+        }
         if self.state().settled {
             return;
         }
         let Some(Wanted { dns, resolver }) = wanted else { return };
-        let settings = dns.as_ref().map(|dns| Settings::of(dns, resolver)).unwrap_or_default();
+        let mut settings = dns.as_ref().map(|dns| Settings::of(dns, resolver)).unwrap_or_default();
+        if let Some(dns) = dns {
+            settings.listeners.extend(self.secured().iter().flat_map(|it| it.listeners(&dns.clients)));
+            serving.apply(&mut settings);
+        }
         let addresses: Vec<SocketAddr> = dns.iter().flat_map(|dns| &dns.listen).copied().collect();
         let outcome = match Config::new(settings) {
             Ok(config) => handle.reload(config).await.map_err(|error| error.to_string()),
@@ -73,6 +86,10 @@ impl Listening {
                 state.problem = Some(problem);
             }
         }
+    }
+
+    fn secured(&self) -> std::sync::MutexGuard<'_, Vec<Secured>> {
+        self.secured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

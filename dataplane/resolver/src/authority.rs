@@ -11,6 +11,8 @@ pub enum Transport {
     Tcp,
     /// A TLS connection (DoT, RFC 7858).
     Tls,
+    /// A request over HTTPS (DoH, RFC 8484).
+    Https,
 }
 
 impl Transport {
@@ -25,8 +27,6 @@ impl Transport {
 pub enum Verdict {
     /// The buffer has the whole reply, which fits the transport.
     Answered,
-    /// The buffer has several messages, each behind its length of two octets: a zone transfer. Over UDP nothing is sent.
-    Transfer,
     /// The name is someone else's.
     NotMine,
     /// Nothing is sent.
@@ -42,6 +42,9 @@ pub struct Continuation {
     pub target: Vec<u8>,
     /// Whether the reply's code stays even where the target's is a failure, as CoreDNS has it.
     pub mask: bool,
+    /// Where the alias completes a search list: the reply there is if the target has no good answer. Then the alias is told
+    /// only before records, with their TTL.
+    pub otherwise: Option<Vec<u8>>,
 }
 
 /// Answers some names from tables in memory.
@@ -51,7 +54,16 @@ pub struct Continuation {
 pub trait Authority: Send + Sync + 'static {
     /// Writes a reply to `query` into `out`, which is empty, or says why not.
     fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict;
+
+    /// The messages of the zone transfer that `query` asks for, if this client may have it; [`answer`](Self::answer) is asked
+    /// otherwise. Queries of AXFR and IXFR alone come here, over TCP and TLS. Messages are taken as they can be sent.
+    fn transfer(&self, _query: &[u8], _client: SocketAddr) -> Option<Messages> {
+        None
+    }
 }
+
+/// Messages of a reply, one after the other.
+pub type Messages = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 /// Has no names.
 #[derive(Clone, Copy, Debug, Default)]

@@ -15,6 +15,7 @@ mod forward;
 pub mod fuzz;
 mod hosts;
 mod listen;
+mod log;
 mod message;
 mod rewrite;
 mod server;
@@ -24,6 +25,6 @@ mod tls;
 mod upstream;
 mod zones;
 
-pub use authority::{Authority, Continuation, NoAuthority, Transport, Verdict};
+pub use authority::{Authority, Continuation, Messages, NoAuthority, Transport, Verdict};
 pub use config::{Config, ConfigError, Settings};
 pub use server::{Handle, Resolver, StartError};

@@ -60,7 +60,7 @@ impl Resolver {
             bound.push(open(index, listener).await?);
         }
         let pending = config.settings().limits.pending;
-        let service = Arc::new(Service::new(State::new(&config, None), authority, pending));
+        let service = Arc::new(Service::new(&config, authority));
         let gate = Arc::new(Gate::default());
         service.state.load().run(&service.loops, &service.process);
         bound.iter_mut().for_each(|it| it.run(&service, &gate));
@@ -98,7 +98,7 @@ impl Handle {
         let mut all = std::mem::take(&mut listening.bound);
         all.append(&mut fresh);
         let former = self.service.state.load_full();
-        let state = Arc::new(State::new(config, Some(&former)));
+        let state = Arc::new(State::new(config, Some(&former), &self.service.process));
         self.service.state.store(state.clone());
         state.run(&self.service.loops, &self.service.process);
         for listener in wanted {
@@ -160,10 +160,14 @@ impl Handle {
         }
         let all = u32::try_from(listening.pending).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(query, self.service.pending.acquire_many(all)).await;
+        let log = self.service.state.load().log.clone();
         // Replies are written after they are made.
         let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
         while self.gate.len() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if let Some(log) = log {
+            log.settle(Duration::from_secs(1)).await;
         }
     }
 }

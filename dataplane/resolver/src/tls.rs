@@ -33,8 +33,8 @@ pub(crate) enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// The configuration of a listener.
-pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
+/// The configuration of a listener that speaks these protocols, by their names in ALPN (RFC 7301).
+pub(crate) fn server(identity: &Identity, speaks: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&identity.certificates)?;
     let key =
         PrivateKeyDer::from_pem_slice(&identity.key).map_err(|why| TlsError::Pem("key", why.to_string()))?;
@@ -42,7 +42,7 @@ pub(crate) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError>
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"dot".to_vec()];
+    config.alpn_protocols = speaks.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

@@ -11,15 +11,22 @@ use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 use sluice_resolver::config::{AnswerRewrite, Hosts, NameMatch, Rewrite, Template, Zone};
-use sluice_resolver::{Authority, Continuation, Transport, Verdict};
+use sluice_resolver::{Authority, Continuation, Messages, Transport, Verdict};
 use tokio::io::AsyncWriteExt;
 
 const A: RecordType = RecordType::A;
 
 /// Answers names of cluster.local in some ways.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Cluster {
+    zone: Name,
     asked: Arc<Mutex<Vec<(String, Transport)>>>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { zone: name("transfer.cluster.local."), asked: Arc::default() }
+    }
 }
 
 fn wire(name: &Name) -> Vec<u8> {
@@ -29,6 +36,19 @@ fn wire(name: &Name) -> Vec<u8> {
 }
 
 impl Authority for Cluster {
+    fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
+        assert!(client.ip().is_loopback());
+        let query = Message::from_vec(query).unwrap();
+        let asked = query.queries[0].name.clone();
+        let messages = (0..500).map(move |_| {
+            let records = (0..100).map(|last| a(&asked, 5, [10, 0, 0, last])).collect();
+            answer(&query, records).to_vec().unwrap()
+        });
+        let zone = self.zone.clone();
+        let wanted = Message::from_vec(&messages.clone().next()?).unwrap().queries[0].name == zone;
+        wanted.then(|| Box::new(messages) as Messages)
+    }
+
     fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict {
         assert!(client.ip().is_loopback() && out.is_empty());
         let query = Message::from_vec(query).unwrap();
@@ -37,18 +57,26 @@ impl Authority for Cluster {
         if !name("cluster.local.").zone_of(&asked) {
             return Verdict::NotMine;
         }
+        if query.queries[0].query_type == RecordType::AXFR {
+            out.extend_from_slice(&failure(&query, ResponseCode::Refused).to_vec().unwrap());
+            return Verdict::Answered;
+        }
         let first = String::from_utf8(asked.iter().next().unwrap().to_ascii_lowercase()).unwrap();
         let mut reply = answer(&query, vec![a(&asked, 5, [10, 0, 0, 1])]);
         reply.metadata.authoritative = true;
         match first.as_str() {
             "drop" => return Verdict::Drop,
-            "transfer" => {
-                for _ in 0..2 {
-                    let bytes = reply.to_vec().unwrap();
-                    out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-                    out.extend_from_slice(&bytes);
-                }
-                return Verdict::Transfer;
+            "found" | "lost" | "bare" => {
+                let target = if first == "found" { "www.example." } else { "no.example." };
+                let target = if first == "bare" { "nothing.example." } else { target };
+                reply.answers = vec![cname(&asked, target)];
+                out.extend_from_slice(&reply.to_vec().unwrap());
+                let denied = nxdomain(&query, "cluster.local.", 30, 30);
+                return Verdict::Continue(Continuation {
+                    target: wire(&name(target)),
+                    mask: false,
+                    otherwise: Some(denied.to_vec().unwrap()),
+                });
             }
             "ext" | "masked" | "gone" => {
                 let target = if first == "ext" { "www.example." } else { "no.example." };
@@ -57,6 +85,7 @@ impl Authority for Cluster {
                 return Verdict::Continue(Continuation {
                     target: wire(&name(target)),
                     mask: first == "masked",
+                    otherwise: None,
                 });
             }
             _ => {}
@@ -129,18 +158,31 @@ async fn tables_and_rules_come_before_the_authority_and_foreign_zones_do_without
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transfer_is_several_messages_of_a_connection_and_none_of_udp() {
+async fn a_transfer_is_as_many_messages_as_the_client_takes_and_not_for_udp() {
     let server = start_with(settings(vec![]), Cluster::default()).await;
     let asked = query("transfer.cluster.local.", RecordType::AXFR);
     let mut stream = tokio::net::TcpStream::connect(server.tcp).await.unwrap();
     let bytes = asked.to_vec().unwrap();
-    stream.write_u16(bytes.len() as u16).await.unwrap();
-    stream.write_all(&bytes).await.unwrap();
-    for _ in 0..2 {
-        let reply = Message::from_vec(&read_tcp(&mut stream).await.unwrap()).unwrap();
-        assert_eq!((reply.metadata.id, reply.answers.len()), (asked.metadata.id, 1));
+    // Another query of the same connection is answered meanwhile.
+    let other = query("a.cluster.local.", A);
+    for bytes in [bytes, other.to_vec().unwrap()] {
+        stream.write_u16(bytes.len() as u16).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
     }
+    let (mut parts, mut others) = (0, 0);
+    while parts + others < 501 {
+        let reply = Message::from_vec(&read_tcp(&mut stream).await.unwrap()).unwrap();
+        let part = reply.metadata.id == asked.metadata.id;
+        assert_eq!(reply.answers.len(), if part { 100 } else { 1 });
+        *if part { &mut parts } else { &mut others } += 1;
+    }
+    assert_eq!((parts, others), (500, 1));
+    assert_eq!(server.metric("sluice_dns_transfers_total", ""), 1.0);
+    // Refused by the authority itself, which is not asked for a transfer over UDP.
     assert_eq!(ask_udp(server.udp, &asked).await.metadata.response_code, ResponseCode::Refused);
+    let none = query("other.cluster.local.", RecordType::AXFR);
+    assert_eq!(ask_tcp(server.tcp, &none).await.metadata.response_code, ResponseCode::Refused);
+    assert_eq!(server.metric("sluice_dns_transfers_total", ""), 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,6 +207,38 @@ async fn an_alias_that_leads_out_is_followed() {
         (ResponseCode::NoError, vec!["ext.cluster.local. www.example.".into()])
     );
     assert_eq!(upstream.count(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_completed_search_has_the_targets_records_or_is_as_if_it_had_not_been() {
+    let upstream = Fake::start(|query, _| {
+        let asked = &query.queries[0].name;
+        now(match asked.to_lowercase().to_ascii().as_str() {
+            "no.example." => nxdomain(query, "example.", 60, 60),
+            "nothing.example." => {
+                let mut reply = answer(query, vec![]);
+                reply.authorities = vec![soa("example.", 60, 60)];
+                reply
+            }
+            _ => answer(query, vec![a(asked, 17, [192, 0, 2, 1])]),
+        })
+    })
+    .await;
+    let server = start_with(settings(vec![root(forward(&[upstream.address]))]), Cluster::default()).await;
+    let reply = server.ask("Found.cluster.local.", A).await;
+    assert_eq!(data(&reply), ["Found.cluster.local. www.example.", "www.example. 192.0.2.1"]);
+    assert!(reply.answers.iter().all(|record| record.ttl == 17), "{reply}");
+    let reply = server.ask("lost.cluster.local.", A).await;
+    assert_eq!((reply.metadata.response_code, reply.answers.len()), (ResponseCode::NXDomain, 0));
+    assert_eq!(reply.authorities[0].name, name("cluster.local."));
+    let reply = server.ask("bare.cluster.local.", A).await;
+    assert_eq!((reply.metadata.response_code, reply.answers.len()), (ResponseCode::NoError, 0));
+    assert_eq!(reply.authorities[0].name, name("example."));
+    // Without anybody to ask, too.
+    let server = start_with(settings(vec![]), Cluster::default()).await;
+    let reply = server.ask("found.cluster.local.", A).await;
+    assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(server.metric("coredns_dns_responses_total", "NXDOMAIN"), 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -466,7 +466,7 @@ async fn a_truncated_reply_of_an_upstream_without_tcp_is_a_failure_of_its_own_al
     let (address, task) = datagrams(truncated, |_| None).await;
     let server = start(settings(vec![root(forward(&[address]))])).await;
     let reply = server.ask("www.example.", A).await;
-    assert_eq!((reply.metadata.response_code, extended(&reply)), (ResponseCode::ServFail, Some(22)));
+    assert_eq!((reply.metadata.response_code, extended(&reply)), (ResponseCode::ServFail, Some(23)));
     let honest = Fake::honest().await;
     let server = start(settings(vec![root(forward(&[address, honest.address]))])).await;
     assert_eq!(data(&server.ask("www.example.", A).await), ["www.example. 192.0.2.1"]);

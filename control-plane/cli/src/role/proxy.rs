@@ -1,7 +1,8 @@
 //! `sluice proxy`: what it is told at its start. What the resolver does comes by the feed.
 
-use sluice_config::Config;
-use sluice_proxy::{ProxyConfig, ProxyError};
+use sluice_config::{Config, DnsClass};
+use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving};
+use sluice_resolver::config::{LogClass, QueryLog};
 use sluice_runtime::Stop;
 
 use super::{begin, notify};
@@ -23,7 +24,47 @@ pub(crate) fn proxy(args: &RoleArgs, global: &Global) -> Result<Exit, Failure> {
 
 /// What the role is told at its start.
 fn proxy_config(config: &Config) -> ProxyConfig {
-    ProxyConfig { feed: config.feed_socket(), dns: config.resolver.is_some(), metrics: config.metrics.proxy }
+    ProxyConfig {
+        feed: config.feed_socket(),
+        dns: config.resolver.is_some(),
+        serving: serving(&config.serving),
+        metrics: config.metrics.proxy,
+    }
+}
+
+fn serving(serving: &sluice_config::Serving) -> Serving {
+    let class = |class: &DnsClass| match class {
+        DnsClass::Success => LogClass::Success,
+        DnsClass::Denial => LogClass::Denial,
+        DnsClass::Error => LogClass::Error,
+    };
+    let log = serving.log.as_ref().map(|log| QueryLog {
+        zones: log.zones.iter().map(ToString::to_string).collect(),
+        classes: log.classes.iter().map(class).collect(),
+        sample: log.sample,
+        rate: log.rate,
+        file: log.file.clone(),
+    });
+    let https = serving.https.iter().map(|https| secure(https, true));
+    Serving {
+        health: serving.health,
+        ready: serving.ready,
+        lameduck: serving.lameduck,
+        log,
+        nsid: serving.nsid.as_ref().map(ToString::to_string),
+        secure: serving.tls.iter().map(|tls| secure(tls, false)).chain(https).collect(),
+        transfer: serving.transfer.clone(),
+        autopath: serving.autopath,
+    }
+}
+
+fn secure(secure: &sluice_config::Secure, https: bool) -> Secure {
+    Secure {
+        addresses: secure.addresses.clone(),
+        certificate: secure.certificate.clone(),
+        key: secure.key.clone(),
+        path: https.then(|| secure.path.to_string()),
+    }
 }
 
 /// Whether the resolver accepts the configuration; for `sluice check`.

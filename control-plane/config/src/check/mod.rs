@@ -6,6 +6,7 @@ mod dns;
 mod pools;
 mod resolver;
 mod services;
+mod serving;
 mod values;
 
 use std::net::SocketAddr;
@@ -90,6 +91,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         metrics: metrics(&file.metrics, out),
         names: file.dns.as_ref().map(|dns| dns::names(&dns.value, out)),
         resolver: file.dns.as_ref().map(|dns| resolver::check(&dns.value, &zones, out)),
+        serving: file.dns.as_ref().map(|dns| serving::check(&dns.value, path, out)).unwrap_or_default(),
         corefile: file.dns.as_ref().and_then(|dns| corefile::check(&dns.value, path, out)),
     };
     if let (Source::Manifests(_), Some(Corefile { source: CorefileSource::ConfigMap { .. }, .. })) =

@@ -16,7 +16,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 pub(crate) use entry::Entry;
 use store::Store;
 
-use crate::config::{Cache as Settings, CheckedZone};
+use crate::config::{Cache as Settings, CheckedZone, Prefetch};
 use crate::message::{Answer, Request};
 use crate::zones::under_any;
 
@@ -107,7 +107,7 @@ impl Cache {
 
     /// What is known, counted.
     pub(crate) fn lookup(&self, key: &Key, now: Instant) -> Lookup {
-        let found = self.find(key, now);
+        let found = self.find(key, now, self.settings.prefetch.as_ref());
         match &found {
             Lookup::Fresh { answer, .. } => {
                 let denial = usize::from(answer.answers.is_empty());
@@ -122,8 +122,12 @@ impl Cache {
         found
     }
 
-    fn find(&self, key: &Key, now: Instant) -> Lookup {
-        let prefetch = self.settings.prefetch.as_ref();
+    /// Whether a question need not be asked, which nobody waits for: not counted.
+    pub(crate) fn has(&self, key: &Key, now: Instant) -> bool {
+        matches!(self.find(key, now, None), Lookup::Fresh { .. } | Lookup::Stale { ask: false, .. })
+    }
+
+    fn find(&self, key: &Key, now: Instant, prefetch: Option<&Prefetch>) -> Lookup {
         let success = self.success.find(key, now, prefetch);
         if let Some(lookup) = success.as_ref().and_then(|found| self.fresh(found, now)) {
             return lookup;

@@ -106,6 +106,13 @@ pub(crate) enum CheckedAnswer {
 pub(super) fn settings(settings: &Settings) -> Result<Vec<CheckedZone>, ConfigError> {
     listeners(&settings.listeners)?;
     limits(&settings.limits)?;
+    if let Some(log) = &settings.log {
+        range("log.sample", log.sample, 1..=1_000_000, "1 to 1000000")?;
+        range("log.rate", log.rate, 1..=1_000_000, "1 to 1000000")?;
+    }
+    if let Some(nsid) = &settings.nsid {
+        range("nsid", nsid.len(), 1..=128, "1 to 128 octets")?;
+    }
     let mut seen = HashSet::new();
     let mut zones = Vec::new();
     for (index, zone) in settings.zones.iter().enumerate() {
@@ -151,12 +158,30 @@ fn listeners(listeners: &[Listener]) -> Result<(), ConfigError> {
         if listener.address.port() != 0 && !seen.insert((listener.address, datagrams)) {
             return Err(ConfigError::new(key("address"), Problem::Twice(listener.address.to_string())));
         }
-        if let Protocol::Tls(identity) = &listener.protocol {
-            tls::server(identity)
-                .map_err(|why| ConfigError::new(key("protocol"), Problem::Tls(why.to_string())))?;
-        }
+        let identity = match &listener.protocol {
+            Protocol::Udp | Protocol::Tcp => continue,
+            Protocol::Tls(identity) => identity,
+            Protocol::Https { identity, path } if path.starts_with('/') => identity,
+            Protocol::Https { path, .. } => {
+                return Err(ConfigError::new(key("protocol"), Problem::Path(path.clone())));
+            }
+        };
+        tls::server(identity, &[])
+            .map_err(|why| ConfigError::new(key("protocol"), Problem::Tls(why.to_string())))?;
     }
     Ok(())
+}
+
+fn range<T: PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: T,
+    allowed: std::ops::RangeInclusive<T>,
+    range: &'static str,
+) -> Result<(), ConfigError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(key, Problem::Range { value: value.to_string(), range }))
 }
 
 fn limits(limits: &super::Limits) -> Result<(), ConfigError> {

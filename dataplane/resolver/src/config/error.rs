@@ -62,6 +62,9 @@ pub enum Problem {
     /// A certificate or key.
     #[error("TLS: {0}")]
     Tls(String),
+    /// Where requests over HTTPS go.
+    #[error("{0:?} is not a path")]
+    Path(String),
     /// A type of record that is not known.
     #[error("{0:?} is not a type of record")]
     Type(String),

@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod log;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use error::{ConfigError, Problem};
+pub use log::{LogClass, QueryLog};
 pub use sluice_model::resolver::{
     AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite,
     ServeStale, Template, Upstream, UpstreamTls, Zone,
@@ -29,6 +31,10 @@ pub struct Settings {
     pub zones: Vec<Zone>,
     /// Names that only the authority may answer: nothing under them is asked of an upstream, nor believed from one.
     pub protected: Vec<String>,
+    /// Which queries are logged; none without.
+    pub log: Option<QueryLog>,
+    /// What this server calls itself to who asks by NSID (RFC 5001): 1 to 128 octets; nothing without.
+    pub nsid: Option<String>,
     /// What bounds the work.
     pub limits: Limits,
 }
@@ -55,7 +61,7 @@ impl Settings {
             })
         };
         let listeners = dns.listen.iter().flat_map(both).collect();
-        Self { listeners, zones: zones.clone(), protected: protected.clone(), limits }
+        Self { listeners, zones: zones.clone(), protected: protected.clone(), limits, log: None, nsid: None }
     }
 }
 
@@ -79,6 +85,13 @@ pub enum Protocol {
     Tcp,
     /// DNS over TLS (RFC 7858).
     Tls(Identity),
+    /// DNS over HTTPS (RFC 8484).
+    Https {
+        /// The certificate and its key.
+        identity: Identity,
+        /// The path of requests, as `/dns-query`.
+        path: String,
+    },
 }
 
 /// A certificate and its key.
@@ -103,6 +116,9 @@ pub struct Limits {
     pub udp_payload: u16,
     /// Queries that wait for an upstream, over all clients; further ones are refused at once.
     pub pending: usize,
+    /// Questions to upstreams for hints at a time. A hint is a query from port 0, by which a packet path that sees what will
+    /// be asked next has it fetched; it gets no reply. With 0 there are none, as where port 0 may come from the network.
+    pub hints: usize,
     /// TCP and TLS connections, over all clients.
     pub connections: usize,
     /// The same, of one client: an IPv4 address or an IPv6 /64.
@@ -126,6 +142,7 @@ impl Default for Limits {
         Self {
             udp_payload: 1232,
             pending: 4096,
+            hints: 0,
             connections: 1024,
             connections_per_client: 64,
             pipeline: 64,
@@ -144,6 +161,7 @@ pub struct Config {
     settings: Settings,
     zones: Vec<check::CheckedZone>,
     protected: Vec<Name>,
+    logged: Vec<Name>,
 }
 
 pub(crate) use check::{
@@ -159,7 +177,9 @@ impl Config {
     pub fn new(settings: Settings) -> Result<Self, ConfigError> {
         let zones = check::settings(&settings)?;
         let protected = check::names("protected", &settings.protected)?;
-        Ok(Self { settings, zones, protected })
+        let log = settings.log.as_ref();
+        let logged = check::names("log.zones", log.map_or(&[], |log| log.zones.as_slice()))?;
+        Ok(Self { settings, zones, protected, logged })
     }
 
     /// The settings it was made of.
@@ -169,6 +189,11 @@ impl Config {
 
     pub(crate) fn zones(&self) -> &[CheckedZone] {
         &self.zones
+    }
+
+    /// Zones whose queries are logged.
+    pub(crate) fn logged(&self) -> &[Name] {
+        &self.logged
     }
 
     pub(crate) fn protected(&self) -> &[Name] {

@@ -24,12 +24,7 @@ pub(crate) struct Rcodes([AtomicU64; RCODES.len()]);
 
 impl Rcodes {
     pub(crate) fn add(&self, code: ResponseCode) {
-        let slot = match u16::from(code) {
-            code @ 0..=9 => usize::from(code),
-            16 => 10,
-            _ => 11,
-        };
-        if let Some(count) = self.0.get(slot) {
+        if let Some(count) = self.0.get(slot(code)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -37,6 +32,43 @@ impl Rcodes {
     /// Codes that have occurred, and how often.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RCODES.iter().zip(&self.0).map(|(name, count)| (*name, read(count))).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// Times by code.
+#[derive(Debug, Default)]
+pub(crate) struct RcodeTimes([Durations; RCODES.len()]);
+
+impl RcodeTimes {
+    pub(crate) fn add(&self, code: ResponseCode, time: std::time::Duration) {
+        if let Some(times) = self.0.get(slot(code)) {
+            times.add(time);
+        }
+    }
+
+    /// Codes and their times.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Durations)> {
+        RCODES.iter().copied().zip(&self.0)
+    }
+}
+
+/// Where a code stands in [`RCODES`].
+fn slot(code: ResponseCode) -> usize {
+    match u16::from(code) {
+        code @ 0..=9 => usize::from(code),
+        16 => 10,
+        _ => 11,
+    }
+}
+
+/// Statuses of HTTP that are answered.
+pub(crate) const STATUSES: [u16; 8] = [200, 400, 404, 405, 408, 413, 415, 0];
+
+impl Process {
+    /// Counts a response over HTTPS.
+    pub(crate) fn https(&self, status: u16) {
+        let slot = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        self.https.get(slot).into_iter().for_each(one);
     }
 }
 
@@ -49,6 +81,13 @@ pub(crate) struct Process {
     pub(crate) coalesced: AtomicU64,
     /// Queries from clients that may not ask.
     pub(crate) prohibited: AtomicU64,
+    /// Hints: that were asked of an upstream, whose answer was known or under way, for which there was no room, and that
+    /// may not be asked or are none.
+    pub(crate) hints: [AtomicU64; 4],
+    /// Responses over HTTPS, by [`STATUSES`]; the last is for all others.
+    pub(crate) https: [AtomicU64; STATUSES.len()],
+    /// Lines of the query log that were too many, or could not be written.
+    pub(crate) log_lost: AtomicU64,
     /// Messages that get no reply: too short, responses, or from ports that nobody asks from.
     pub(crate) silent: AtomicU64,
     /// Requests that were not queries, or malformed.
@@ -67,6 +106,8 @@ pub(crate) struct Process {
     pub(crate) loops: AtomicU64,
     /// Answers of upstreams that were not believed.
     pub(crate) disbelieved: AtomicU64,
+    /// Zone transfers.
+    pub(crate) transfers: AtomicU64,
     /// Queries answered from local tables.
     pub(crate) local: AtomicU64,
     /// Queries that rules of templates answered.

@@ -4,7 +4,7 @@ use sluice_observe::metrics::{Exposition, Kind};
 
 use super::dns::Dns;
 use super::histogram::{SIZES, TIMES};
-use super::read;
+use super::{STATUSES, read};
 use crate::service::Service;
 
 /// All that is counted. Names and labels are CoreDNS's where it has the like.
@@ -159,14 +159,20 @@ fn proxy(text: &mut Exposition, service: &Service) {
     let mut family =
         text.family(name, Kind::Histogram, "Times from questions to upstreams until their replies.");
     for (zone, upstream) in &all {
-        let (counts, sum) = upstream.counters.times.read();
-        let labels: [(&str, &dyn std::fmt::Display); 4] = [
-            ("proxy_name", &"forward"),
-            ("to", &upstream.address()),
-            ("zone", &zone.0.label),
-            ("from", zone.1.from()),
-        ];
-        family.histogram(&labels, &counts, &TIMES, sum);
+        for (code, times) in upstream.counters.times.iter() {
+            let (counts, sum) = times.read();
+            if counts.iter().all(|count| *count == 0) {
+                continue;
+            }
+            let labels: [(&str, &dyn std::fmt::Display); 5] = [
+                ("proxy_name", &"forward"),
+                ("to", &upstream.address()),
+                ("rcode", &code),
+                ("zone", &zone.0.label),
+                ("from", zone.1.from()),
+            ];
+            family.histogram(&labels, &counts, &TIMES, sum);
+        }
     }
     let mut family =
         text.family("sluice_dns_upstream_replies_total", Kind::Counter, "Replies of upstreams by code.");
@@ -231,10 +237,13 @@ fn process(text: &mut Exposition, service: &Service, connections: usize) {
     let state = service.state.load();
     let entries: usize =
         state.zones().iter().filter_map(|zone| zone.hosts.as_ref()).map(|hosts| hosts.len()).sum();
+    // A panic ends the process in a release build: whoever sees this page sees one that has had none.
+    text.single("coredns_panics_total", Kind::Counter, "Panics of this process.", 0_u64);
     text.single("coredns_hosts_entries", Kind::Gauge, "Pairs of name and address in hosts tables.", entries);
     let counts = [
         ("coredns_template_matches_total", "Queries answered by a template.", &it.template_matches),
         ("sluice_dns_local_total", "Queries answered by the authority.", &it.local),
+        ("sluice_dns_transfers_total", "Zone transfers begun.", &it.transfers),
         ("sluice_dns_shed_total", "Queries refused because too many waited.", &it.shed),
         ("sluice_dns_coalesced_total", "Queries that joined one that was under way.", &it.coalesced),
         (
@@ -242,6 +251,7 @@ fn process(text: &mut Exposition, service: &Service, connections: usize) {
             "Queries and connections of clients that may not ask.",
             &it.prohibited,
         ),
+        ("sluice_dns_log_lost_total", "Lines of the query log that were lost.", &it.log_lost),
         ("sluice_dns_silent_total", "Messages that got no reply.", &it.silent),
         ("sluice_dns_malformed_total", "Requests that were malformed or not queries.", &it.malformed),
         ("sluice_dns_unsent_total", "Replies that could not be sent.", &it.unsent),
@@ -258,6 +268,15 @@ fn process(text: &mut Exposition, service: &Service, connections: usize) {
         text.family("sluice_dns_connections_refused_total", Kind::Counter, "Connections that had no room.");
     for (limit, count) in ["all", "client"].iter().zip(&it.connections_refused) {
         family.sample(&[("limit", limit)], read(count));
+    }
+    let mut family = text.family("sluice_dns_hints_total", Kind::Counter, "Hints by what became of them.");
+    for (result, count) in ["asked", "known", "shed", "refused"].iter().zip(&it.hints) {
+        family.sample(&[("result", result)], read(count));
+    }
+    let name = "coredns_dns_https_responses_total";
+    let mut family = text.family(name, Kind::Counter, "Responses over HTTPS by status.");
+    for (status, count) in STATUSES.iter().zip(&it.https).filter(|(_, count)| read(count) > 0) {
+        family.sample(&[("server", &""), ("status", status)], read(count));
     }
     text.single("sluice_dns_connections", Kind::Gauge, "Connections there are.", connections);
     let mut family =

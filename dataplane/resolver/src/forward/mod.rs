@@ -50,6 +50,13 @@ impl Fetched {
     fn failure(error: ExtendedError, keep: bool) -> Self {
         Self { answer: Answer::failure(ResponseCode::ServFail, error), size: 0, keep }
     }
+
+    /// Somebody has been reached, or may have been, and does not answer: that it is the network has been a mistake.
+    fn silence(&mut self) {
+        if self.answer.error == Some(ExtendedError::NETWORK) {
+            self.answer.error = Some(ExtendedError::UNREACHABLE);
+        }
+    }
 }
 
 impl Forward {
@@ -123,7 +130,7 @@ impl Forward {
         let most = (order.len() * 2).clamp(*ATTEMPTS.start(), *ATTEMPTS.end()).max(order.len());
         let mut next = order.iter().cycle().take(most);
         let mut asked = Asked::default();
-        let mut last = Fetched::failure(ExtendedError::UNREACHABLE, true);
+        let mut last = Fetched::failure(ExtendedError::NETWORK, true);
         let mut running = FuturesUnordered::new();
         let patience = self.settings.settings.patience;
         let mut impatient = Instant::now();
@@ -147,6 +154,9 @@ impl Forward {
                         }
                         Err(why) => {
                             tracing::debug!(upstream = %upstream.address(), %why, "no answer");
+                            if !why.is_of_the_network() {
+                                last.silence();
+                            }
                             upstream.failed();
                         }
                     }
@@ -155,6 +165,7 @@ impl Forward {
                 () = tokio::time::sleep_until(impatient.min(deadline)) => {
                     if Instant::now() >= deadline {
                         asked.overtaken(Duration::ZERO);
+                        last.silence();
                         last.answer.error.get_or_insert(ExtendedError::DEADLINE);
                         return last;
                     }

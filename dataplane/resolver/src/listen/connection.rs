@@ -14,7 +14,7 @@ use crate::counters::one;
 use crate::service::{Origin, Service, Step};
 
 /// The largest query taken over a connection.
-const LARGEST: usize = 4096;
+pub(super) const LARGEST: usize = 4096;
 /// The least: a header.
 const LEAST: usize = 12;
 
@@ -68,7 +68,20 @@ impl Connection {
             let origin = Origin { client: self.client, endpoint: &self.endpoint };
             let sent = match self.service.step(&message, origin, self.transport) {
                 Step::Reply(reply) => replies.send(framed(&reply)).await.is_ok(),
-                Step::Frames(frames) => replies.send(frames).await.is_ok(),
+                Step::Messages(messages) => {
+                    let replies = replies.clone();
+                    tokio::spawn(async move {
+                        // Made as the client takes them: no more than the queue holds is ever in memory.
+                        for message in messages {
+                            if replies.send(framed(&message)).await.is_err() {
+                                break;
+                            }
+                            tokio::task::yield_now().await;
+                        }
+                        drop(slot);
+                    });
+                    true
+                }
                 Step::Silent => true,
                 Step::Wait(pending) => {
                     let (service, replies, most) = (self.service.clone(), replies.clone(), limits.query);

@@ -2,6 +2,7 @@
 
 mod connection;
 mod gate;
+mod https;
 mod tcp;
 mod udp;
 
@@ -33,6 +34,8 @@ pub(crate) struct Endpoint {
     pub(crate) dropped: Arc<str>,
     clients: ArcSwap<Vec<IpNet>>,
     tls: Option<ArcSwap<ServerConfig>>,
+    /// Where requests over HTTPS go.
+    path: Option<String>,
 }
 
 impl Endpoint {
@@ -68,20 +71,25 @@ impl Bound {
                 let address = socket.local_addr()?;
                 (Socket::Datagrams(Arc::new(socket)), address)
             }
-            Protocol::Tcp | Protocol::Tls(_) => {
+            Protocol::Tcp | Protocol::Tls(_) | Protocol::Https { .. } => {
                 let socket = TcpListener::bind(settings.address).await?;
                 let address = socket.local_addr()?;
                 (Socket::Stream(socket), address)
             }
         };
         let tls = server(&settings.protocol).map_err(std::io::Error::other)?;
-        let scheme = if tls.is_some() { "tls" } else { "dns" };
+        let (scheme, path) = match &settings.protocol {
+            Protocol::Udp | Protocol::Tcp => ("dns", None),
+            Protocol::Tls(_) => ("tls", None),
+            Protocol::Https { path, .. } => ("https", Some(path.clone())),
+        };
         let endpoint = Endpoint {
             address,
             label: format!("{scheme}://{address}").into(),
             dropped: "dropped".into(),
             clients: ArcSwap::from_pointee(settings.clients.clone()),
             tls: tls.map(ArcSwap::new),
+            path,
         };
         let (stop, _) = watch::channel(false);
         Ok(Self {
@@ -95,8 +103,10 @@ impl Bound {
 
     /// Whether it is the socket that a listener's settings want.
     pub(crate) fn serves(&self, settings: &Listener) -> bool {
-        let kind =
-            std::mem::discriminant(&settings.protocol) == std::mem::discriminant(&self.settings.protocol);
+        let kind = match (&settings.protocol, &self.settings.protocol) {
+            (Protocol::Https { path, .. }, Protocol::Https { path: other, .. }) => path == other,
+            (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+        };
         kind && self.settings.address == settings.address
     }
 
@@ -123,7 +133,11 @@ impl Bound {
                 }
             }
             Some(Socket::Stream(socket)) => {
-                let transport = if self.endpoint.tls.is_some() { Transport::Tls } else { Transport::Tcp };
+                let transport = match self.settings.protocol {
+                    Protocol::Udp | Protocol::Tcp => Transport::Tcp,
+                    Protocol::Tls(_) => Transport::Tls,
+                    Protocol::Https { .. } => Transport::Https,
+                };
                 let listener = tcp::Listening {
                     endpoint: self.endpoint.clone(),
                     transport,
@@ -160,7 +174,8 @@ impl Drop for Bound {
 
 fn server(protocol: &Protocol) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     match protocol {
-        Protocol::Tls(identity) => tls::server(identity).map(Some),
+        Protocol::Tls(identity) => tls::server(identity, &[b"dot"]).map(Some),
+        Protocol::Https { identity, .. } => tls::server(identity, &https::ALPN).map(Some),
         Protocol::Udp | Protocol::Tcp => Ok(None),
     }
 }

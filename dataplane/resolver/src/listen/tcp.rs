@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Endpoint;
 use super::connection::Connection;
 use super::gate::{Full, Gate, Pass};
+use super::https::Https;
 use crate::authority::Transport;
 use crate::counters::one;
 use crate::service::Service;
@@ -77,6 +78,11 @@ impl Listening {
         let most = self.service.state.load().limits.message;
         let acceptor = TlsAcceptor::from(tls.load_full());
         match tokio::time::timeout(most, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) if self.transport == Transport::Https => {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let Connection { client, endpoint, service, stop, .. } = connection;
+                Https { client, endpoint, service, stop }.serve(stream, h2).await;
+            }
             Ok(Ok(stream)) => connection.serve(stream).await,
             _ => one(&self.service.process.handshakes_failed),
         }

@@ -49,9 +49,12 @@ pub(super) async fn run(
         };
         let bytes = buffer.get(..length).unwrap_or_default();
         let origin = Origin { client, endpoint: &endpoint };
+        if client.port() == 0 && service.hint(bytes, origin) {
+            continue;
+        }
         match service.step(bytes, origin, Transport::Udp) {
             Step::Reply(reply) => send(&socket, &reply, client, &service),
-            Step::Frames(_) | Step::Silent => {}
+            Step::Messages(_) | Step::Silent => {}
             Step::Wait(pending) => {
                 let (socket, service) = (socket.clone(), service.clone());
                 tokio::spawn(async move {

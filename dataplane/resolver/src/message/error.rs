@@ -34,6 +34,7 @@ impl Error {
     pub(crate) const UNSUPPORTED: Self = Self::new(21, "not answered here");
     pub(crate) const UNREACHABLE: Self = Self::new(22, "no upstream answered");
     pub(crate) const DEADLINE: Self = Self::new(22, "no upstream answered in time");
+    pub(crate) const NETWORK: Self = Self::new(23, "upstreams cannot be reached");
     pub(crate) const INVALID: Self = Self::new(24, "the upstream's answer is not to the question");
 
     /// As an option.

@@ -2,6 +2,7 @@
 
 use hickory_proto::op::{Edns, Header, Message, MessageType, Metadata, ResponseCode};
 use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder};
 
 use super::error::Error;
@@ -68,10 +69,27 @@ pub(crate) fn encode(
     message.answers = answer.answers.iter().map(told).collect();
     message.authorities = answer.authority.iter().map(told).collect();
     message.additionals = answer.additional.iter().map(told).collect();
-    if request.edns.is_some() {
-        message.edns = Some(edns(udp_payload, request.dnssec(), answer.error.as_ref()));
+    if let Some(asked) = &request.edns {
+        let mut edns = edns(udp_payload, request.dnssec(), answer.error.as_ref());
+        if let Some(nsid) = asked.nsid.as_deref() {
+            edns.options_mut().insert(nsid_option(nsid));
+        }
+        message.edns = Some(edns);
     }
     fit(message, request.limit(transport, udp_payload))
+}
+
+/// A reply that somebody else has written, with what the server calls itself, if that is asked and fits.
+pub(crate) fn with_nsid(reply: Vec<u8>, request: &Request, limit: usize) -> Vec<u8> {
+    let Some(nsid) = request.edns.as_ref().and_then(|asked| asked.nsid.as_deref()) else { return reply };
+    let Ok(mut message) = Message::from_vec(&reply) else { return reply };
+    let Some(edns) = &mut message.edns else { return reply };
+    edns.options_mut().insert(nsid_option(nsid));
+    message.to_vec().ok().filter(|whole| whole.len() <= limit).unwrap_or(reply)
+}
+
+fn nsid_option(nsid: &str) -> EdnsOption {
+    EdnsOption::Unknown(EdnsCode::NSID.into(), nsid.as_bytes().to_vec())
 }
 
 /// A reply of a code alone: with the question where there is one, and with an OPT where `opt` says so.

@@ -1,8 +1,10 @@
 //! What a request must be before anything is looked up.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hickory_proto::op::{Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::EdnsCode;
 use hickory_proto::rr::{DNSClass, Name, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
@@ -23,10 +25,14 @@ pub(crate) struct Request {
 }
 
 /// What a client says by EDNS.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClientEdns {
     pub(crate) size: u16,
     pub(crate) dnssec: bool,
+    /// Whether it asks what the server calls itself (RFC 5001).
+    pub(crate) asks_nsid: bool,
+    /// What it is to be told.
+    pub(crate) nsid: Option<Arc<str>>,
 }
 
 /// Why nothing is sent.
@@ -59,12 +65,12 @@ impl Request {
     }
 
     pub(crate) fn dnssec(&self) -> bool {
-        self.edns.is_some_and(|edns| edns.dnssec)
+        self.edns.as_ref().is_some_and(|edns| edns.dnssec)
     }
 
     /// The largest reply the client takes.
     pub(crate) fn limit(&self, transport: Transport, udp_payload: u16) -> usize {
-        match (transport, self.edns) {
+        match (transport, &self.edns) {
             (Transport::Udp, None) => 512,
             (Transport::Udp, Some(edns)) => edns.size.clamp(512, udp_payload).into(),
             _ => usize::from(u16::MAX),
@@ -84,6 +90,11 @@ pub(crate) fn parse(
     if matches!(client.port(), 0 | 7 | 9 | 19) && !transport.is_stream() || client == local {
         return Err(Rejected::Silent(Silence::Source));
     }
+    parse_bytes(bytes, transport, udp_payload)
+}
+
+/// Checks a message, wherever it is from.
+pub(crate) fn parse_bytes(bytes: &[u8], transport: Transport, udp_payload: u16) -> Result<Request, Rejected> {
     if bytes.len() < HEADER {
         return Err(Rejected::Silent(Silence::Short));
     }
@@ -124,7 +135,12 @@ pub(crate) fn parse(
     if matches!(query.query_type, RecordType::OPT | RecordType::TSIG | RecordType::ZERO) {
         return reject(ResponseCode::FormErr, edns.is_some());
     }
-    let edns = edns.map(|edns| ClientEdns { size: edns.max_payload(), dnssec: edns.flags().dnssec_ok });
+    let edns = edns.map(|edns| ClientEdns {
+        size: edns.max_payload(),
+        dnssec: edns.flags().dnssec_ok,
+        asks_nsid: edns.option(EdnsCode::NSID).is_some(),
+        nsid: None,
+    });
     let request = Request { metadata, query, edns };
     if request.query.query_class != DNSClass::IN {
         let code = ResponseCode::Refused;

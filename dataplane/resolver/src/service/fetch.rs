@@ -30,6 +30,13 @@ pub(crate) type Waiter = watch::Receiver<Option<Fetched>>;
 #[derive(Debug, Default)]
 pub(crate) struct Inflight(Mutex<HashMap<Key, Waiter>>);
 
+impl Inflight {
+    /// Whether a question is under way.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+}
+
 /// What ends a question: whoever waits learns of it, and the next one asks anew.
 struct Leader {
     zone: Arc<Zone>,

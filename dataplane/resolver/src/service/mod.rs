@@ -4,13 +4,14 @@
 //! of which there are only so many.
 
 mod fetch;
+mod hint;
 mod pending;
 mod state;
 mod step;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
@@ -19,6 +20,7 @@ pub(crate) use state::{State, Zone};
 pub(crate) use step::Step;
 
 use crate::authority::Authority;
+use crate::config::Config;
 use crate::counters::{Process, Registry};
 use crate::forward::Loops;
 use crate::listen::Endpoint;
@@ -34,19 +36,24 @@ pub(crate) struct Service {
     pub(crate) pending: Arc<Semaphore>,
     /// Questions to upstreams.
     pub(crate) fetches: Arc<Semaphore>,
+    /// Hints whose questions are out.
+    hints: Arc<AtomicUsize>,
     stopping: AtomicBool,
 }
 
 impl Service {
-    pub(crate) fn new(state: State, authority: Arc<dyn Authority>, pending: usize) -> Self {
+    pub(crate) fn new(config: &Config, authority: Arc<dyn Authority>) -> Self {
+        let process = Arc::default();
+        let pending = config.settings().limits.pending;
         Self {
-            state: ArcSwap::from_pointee(state),
+            state: ArcSwap::from_pointee(State::new(config, None, &process)),
             authority,
-            process: Arc::default(),
+            process,
             registry: Registry::default(),
             loops: Arc::default(),
             pending: Arc::new(Semaphore::new(pending)),
             fetches: Arc::new(Semaphore::new(pending)),
+            hints: Arc::default(),
             stopping: AtomicBool::new(false),
         }
     }

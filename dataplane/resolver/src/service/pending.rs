@@ -9,11 +9,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
 use super::fetch::{Waiter, wait};
-use super::step::{Step, told_stale};
+use super::step::{Step, code_of, told_stale};
 use crate::authority::Transport;
 use crate::cache::{Key, STALE_TTL};
 use crate::counters::{Asked, one};
-use crate::message::{Answer, Request, encode};
+use crate::log::Noted;
+use crate::message::{Answer, Request, encode, with_nsid};
 use crate::rewrite::Rewritten;
 
 /// A query and all that its reply takes.
@@ -27,6 +28,7 @@ pub(crate) struct Pending {
     pub(super) rewritten: Option<Rewritten>,
     pub(super) prefix: Option<Prefix>,
     pub(super) work: Option<Work>,
+    pub(super) noted: Option<Noted>,
 }
 
 /// What the authority said before its alias led out.
@@ -35,6 +37,7 @@ pub(super) struct Prefix {
     pub(super) answer: Answer,
     pub(super) target: Name,
     pub(super) mask: bool,
+    pub(super) otherwise: Option<Answer>,
 }
 
 /// What is waited for.
@@ -53,7 +56,17 @@ impl Pending {
         asked: Asked,
         started: Instant,
     ) -> Self {
-        Self { request, transport, payload, asked, started, rewritten: None, prefix: None, work: None }
+        Self {
+            request,
+            transport,
+            payload,
+            asked,
+            started,
+            rewritten: None,
+            prefix: None,
+            work: None,
+            noted: None,
+        }
     }
 
     /// The question that is looked up: as asked, as rewritten, or where the authority's alias leads.
@@ -123,8 +136,7 @@ impl Pending {
                 bytes
             }
         };
-        let code = answer.code;
-        self.count(code, bytes.len());
+        self.count(code_of(&bytes), &bytes);
         bytes
     }
 
@@ -132,14 +144,26 @@ impl Pending {
         encode(&self.request, answer, self.transport, self.payload, ttl)
     }
 
-    pub(super) fn count(&self, code: ResponseCode, size: usize) {
-        self.asked.replied(code, size, self.started.elapsed());
+    /// The authority's reply, with what the server calls itself.
+    pub(super) fn named(&self, reply: Vec<u8>) -> Vec<u8> {
+        with_nsid(reply, &self.request, self.request.limit(self.transport, self.payload))
+    }
+
+    pub(super) fn count(&self, code: ResponseCode, reply: &[u8]) {
+        let time = self.started.elapsed();
+        self.asked.replied(code, reply.len(), time);
+        if let Some(noted) = &self.noted {
+            noted.replied(&self.request, self.transport.is_stream(), reply, time);
+        }
     }
 }
 
 impl Prefix {
     /// The authority's records, then those of the alias's target.
     fn join(&self, target: Answer) -> Answer {
+        if let Some(otherwise) = &self.otherwise {
+            return self.complete(target, otherwise);
+        }
         let mut whole = self.answer.clone();
         whole.truncated |= target.truncated;
         whole.answers.extend(target.answers);
@@ -149,5 +173,18 @@ impl Prefix {
         }
         whole.error = whole.error.or(target.error);
         whole
+    }
+
+    /// What a search list led to, or that it led nowhere.
+    fn complete(&self, mut target: Answer, otherwise: &Answer) -> Answer {
+        if target.code != ResponseCode::NoError {
+            return otherwise.clone();
+        }
+        if let Some(ttl) = target.answers.first().map(|record| record.ttl) {
+            let mut aliases = self.answer.answers.clone();
+            aliases.iter_mut().for_each(|record| record.ttl = ttl);
+            target.answers.splice(..0, aliases);
+        }
+        target
     }
 }

@@ -11,6 +11,7 @@ use crate::config::{CheckedZone, Config, Limits};
 use crate::counters::Process;
 use crate::forward::{Forward, Loops, watch};
 use crate::hosts::{Hosts, Stamp};
+use crate::log::Log;
 use crate::zones::Suffixes;
 
 use super::fetch::Inflight;
@@ -22,6 +23,8 @@ const PRUNE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) limits: Limits,
+    pub(crate) log: Option<Arc<Log>>,
+    pub(crate) nsid: Option<Arc<str>>,
     zones: Suffixes<Arc<Zone>>,
     list: Vec<Arc<Zone>>,
 }
@@ -43,7 +46,7 @@ pub(crate) struct Zone {
 impl State {
     /// Of a configuration; a zone that `former` has in the very same form, with the same protected names, goes on with its
     /// cache and what it knows of its upstreams.
-    pub(crate) fn new(config: &Config, former: Option<&Self>) -> Self {
+    pub(crate) fn new(config: &Config, former: Option<&Self>, process: &Arc<Process>) -> Self {
         let limits = config.settings().limits.clone();
         let protected: Arc<[Name]> = config.protected().into();
         let list: Vec<_> = config
@@ -63,7 +66,13 @@ impl State {
             })
             .collect();
         let zones = list.iter().map(|zone| (zone.checked.name.clone(), zone.clone())).collect();
-        Self { limits, zones, list }
+        let log = config.settings().log.as_ref().map(|log| {
+            let same = former.and_then(|it| it.log.clone()).filter(|it| it.settings == *log);
+            let new = || Arc::new(Log::new(log.clone(), config.logged().to_vec(), process));
+            same.unwrap_or_else(new)
+        });
+        let nsid = config.settings().nsid.as_deref().map(Arc::from);
+        Self { limits, log, nsid, zones, list }
     }
 
     pub(crate) fn zone(&self, name: &Name) -> Option<&Arc<Zone>> {

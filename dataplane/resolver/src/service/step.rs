@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use super::fetch::Waiter;
 use super::pending::{Pending, Prefix, Work};
 use super::{Origin, Service, State, Zone};
-use crate::authority::{Transport, Verdict};
+use crate::authority::{Messages, Transport, Verdict};
 use crate::cache::{Key, Lookup, STALE_TTL};
 use crate::counters::one;
 use crate::message::{self, Answer, ExtendedError, Rejected, Request};
@@ -22,8 +22,8 @@ use crate::{hosts, template};
 pub(crate) enum Step {
     /// A reply.
     Reply(Vec<u8>),
-    /// Messages with their lengths, for a stream.
-    Frames(Vec<u8>),
+    /// Several messages, for a stream.
+    Messages(Messages),
     /// Nothing.
     Silent,
     /// A reply, in time.
@@ -48,25 +48,30 @@ impl Service {
         let state = self.state.load();
         let payload = state.limits.udp_payload;
         let allowed = origin.endpoint.allows(origin.client.ip());
-        let request = match message::parse(bytes, origin.client, origin.endpoint.address, transport, payload)
-        {
-            Ok(request) => request,
-            Err(Rejected::Silent(why)) => {
-                one(&self.process.silent);
-                tracing::trace!(client = %origin.client, ?why, "no reply");
-                return Step::Silent;
-            }
-            Err(Rejected::Reply(code, reply)) => {
-                one(&self.process.malformed);
-                tracing::trace!(client = %origin.client, %code, "not a query");
-                return if allowed { Step::Reply(reply) } else { Step::Silent };
-            }
-        };
+        let mut request =
+            match message::parse(bytes, origin.client, origin.endpoint.address, transport, payload) {
+                Ok(request) => request,
+                Err(Rejected::Silent(why)) => {
+                    one(&self.process.silent);
+                    tracing::trace!(client = %origin.client, ?why, "no reply");
+                    return Step::Silent;
+                }
+                Err(Rejected::Reply(code, reply)) => {
+                    one(&self.process.malformed);
+                    tracing::trace!(client = %origin.client, %code, "not a query");
+                    return if allowed { Step::Reply(reply) } else { Step::Silent };
+                }
+            };
         let zone = state.zone(request.name());
         let label = zone.map_or_else(|| origin.endpoint.dropped.clone(), |zone| zone.label.clone());
         let dns = self.registry.of(&origin.endpoint.label, &label);
         let asked = dns.asked(origin.client, transport, request.rtype(), request.dnssec(), bytes.len());
+        if let (Some(edns), Some(nsid)) = (&mut request.edns, &state.nsid) {
+            edns.nsid = edns.asks_nsid.then(|| nsid.clone());
+        }
+        let noted = state.log.as_ref().and_then(|log| log.note(request.name(), origin.client, bytes.len()));
         let mut pending = Pending::new(request, transport, payload, asked, started);
+        pending.noted = noted;
         if !allowed {
             one(&self.process.prohibited);
             return pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::PROHIBITED), None);
@@ -78,18 +83,36 @@ impl Service {
             pending.rewritten =
                 rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
         }
+        let foreign = zone.is_some_and(|zone| zone.checked.settings.foreign);
+        if !foreign && let Some(step) = self.ask_transfer(bytes, origin, &pending) {
+            return step;
+        }
         let made = zone.and_then(|zone| self.made(zone, &pending.key(), origin));
         if let Some(answer) = made {
             return pending.reply(&answer, None);
         }
-        if !zone.is_some_and(|zone| zone.checked.settings.foreign)
-            && let Some(step) = self.ask_authority(bytes, origin, &mut pending)
-        {
+        if !foreign && let Some(step) = self.ask_authority(bytes, origin, &mut pending) {
             return step;
         }
         let key = pending.key();
         let known = self.known(&state, &key, origin, &pending);
         self.settle(pending, known)
+    }
+
+    /// The zone transfer, if one is asked for and may be had. What a rule has rewritten is no zone of the authority's.
+    fn ask_transfer(&self, bytes: &[u8], origin: Origin<'_>, pending: &Pending) -> Option<Step> {
+        let asked = matches!(pending.request.rtype(), RecordType::AXFR | RecordType::IXFR);
+        let stream = matches!(pending.transport, Transport::Tcp | Transport::Tls);
+        if !asked || !stream || pending.rewritten.is_some() {
+            return None;
+        }
+        let mut messages = self.authority.transfer(bytes, origin.client)?;
+        let first = messages.next()?;
+        one(&self.process.local);
+        one(&self.process.transfers);
+        tracing::info!(client = %origin.client, zone = %pending.request.name(), "zone transfer");
+        pending.count(code_of(&first), &first);
+        Some(Step::Messages(Box::new(std::iter::once(first).chain(messages))))
     }
 
     /// Asks the authority; none if the name is not its own, or leads out of its names.
@@ -109,24 +132,23 @@ impl Service {
         }
         match verdict {
             Verdict::Answered if pending.rewritten.is_none() => {
-                pending.count(code_of(&out), out.len());
+                let out = pending.named(out);
+                pending.count(code_of(&out), &out);
                 Some(Step::Reply(out))
             }
-            Verdict::Transfer if pending.transport.is_stream() => {
-                pending.count(ResponseCode::NoError, out.len());
-                Some(Step::Frames(out))
-            }
-            Verdict::Transfer => {
-                Some(pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED), None))
-            }
-            // Without recursion the alias is the answer (RFC 1034, section 4.3.2).
-            Verdict::Continue(next) if pending.request.metadata.recursion_desired => {
+            // Without recursion the alias is the answer (RFC 1034, section 4.3.2), but of no search.
+            Verdict::Continue(next)
+                if pending.request.metadata.recursion_desired || next.otherwise.is_some() =>
+            {
                 let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
                 let Some((target, reply)) = target else {
                     let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
                     return Some(pending.reply(&failure, None));
                 };
-                pending.prefix = Some(Prefix { answer: answer_of(reply), target, mask: next.mask });
+                let otherwise =
+                    next.otherwise.and_then(|reply| Message::from_vec(&reply).ok()).map(answer_of);
+                pending.prefix =
+                    Some(Prefix { answer: answer_of(reply), target, mask: next.mask, otherwise });
                 None
             }
             _ => {
@@ -189,7 +211,7 @@ impl Service {
     }
 
     /// What rules and tables say.
-    fn made(&self, zone: &Zone, key: &Key, origin: Origin<'_>) -> Option<Answer> {
+    pub(super) fn made(&self, zone: &Zone, key: &Key, origin: Origin<'_>) -> Option<Answer> {
         if let Some(answer) =
             template::answer(&zone.checked.template, &key.name, key.rtype, origin.client.ip())
         {
@@ -244,7 +266,7 @@ fn requery(request: &Request, to: &Rewritten) -> Vec<u8> {
     let mut query = request.query.clone();
     query.set_name(to.name.clone()).set_query_type(to.rtype);
     message.queries.push(query);
-    message.edns = request.edns.map(|asked| {
+    message.edns = request.edns.as_ref().map(|asked| {
         let mut edns = Edns::new();
         edns.set_max_payload(asked.size).set_dnssec_ok(asked.dnssec);
         edns
@@ -276,7 +298,7 @@ fn wire_name(bytes: &[u8]) -> Option<Name> {
 }
 
 /// The code in a reply's header.
-fn code_of(reply: &[u8]) -> ResponseCode {
+pub(super) fn code_of(reply: &[u8]) -> ResponseCode {
     ResponseCode::from_low(reply.get(3).map_or(2, |flags| flags & 15))
 }
 
@@ -284,7 +306,7 @@ impl std::fmt::Debug for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Reply(_) => "Reply",
-            Self::Frames(_) => "Frames",
+            Self::Messages(_) => "Messages",
             Self::Silent => "Silent",
             Self::Wait(_) => "Wait",
         })

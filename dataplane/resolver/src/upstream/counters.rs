@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
 
-use crate::counters::{Durations, Rcodes};
+use crate::counters::{RcodeTimes, Rcodes};
 
 /// Counters of an upstream.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     /// Replies by code.
     pub(crate) codes: Rcodes,
-    /// Times until replies.
-    pub(crate) times: Durations,
+    /// Times until replies, by code.
+    pub(crate) times: RcodeTimes,
     /// Questions asked.
     pub(crate) questions: AtomicU64,
     /// Questions without a reply.
@@ -43,7 +43,7 @@ impl Counters {
         one(&self.questions);
         if let Some(code) = code {
             self.codes.add(code);
-            self.times.add(time);
+            self.times.add(code, time);
         }
     }
 

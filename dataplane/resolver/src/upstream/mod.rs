@@ -79,6 +79,13 @@ pub(crate) enum AskError {
     Deadline,
 }
 
+impl AskError {
+    /// Whether nobody has been reached at all; a certificate that is not believed is one of somebody.
+    pub(crate) fn is_of_the_network(&self) -> bool {
+        matches!(self, Self::Io(why) if why.kind() != std::io::ErrorKind::InvalidData)
+    }
+}
+
 impl Upstream {
     pub(crate) fn new(
         upstream: &CheckedUpstream,

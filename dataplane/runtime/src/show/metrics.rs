@@ -92,6 +92,33 @@ impl Show {
         gauge(out, "sluice_huge_pages", help, status.huge_pages.into());
     }
 
+    /// DNS under CoreDNS's names, for the dashboards there are. Types and families are not counted on an lcore, and queries
+    /// that the resolver answers are on its page.
+    fn queries(&self, out: &mut Exposition) {
+        let sum = |event| self.numbered().map(|(_, lcore)| lcore.shared.events(event)).sum::<u64>();
+        let codes = [
+            ("NOERROR", Event::DnsNoError),
+            ("NXDOMAIN", Event::DnsNxDomain),
+            ("REFUSED", Event::DnsRefused),
+            ("other", Event::DnsFailed),
+        ];
+        let codes = codes.map(|(code, event)| (code, sum(event)));
+        let all: u64 = codes.iter().map(|(_, count)| count).sum();
+        let place: [(&str, &dyn std::fmt::Display); 3] =
+            [("server", &"dns://:53"), ("zone", &"."), ("view", &"")];
+        let help = "DNS queries answered on lcores.";
+        let mut requests = out.family("coredns_dns_requests_total", Kind::Counter, help);
+        let labels: [(&str, &dyn std::fmt::Display); 3] =
+            [("proto", &"udp"), ("family", &"other"), ("type", &"other")];
+        requests.sample(&[place, labels].concat(), all);
+        let help = "Replies to DNS queries of lcores by code.";
+        let mut responses = out.family("coredns_dns_responses_total", Kind::Counter, help);
+        for (code, count) in codes {
+            let labels: [(&str, &dyn std::fmt::Display); 2] = [("rcode", &code), ("plugin", &"kubernetes")];
+            responses.sample(&[&place[..], &labels].concat(), count);
+        }
+    }
+
     fn packets(&self, out: &mut Exposition) {
         let help = "Packets dropped, by the reasons that `sluice show counters` explains.";
         let mut dropped = out.family("sluice_dropped_packets_total", Kind::Counter, help);
@@ -117,6 +144,7 @@ impl Show {
                 events.sample(&[("event", &event.name()), ("lcore", &number)], lcore.shared.events(event));
             }
         }
+        self.queries(out);
         let families = [
             ("sluice_punted_packets_total", "Packets given to Linux, by class."),
             ("sluice_punt_limited_packets_total", "Packets kept from Linux by their class's limit."),

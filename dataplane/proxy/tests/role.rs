@@ -1,0 +1,351 @@
+//! The role as a whole: fed by a control's socket, asked over loopback.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in helpers of tests")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RecordType};
+use sluice_feed::{Server, ServerOptions};
+use sluice_model::{
+    Change, DnsSettings, NameKind, NamedPod, NamedPort, NamedService, PodNames, Protocol, ResolverSettings,
+    ServiceName, Settings,
+};
+use sluice_observe::Stop;
+use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving, run};
+use sluice_resolver::config::{Forward, QueryLog, Upstream, Zone};
+
+/// A port of loopback that nobody has, over UDP and TCP.
+fn free() -> SocketAddr {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = tcp.local_addr().unwrap();
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// A proxy under way.
+struct Role {
+    stop: Stop,
+    thread: std::thread::JoinHandle<Result<(), ProxyError>>,
+    control: Server,
+    at: SocketAddr,
+    folder: tempfile::TempDir,
+    resolver: ResolverSettings,
+}
+
+fn start(serving: impl FnOnce(&tempfile::TempDir) -> Serving) -> Role {
+    start_with(ResolverSettings::default(), serving)
+}
+
+/// One that asks an upstream for names of others.
+fn start_resolving(at: SocketAddr, serving: impl FnOnce(&tempfile::TempDir) -> Serving) -> Role {
+    let forward = Forward { upstreams: vec![Upstream::plain(at)], ..Forward::default() };
+    let zone = Zone { name: ".".into(), forward: vec![forward], ..Zone::default() };
+    start_with(ResolverSettings { zones: vec![zone], ..ResolverSettings::default() }, serving)
+}
+
+fn start_with(resolver: ResolverSettings, serving: impl FnOnce(&tempfile::TempDir) -> Serving) -> Role {
+    let folder = tempfile::tempdir().unwrap();
+    let feed = folder.path().join("feed.sock");
+    let control = Server::bind(&feed, ServerOptions::default()).unwrap();
+    let stop = Stop::default();
+    let config = ProxyConfig { feed, dns: true, serving: serving(&folder), metrics: None };
+    let thread = std::thread::spawn({
+        let stop = stop.clone();
+        move || run(config, &stop, || {})
+    });
+    Role { stop, thread, control, at: free(), folder, resolver }
+}
+
+impl Role {
+    fn feed(&self) {
+        self.feed_with(DnsSettings::default());
+    }
+
+    fn feed_with(&self, dns: DnsSettings) {
+        let dns = DnsSettings { listen: vec![self.at], clients: vec!["127.0.0.0/8".parse().unwrap()], ..dns };
+        let service = NamedService {
+            name: ServiceName::new("default", "web"),
+            kind: NameKind::Cluster(vec!["10.96.0.7".parse().unwrap()]),
+            ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
+            endpoints: vec![],
+        };
+        let settings = Settings { dns: Some(dns), ..Settings::default() };
+        let resolver = self.resolver.clone();
+        self.control
+            .publish(&[Change::Settings(settings), Change::Resolver(resolver.into()), Change::Named(service)])
+            .unwrap();
+    }
+
+    fn ask(&self, name: &str) -> Option<Message> {
+        self.ask_for(name, RecordType::A)
+    }
+
+    /// Asks over UDP.
+    fn ask_for(&self, name: &str, kind: RecordType) -> Option<Message> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let mut query = Message::query();
+        query.queries.push(Query::query(Name::from_ascii(name).unwrap(), kind));
+        socket.send_to(&query.to_vec().unwrap(), self.at).unwrap();
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).ok()?;
+        Message::from_vec(&buffer[..length]).ok()
+    }
+}
+
+/// The status and body of a page; none where nobody listens.
+fn get(at: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(at).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Some(found) = find() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what} did not come")
+}
+
+#[test]
+fn probes_are_coredns_and_lameduck_answers_on() {
+    let (health, ready) = (free(), free());
+    let role = start(|folder| Serving {
+        health: Some(health),
+        ready: Some(ready),
+        lameduck: Duration::from_millis(1500),
+        log: Some(QueryLog { file: Some(folder.path().join("queries")), ..QueryLog::default() }),
+        ..Serving::default()
+    });
+    assert_eq!(eventually("health", || get(health, "/health")), (200, "OK".into()));
+    let (status, why) = eventually("ready", || get(ready, "/ready"));
+    assert_eq!((status, why.as_str()), (503, "the addresses to answer on are not known yet"));
+    assert_eq!(get(ready, "/health").unwrap().0, 404);
+    role.feed();
+    eventually("readiness", || get(ready, "/ready").filter(|page| *page == (200, "OK".into())));
+    let name = "web.default.svc.cluster.local.";
+    assert_eq!(role.ask(name).unwrap().answers.len(), 1);
+    role.stop.set();
+    assert_eq!(eventually("the end", || get(ready, "/ready").filter(|page| page.0 == 503)).1, "ending");
+    // Told to end it lives on, and answers.
+    assert_eq!(get(health, "/health"), Some((200, "OK".into())));
+    assert_eq!(role.ask(name).unwrap().metadata.response_code, ResponseCode::NoError);
+    role.thread.join().unwrap().unwrap();
+    assert_eq!((get(health, "/health"), get(ready, "/ready")), (None, None));
+    let log = std::fs::read_to_string(role.folder.path().join("queries")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("web.default") && line.contains("aa")).count(), 2);
+}
+
+/// A new certificate for dns.example in the folder, and its key.
+fn certify(folder: &std::path::Path) {
+    let made = rcgen::generate_simple_self_signed(["dns.example".to_owned()]).unwrap();
+    std::fs::write(folder.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("tls.crt"), made.cert.pem()).unwrap();
+}
+
+/// What kdig says, which believes the certificate that is in a file.
+fn kdig(at: SocketAddr, authority: &std::path::Path, transport: &str, name: &str) -> String {
+    let output = std::process::Command::new("kdig")
+        .args([&format!("@{}", at.ip()), "-p", &at.port().to_string(), transport, "+retry=0", "+timeout=3"])
+        .arg(format!("+tls-ca={}", authority.display()))
+        .args(["+tls-hostname=dns.example", "+short", name, "A"])
+        .output()
+        .unwrap_or_else(|why| panic!("kdig is of the package knot-dnsutils: {why}"));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn kdig_asks_over_tls_and_https_and_certificates_are_taken_over() {
+    let (tls, https, ready) = (free(), free(), free());
+    let role = start(|folder| {
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let secure = |at, path: Option<&str>| Secure {
+            addresses: vec![at],
+            certificate: certificate.clone(),
+            key: key.clone(),
+            path: path.map(ToOwned::to_owned),
+        };
+        let secure = vec![secure(tls, None), secure(https, Some("/dns-query"))];
+        Serving { secure, ready: Some(ready), ..Serving::default() }
+    });
+    role.feed();
+    // Without a certificate plain DNS is answered, and the page says what is missing.
+    let name = "web.default.svc.cluster.local.";
+    eventually("an answer", || role.ask(name));
+    let why = eventually("why", || get(ready, "/ready").filter(|page| page.1.contains("tls.crt")));
+    assert_eq!(why.0, 503);
+    let folder = role.folder.path();
+    certify(folder);
+    let both = |authority: &std::path::Path| {
+        let answers = [kdig(tls, authority, "+tls", name), kdig(https, authority, "+https", name)];
+        (answers == ["10.96.0.7", "10.96.0.7"]).then_some(())
+    };
+    let crt = folder.join("tls.crt");
+    eventually("an answer over TLS", || both(&crt));
+    assert_eq!(get(ready, "/ready"), Some((200, "OK".into())));
+    // A certificate without its key is not taken over: what there was goes on.
+    let former = folder.join("former.crt");
+    std::fs::copy(&crt, &former).unwrap();
+    std::fs::write(&crt, rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().cert.pem()).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(both(&former), Some(()));
+    certify(folder);
+    eventually("the new certificate", || both(&crt));
+    assert_eq!(both(&former), None);
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+/// What dig says.
+fn dig(at: SocketAddr, arguments: &[&str]) -> String {
+    let output = std::process::Command::new("dig")
+        .args([&format!("@{}", at.ip()), "-p", &at.port().to_string(), "+tries=1", "+time=3"])
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|why| panic!("dig is of the package bind9-dnsutils: {why}"));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn dig_transfers_a_zone_where_that_is_allowed() {
+    let serving = |net: &str| Serving { transfer: vec![net.parse().unwrap()], ..Serving::default() };
+    let role = start(|_| serving("127.0.0.1/32"));
+    role.feed();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    let zone = dig(role.at, &["axfr", "cluster.local"]);
+    for line in ["web.default.svc.cluster.local. 5 IN\tA\t10.96.0.7", "XFR size: "] {
+        assert!(zone.replace('\t', " ").contains(&line.replace('\t', " ")), "{line}: {zone}");
+    }
+    assert_eq!(zone.matches("\tSOA\t").count(), 2, "{zone}");
+    assert!(dig(role.at, &["axfr", "10.in-addr.arpa"]).contains("Transfer failed"));
+    assert!(dig(role.at, &["axfr", "in-addr.arpa"]).contains("7.0.96.10.in-addr.arpa."));
+    let serial = zone.lines().find(|line| line.contains("\tSOA\t")).unwrap();
+    let serial: u32 = serial.split_whitespace().nth(6).unwrap().parse().unwrap();
+    let current = dig(role.at, &[&format!("ixfr={serial}"), "cluster.local"]);
+    assert!(current.contains("XFR size: 1 records"), "{current}");
+    for kind in [RecordType::AXFR, RecordType::IXFR] {
+        let reply = role.ask_for("cluster.local.", kind).unwrap();
+        assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+    }
+    let older = dig(role.at, &["+tcp", &format!("ixfr={}", serial - 1), "cluster.local"]);
+    assert!(older.matches("\tSOA\t").count() == 2, "{older}");
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+
+    let role = start(|_| serving("192.0.2.0/24"));
+    role.feed();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    let refused = dig(role.at, &["axfr", "cluster.local"]);
+    assert!(refused.contains("Transfer failed"), "{refused}");
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+/// Asks over UDP from an address of loopback.
+fn ask_from(role: &Role, client: &str, name: &str, kind: RecordType) -> Message {
+    let socket = UdpSocket::bind((client, 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let mut query = Message::query();
+    query.metadata.recursion_desired = true;
+    query.queries.push(Query::query(Name::from_ascii(name).unwrap(), kind));
+    socket.send_to(&query.to_vec().unwrap(), role.at).unwrap();
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).unwrap();
+    Message::from_vec(&buffer[..length]).unwrap()
+}
+
+/// An upstream that knows x.example.com alone, and counts.
+fn upstream() -> (SocketAddr, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let (at, count) =
+        (socket.local_addr().unwrap(), std::sync::Arc::<std::sync::atomic::AtomicUsize>::default());
+    let asked = count.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            let mut reply = Message::from_vec(&buffer[..length]).unwrap();
+            reply.metadata.message_type = hickory_proto::op::MessageType::Response;
+            let name = reply.queries[0].name.clone();
+            if name.to_lowercase().to_ascii() == "x.example.com." {
+                let data = hickory_proto::rr::rdata::A(Ipv4Addr::new(192, 0, 2, 77));
+                reply.answers.push(hickory_proto::rr::Record::from_rdata(
+                    name,
+                    60,
+                    hickory_proto::rr::RData::A(data),
+                ));
+                asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            } else {
+                reply.metadata.response_code = ResponseCode::NXDomain;
+            }
+            socket.send_to(&reply.to_vec().unwrap(), from).unwrap();
+        }
+    });
+    (at, count)
+}
+
+#[test]
+fn search_lists_are_completed_for_the_pods_of_the_namespace_alone() {
+    let (at, count) = upstream();
+    let role = start_resolving(at, |_| Serving { autopath: true, ..Serving::default() });
+    role.feed_with(DnsSettings { pods: PodNames::Verified, forward: true, ..DnsSettings::default() });
+    let pod = NamedPod { name: ServiceName::new("shop", "p"), addresses: vec!["127.0.0.9".parse().unwrap()] };
+    role.control.publish(&[Change::Namespace("shop".into()), Change::Pod(pod)]).unwrap();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    eventually("the pod", || {
+        let reply = ask_from(&role, "127.0.0.9", "127-0-0-9.shop.pod.cluster.local.", RecordType::A);
+        (reply.answers.len() == 1).then_some(())
+    });
+    let shown = |reply: &Message| -> Vec<String> {
+        reply.answers.iter().map(|record| format!("{} {}", record.name, record.data)).collect()
+    };
+    let ask = |client: &str, name: &str| ask_from(&role, client, name, RecordType::A);
+    // A Service of another namespace by the list's second step.
+    let reply = ask("127.0.0.9", "Web.default.shop.svc.cluster.local.");
+    let alias = "Web.default.shop.svc.cluster.local. Web.default.svc.cluster.local.";
+    assert_eq!(shown(&reply), [alias, "Web.default.svc.cluster.local. 10.96.0.7"]);
+    // By its third, and by none for what is whole already.
+    let reply = ask("127.0.0.9", "web.default.svc.shop.svc.cluster.local.");
+    assert_eq!(shown(&reply)[1], "web.default.svc.cluster.local. 10.96.0.7");
+    let reply = ask("127.0.0.9", "web.default.svc.cluster.local.shop.svc.cluster.local.");
+    assert_eq!(shown(&reply)[1], "web.default.svc.cluster.local. 10.96.0.7");
+    // A name of others.
+    let reply = ask("127.0.0.9", "x.example.com.shop.svc.cluster.local.");
+    let alias = "x.example.com.shop.svc.cluster.local. x.example.com.";
+    assert_eq!(shown(&reply), [alias, "x.example.com. 192.0.2.77"]);
+    assert_eq!(
+        (reply.metadata.response_code, reply.queries[0].name.to_ascii().as_str()),
+        (ResponseCode::NoError, "x.example.com.shop.svc.cluster.local.")
+    );
+    assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    for (client, name) in [
+        // Nobody has that, another client, another namespace, no first step of a list.
+        ("127.0.0.9", "y.example.com.shop.svc.cluster.local."),
+        ("127.0.0.8", "x.example.com.shop.svc.cluster.local."),
+        ("127.0.0.9", "x.example.com.default.svc.cluster.local."),
+        ("127.0.0.9", "x.example.com.svc.cluster.local."),
+        ("127.0.0.9", "shop2.svc.cluster.local."),
+    ] {
+        let reply = ask(client, name);
+        assert_eq!(
+            (reply.metadata.response_code, reply.answers.len()),
+            (ResponseCode::NXDomain, 0),
+            "{name}"
+        );
+        assert_eq!(reply.authorities[0].name.to_ascii(), "cluster.local.", "{name}");
+    }
+    assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
