@@ -130,7 +130,7 @@ fn what_is_not_to_be_kept() {
 #[test]
 fn other_settings_other_answers() {
     use sluice_dns::Catalog;
-    use sluice_model::{Change, ResolverSettings, Settings};
+    use sluice_model::{Change, Settings};
     let mut catalog = Catalog::default();
     let dns = DnsSettings { forward: true, ..settings() };
     catalog.apply(&Change::Settings(Settings { dns: Some(dns), ..Settings::default() }));
@@ -138,7 +138,7 @@ fn other_settings_other_answers() {
     kept.keep(&zones, &reply("www.example.com.", 30).to_vec().unwrap(), 0);
     let asked = query("www.example.com.", T::A);
     assert!(ask(&mut kept, &zones, &asked, 0).is_some());
-    catalog.apply(&Change::Resolver(Box::new(ResolverSettings::default())));
+    catalog.apply(&Change::Resolver(Box::default()));
     assert!(ask(&mut kept, &catalog.zones(), &asked, 0).is_none());
 }
 
