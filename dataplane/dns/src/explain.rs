@@ -115,6 +115,8 @@ pub enum Rule {
     Missing,
     /// No object makes such a name, but it is in `fallthrough`.
     Fallthrough,
+    /// The name is in a zone, but the resolver's rules or tables come first.
+    Elsewhere,
     /// The name is in none of the zones, and upstreams are asked.
     Upstream,
     /// The name is in none of the zones, and there are no upstreams.
@@ -142,6 +144,7 @@ impl fmt::Display for Rule {
             Self::Fallthrough => {
                 "no object makes such a name, and it is in `dns.fallthrough`: upstreams are asked"
             }
+            Self::Elsewhere => "rules or tables of the resolver come before the cluster's names",
             Self::Upstream => "it is in none of `dns.zones` and `dns.reverse_zones`: upstreams are asked",
             Self::NoUpstream => {
                 "it is in none of `dns.zones` and `dns.reverse_zones`, and there are no `dns.upstreams`"
@@ -212,7 +215,8 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
         _ if !allowed => Rule::Client,
         _ if matches!(query.kind, kind::AXFR | kind::IXFR) => Rule::Transfer,
         Verdict::Forward if aliased => Rule::AliasElsewhere,
-        Verdict::Forward if zones.zone(wire).is_some() => Rule::Fallthrough,
+        Verdict::Forward if zones.falls_through(wire) => Rule::Fallthrough,
+        Verdict::Forward if zones.zone(wire).is_some() => Rule::Elsewhere,
         Verdict::Forward => Rule::Upstream,
         _ if zones.zone(wire).is_none() => Rule::NoUpstream,
         Verdict::Silence => Rule::Off,

@@ -74,9 +74,10 @@ fn upstreams(config: &Config, name: &str) -> Vec<String> {
     };
     let zones = config.resolver.iter().flat_map(|it| &it.zones).filter(|zone| within(&zone.name));
     let nearest = zones.max_by_key(|zone| zone.name.trim_end_matches('.').len());
-    let upstreams = nearest.into_iter().flat_map(|zone| &zone.forward).flat_map(|it| &it.upstreams);
+    let forward = nearest.and_then(|zone| zone.forward.iter().find(|forward| within(&forward.from)));
+    let upstreams = forward.map(|forward| forward.upstreams.as_slice()).unwrap_or_default();
     let word = |tls: bool| if tls { "tls://" } else { "" };
-    upstreams.map(|it| format!("{}{}", word(it.tls.is_some()), it.address)).collect()
+    upstreams.iter().map(|it| format!("{}{}", word(it.tls.is_some()), it.address)).collect()
 }
 
 fn text(report: &Report) -> String {
