@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sluice_corefile::Selector;
 use sluice_model::Settings;
 
 /// A whole YAML file, validated.
@@ -88,6 +89,10 @@ pub struct Upstream {
 pub struct Names {
     /// `dns.namespaces`: only these have; empty for all.
     pub namespaces: Vec<Box<str>>,
+    /// `dns.namespace_labels`: only namespaces with such labels; empty for all.
+    pub namespace_labels: Selector,
+    /// `dns.labels`: only Services and pods with such labels; empty for all.
+    pub labels: Selector,
 }
 
 /// `log`.

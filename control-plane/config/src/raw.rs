@@ -35,6 +35,8 @@ pub(crate) struct Dns {
     pub zones: Option<Vec<Text>>,
     pub reverse_zones: Option<Vec<Text>>,
     pub namespaces: Vec<Text>,
+    pub namespace_labels: Option<Text>,
+    pub labels: Option<Text>,
     pub ttl: Option<Spanned<u64>>,
     pub pods: Option<Text>,
     pub endpoint_pod_names: Option<bool>,

@@ -450,3 +450,23 @@ fn metrics_are_on_loopback_unless_said_otherwise() {
     assert_eq!((config.metrics.dataplane, config.metrics.control.unwrap().port()), (None, 9000));
     assert_eq!(problems(&format!("{GOOD}metrics: {{ dataplane: 9000 }}\n"))[0].key, "metrics.dataplane");
 }
+
+#[test]
+fn label_selectors_of_dns_are_checked() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let config = parse(&dns("  labels: app in (a, b),!old\n  namespace_labels: team=red\n")).unwrap();
+    let names = config.names.unwrap();
+    assert_eq!(names.labels.to_string(), "app in (a,b),!old");
+    assert_eq!(names.namespace_labels.to_string(), "team=red");
+    let config = parse(&dns("")).unwrap();
+    assert!(config.names.unwrap().labels.is_empty());
+    for (keys, key) in [
+        ("  labels: app in a\n", "dns.labels"),
+        ("  namespace_labels: a>1\n", "dns.namespace_labels"),
+        ("  namespaces: [a]\n  namespace_labels: b=c\n", "dns.namespace_labels"),
+    ] {
+        let problems = problems(&dns(keys));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, key);
+    }
+}

@@ -146,6 +146,40 @@ fn loss_of_more_than_half_of_all_endpoints_is_held_back_until_it_is_released() {
 }
 
 #[test]
+fn endpoints_of_headless_services_count_where_they_have_names() {
+    let headless = |hosts: std::ops::RangeInclusive<u8>| {
+        let mut slice = slice("db-1", "db", hosts);
+        slice["metadata"]["labels"]["service.kubernetes.io/headless"] = "".into();
+        slice
+    };
+    let mut db = service("db");
+    db["spec"]["clusterIP"] = "None".into();
+    let mut desired = Desired::new(configured());
+    apply(&mut desired, &[db, headless(1..=30)]);
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "settings and names");
+    assert_eq!(desired.published(), 0);
+    apply(&mut desired, &[headless(1..=10)]);
+    let held = Err(Shrink { before: 30, after: 10 });
+    assert_eq!(desired.take_guarded_changes(), held);
+    assert_eq!(desired.take_guarded_changes(), held, "also when asked again");
+    apply(&mut desired, &[headless(1..=24)]);
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 1);
+    // Both sorts together.
+    apply(&mut desired, &[service("web"), slice("web-1", "web", 1..=8)]);
+    desired.take_guarded_changes().unwrap();
+    desired.remove(&parsed(&headless(1..=24)).0);
+    assert_eq!(desired.take_guarded_changes(), Err(Shrink { before: 32, after: 8 }));
+    // What a former process has told counts as well.
+    let mut next = Desired::new(configured());
+    next.restore(saved_of(&desired), |_| {});
+    assert!(next.take_guarded_changes().is_ok(), "nothing restored goes before the sweep");
+    next.sweep();
+    assert_eq!(next.take_guarded_changes(), Err(Shrink { before: 32, after: 0 }));
+    assert!(!next.take_changes().is_empty());
+    assert_eq!(next.take_guarded_changes(), Ok(vec![]));
+}
+
+#[test]
 fn held_loss_that_is_taken_back_is_never_told() {
     let mut desired = of_24_endpoints();
     desired.remove(&parsed(&slice("web-1", "web", [])).0);

@@ -66,7 +66,7 @@ pub struct Checked {
 /// Reads the manifests in `root` once and says what is wrong with them.
 pub fn check(config: &Config, root: &Path) -> Checked {
     let mut folder = Folder::new(root, rules(config));
-    let mut desired = Desired::new(config.settings.clone());
+    let mut desired = desired(config);
     // A folder that cannot be read is among the folder's problems.
     let changes = folder.refresh(|_| false).unwrap_or_default();
     take(&mut desired, changes);
@@ -103,7 +103,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
     let control = Control {
         server,
         board,
-        desired: Desired::new(config.settings.clone()),
+        desired: desired(config),
         health: HealthChecks::default(),
         reported: Arc::default(),
     };
@@ -184,12 +184,21 @@ impl Control {
     }
 }
 
+fn desired(config: &Config) -> Desired {
+    Desired::new(config.settings.clone()).by_namespace_labels(rules(config).by_namespace_labels())
+}
+
 fn rules(config: &Config) -> Rules {
     let pods = config.settings.dns.as_ref().is_some_and(|dns| dns.pods == PodNames::Verified);
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,
-        names: config.names.as_ref().map(|names| Exposed { namespaces: names.namespaces.clone(), pods }),
+        names: config.names.as_ref().map(|names| Exposed {
+            namespaces: names.namespaces.clone(),
+            namespace_labels: names.namespace_labels.clone(),
+            labels: names.labels.clone(),
+            pods,
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ mod merge;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sluice_model::{Change, NameKind, NamedService, Service, ServiceName, Settings};
@@ -29,7 +29,7 @@ pub struct Desired {
     /// Which slices each Service has; ordered, so that merging them has one outcome.
     slices_of: HashMap<ServiceName, BTreeSet<SliceName>>,
     /// Load-balancer addresses that this gateway has given out; they count, and not the status.
-    assigned: HashMap<ServiceName, Vec<std::net::IpAddr>>,
+    assigned: HashMap<ServiceName, Vec<IpAddr>>,
     dirty: BTreeSet<ServiceName>,
     published: HashMap<ServiceName, Arc<Service>>,
     /// Endpoints of all that is published which take connections.
@@ -51,7 +51,7 @@ const MANY: usize = 20;
 /// A loss of endpoints so large that it may be a mistake rather than meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shrink {
-    /// Endpoints that are published and take connections.
+    /// Endpoints that are published and take connections, or stand behind a headless Service's name.
     pub before: usize,
     /// What would be left of them.
     pub after: usize,
@@ -92,6 +92,14 @@ impl Desired {
             unswept: false,
             node_unheard: false,
         }
+    }
+
+    /// The same, where the labels of namespaces say what has names: nothing has before its Namespace is known.
+    pub fn by_namespace_labels(mut self, labels: bool) -> Self {
+        if labels {
+            self.names.only_by_namespace();
+        }
+        self
     }
 
     /// Takes a new or changed object.
@@ -187,12 +195,14 @@ impl Desired {
     /// # Errors
     /// The [`Shrink`] that is held back.
     pub fn take_guarded_changes(&mut self) -> Result<Vec<Change>, Shrink> {
-        let mut after = self.usable;
+        self.settle_names();
+        let (named, mut after) = self.names.headless(self.unswept);
+        after += self.usable;
         for name in self.dirty.iter().filter(|name| !self.is_restored(name)) {
             after += self.join(name).as_ref().map_or(0, usable);
             after -= self.published.get(name).map_or(0, |service| usable(service));
         }
-        let shrink = Shrink { before: self.usable, after };
+        let shrink = Shrink { before: self.usable + named, after };
         // A few endpoints come and go all the time.
         if shrink.before >= MANY && shrink.after * 2 < shrink.before {
             return Err(shrink);
@@ -201,7 +211,7 @@ impl Desired {
     }
 
     /// Gives a Service these load-balancer addresses in place of those of its status; none: what the status says.
-    pub fn assign(&mut self, name: &ServiceName, addresses: Option<Vec<std::net::IpAddr>>) {
+    pub fn assign(&mut self, name: &ServiceName, addresses: Option<Vec<IpAddr>>) {
         let changed = match addresses {
             Some(addresses) => self.assigned.insert(name.clone(), addresses.clone()) != Some(addresses),
             None => self.assigned.remove(name).is_some(),
@@ -241,11 +251,8 @@ impl Desired {
     /// What has changed since the last call, and nothing else.
     pub fn take_changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
+        self.settle_names();
         let dirty = std::mem::take(&mut self.dirty);
-        for name in &dirty {
-            let named = self.join_names(name);
-            self.names.set_service(name, named);
-        }
         let settings = self.settings();
         if self.published_settings.as_ref() != Some(&settings) {
             self.published_settings = Some(settings.clone());
@@ -293,7 +300,7 @@ impl Desired {
         }
         if let Some(dns) = &mut settings.dns
             && let Some(service) = &dns.service
-            && let Some(NameKind::Cluster(addresses)) = self.names.service(service).map(|named| &named.kind)
+            && let Some(addresses) = self.cluster_ips(service)
         {
             let port = dns.listen.first().map_or(53, SocketAddr::port);
             for ip in addresses {
@@ -349,6 +356,16 @@ impl Desired {
         self.unswept && self.published.contains_key(name)
     }
 
+    /// A Service's addresses, whether or not it has a name.
+    fn cluster_ips(&self, name: &ServiceName) -> Option<&[IpAddr]> {
+        if let Some(NameKind::Cluster(addresses)) = self.names.service(name).map(|named| &named.kind) {
+            return Some(addresses);
+        }
+        let applied = self.services.get(name).and_then(|object| object.service.as_ref());
+        let service = applied.or_else(|| self.published.get(name).map(Arc::as_ref))?;
+        Some(&service.cluster_ips)
+    }
+
     fn join(&self, name: &ServiceName) -> Option<Service> {
         let mut service = self.services.get(name)?.service.clone()?;
         if let Some(addresses) = self.assigned.get(name) {
@@ -363,6 +380,14 @@ impl Desired {
             .collect();
         merge::join(&mut service.ports, &slices);
         Some(service)
+    }
+
+    /// Joins what names of Services have become. Nothing is told of it yet.
+    fn settle_names(&mut self) {
+        for name in &self.dirty {
+            let named = self.join_names(name);
+            self.names.set_service(name, named);
+        }
     }
 
     /// A Service's names, with the endpoints of all its slices.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use sluice_model::{Change, NamedPod, NamedService, ServiceName};
+use sluice_model::{Change, NameKind, NamedPod, NamedService, ServiceName};
 
 /// What is wanted of one kind of object, and what was told of it.
 #[derive(Debug)]
@@ -29,19 +29,25 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
         self.dirty.insert(key);
     }
 
-    /// Tells each difference. What was restored is not told to be gone while others may yet turn up.
-    fn take(&mut self, unswept: bool, mut tell: impl FnMut(K, Option<&V>)) {
+    /// Tells each difference, of what may be told: its key, what it was and what it is. What was restored is not told to be
+    /// gone while others may yet turn up.
+    fn take(
+        &mut self,
+        unswept: bool,
+        may: impl Fn(&K) -> bool,
+        mut tell: impl FnMut(K, Option<V>, Option<&V>),
+    ) {
         for key in std::mem::take(&mut self.dirty) {
-            match self.wanted.get(&key) {
+            match self.wanted.get(&key).filter(|_| may(&key)) {
                 Some(value) if self.told.get(&key) == Some(value) => {}
                 Some(value) => {
-                    self.told.insert(key.clone(), value.clone());
-                    tell(key, Some(value));
+                    let before = self.told.insert(key.clone(), value.clone());
+                    tell(key, before, Some(value));
                 }
                 None if unswept => {}
                 None => {
-                    if self.told.remove(&key).is_some() {
-                        tell(key, None);
+                    if let Some(before) = self.told.remove(&key) {
+                        tell(key, Some(before), None);
                     }
                 }
             }
@@ -53,21 +59,43 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
     }
 }
 
+impl<V> Told<ServiceName, V> {
+    /// All of a namespace are to be looked at again.
+    fn touch(&mut self, namespace: &str) {
+        let of_namespace = self.wanted.keys().filter(|name| &*name.namespace == namespace);
+        self.dirty.extend(of_namespace.cloned());
+    }
+}
+
 /// All that has a name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     services: Told<ServiceName, Arc<NamedService>>,
+    /// Endpoints of headless Services that were told.
+    headless: usize,
     namespaces: Told<Box<str>, ()>,
     pods: Told<ServiceName, Arc<NamedPod>>,
+    /// Of namespaces that nobody has told of, nothing is told.
+    by_namespace: bool,
 }
 
 impl Names {
+    /// From now on only what is in a namespace that exists, and may be told of, has names.
+    pub fn only_by_namespace(&mut self) {
+        self.by_namespace = true;
+    }
+
     /// A Service's names as of now; none where it has none.
     pub fn set_service(&mut self, name: &ServiceName, named: Option<NamedService>) {
         self.services.set(name.clone(), named.map(Arc::new));
     }
 
     pub fn set_namespace(&mut self, name: &str, exists: bool) {
+        if self.by_namespace && self.namespaces.wanted.contains_key(name) != exists {
+            // Looked for among all: labels of namespaces hardly ever change.
+            self.services.touch(name);
+            self.pods.touch(name);
+        }
         self.namespaces.set(name.into(), exists.then_some(()));
     }
 
@@ -89,6 +117,7 @@ impl Names {
         }
         for service in services {
             changes.push(Change::Named(service.clone()));
+            self.headless += headless_endpoints(&service);
             self.services.told.insert(service.name.clone(), Arc::new(service));
         }
         for pod in pods {
@@ -108,22 +137,48 @@ impl Names {
         !(self.services.dirty.is_empty() && self.namespaces.dirty.is_empty() && self.pods.dirty.is_empty())
     }
 
+    /// Endpoints of headless Services: those that were told, and those that there are after the next
+    /// [`take`](Self::take).
+    pub fn headless(&self, unswept: bool) -> (usize, usize) {
+        let Self { services, namespaces, by_namespace, .. } = self;
+        let count = |service: Option<&Arc<NamedService>>| service.map_or(0, |s| headless_endpoints(s));
+        let mut after = self.headless;
+        for name in &services.dirty {
+            let may = !by_namespace || namespaces.wanted.contains_key(&name.namespace);
+            let wanted = services.wanted.get(name).filter(|_| may);
+            if wanted.is_some() || !unswept {
+                after += count(wanted);
+                after -= count(services.told.get(name));
+            }
+        }
+        (self.headless, after)
+    }
+
     /// What has changed since the last call.
     pub fn take(&mut self, unswept: bool, changes: &mut Vec<Change>) {
-        self.namespaces.take(unswept, |name, exists| {
-            changes.push(if exists.is_some() {
-                Change::Namespace(name)
-            } else {
-                Change::NamespaceGone(name)
-            });
-        });
-        self.services.take(unswept, |name, service| {
+        let Self { services, headless, namespaces, pods, by_namespace } = self;
+        namespaces.take(
+            unswept,
+            |_| true,
+            |name, _, exists| {
+                changes.push(if exists.is_some() {
+                    Change::Namespace(name)
+                } else {
+                    Change::NamespaceGone(name)
+                });
+            },
+        );
+        let namespaces = &namespaces.wanted;
+        let may = |name: &ServiceName| !*by_namespace || namespaces.contains_key(&name.namespace);
+        services.take(unswept, may, |name, before, service| {
+            *headless += service.map_or(0, |service| headless_endpoints(service));
+            *headless -= before.map_or(0, |service| headless_endpoints(&service));
             changes.push(
                 service
                     .map_or(Change::NamedGone(name), |service| Change::Named(NamedService::clone(service))),
             );
         });
-        self.pods.take(unswept, |name, pod| {
+        pods.take(unswept, may, |name, _, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
         });
     }
@@ -149,5 +204,13 @@ impl Names {
     /// How many namespaces and pods are known.
     pub fn counts(&self) -> (usize, usize) {
         (self.namespaces.wanted.len(), self.pods.wanted.len())
+    }
+}
+
+/// Endpoints that a Service's own name stands for. Those of others are counted where they take connections.
+fn headless_endpoints(service: &NamedService) -> usize {
+    match service.kind {
+        NameKind::Headless => service.endpoints.iter().map(|group| group.endpoints.len()).sum(),
+        NameKind::Cluster(_) | NameKind::External(_) => 0,
     }
 }

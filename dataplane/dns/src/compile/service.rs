@@ -35,6 +35,16 @@ pub(crate) fn host(endpoint: &NamedEndpoint, pod_names: bool) -> String {
 /// all ports would be thousands of times what the objects take that say so.
 const KEPT: usize = 8192;
 
+/// Pairs of address and port that a Service has among its names; ports beyond them are left out, though never the first.
+/// Each pair makes a few records: without a bound some objects of a megabyte would make gigabytes.
+const PAIRS: usize = 1 << 18;
+
+/// As many ports as so many addresses may have.
+fn affordable(ports: &[NamedPort], addresses: usize) -> &[NamedPort] {
+    let most = (PAIRS / addresses.max(1)).max(1);
+    ports.get(..most).unwrap_or(ports)
+}
+
 /// What one name has.
 #[derive(Default)]
 struct Owner {
@@ -68,8 +78,11 @@ impl Owner {
 fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Vec<Node> {
     let zone_len = zone.wire().len();
     let mut owners: BTreeMap<Name, Owner> = BTreeMap::new();
-    let endpoints =
-        || service.endpoints.iter().flat_map(|group| group.endpoints.iter().map(move |e| (&group.ports, e)));
+    let count = service.endpoints.iter().map(|group| group.endpoints.len()).sum();
+    let endpoints = || {
+        let groups = service.endpoints.iter().map(|group| (affordable(&group.ports, count), group));
+        groups.flat_map(|(ports, group)| group.endpoints.iter().map(move |endpoint| (ports, endpoint)))
+    };
     match &service.kind {
         NameKind::External(target) => return external(target, rules, zone_len, base).into_iter().collect(),
         NameKind::Cluster(addresses) => {
@@ -77,8 +90,9 @@ fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Ve
                 return Vec::new();
             }
             let target = Rc::new(base.clone());
+            let ports = affordable(&service.ports, addresses.len());
             for ip in addresses {
-                add(&mut owners, &base, *ip, &service.ports, &target);
+                add(&mut owners, &base, *ip, ports, &target);
             }
         }
         NameKind::Headless => {
