@@ -33,6 +33,7 @@ pub(crate) struct Dns {
     pub service: Option<Text>,
     pub clients: Option<Vec<Text>>,
     pub zones: Option<Vec<Text>>,
+    pub multicluster_zones: Vec<Text>,
     pub reverse_zones: Option<Vec<Text>>,
     pub namespaces: Vec<Text>,
     pub namespace_labels: Option<Text>,

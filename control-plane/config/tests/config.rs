@@ -460,7 +460,10 @@ fn label_selectors_of_dns_are_checked() {
     assert_eq!(names.namespace_labels.to_string(), "team=red");
     let config = parse(&dns("")).unwrap();
     assert!(config.names.unwrap().labels.is_empty());
+    let config = parse(&dns("  multicluster_zones: [clusterset.local.]\n")).unwrap();
+    assert_eq!(config.settings.dns.unwrap().multicluster_zones, ["clusterset.local".into()]);
     for (keys, key) in [
+        ("  multicluster_zones: [Cluster.local]\n", "dns.multicluster_zones[0]"),
         ("  labels: app in a\n", "dns.labels"),
         ("  namespace_labels: a>1\n", "dns.namespace_labels"),
         ("  namespaces: [a]\n  namespace_labels: b=c\n", "dns.namespace_labels"),

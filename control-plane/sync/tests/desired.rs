@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sluice_model::{Change, DnsSettings, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings};
+use sluice_model::{
+    Change, DnsSettings, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings,
+};
 use sluice_sync::desired::{Desired, Shrink};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
 use sluice_sync::state::Saved;
@@ -115,6 +117,7 @@ fn saved_of(desired: &Desired) -> Saved {
         named: shared.named.iter().map(|named| NamedService::clone(named)).collect(),
         namespaces: shared.namespaces,
         pods: shared.pods.iter().map(|pod| NamedPod::clone(pod)).collect(),
+        imported: shared.imported.iter().map(|import| NamedImport::clone(import)).collect(),
     }
 }
 

@@ -261,3 +261,92 @@ fn a_namespace_is_known_by_its_own_name_too() {
     );
     assert!(matches!(named(&world, "web").kind, NameKind::Cluster(_)));
 }
+
+const IMPORTS: &str = r#"
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: web, namespace: default }
+spec: { type: ClusterSetIP, ips: [10.97.0.1], ports: [{ name: http, port: 80, appProtocol: http }], sessionAffinity: None }
+status: { clusters: [{ cluster: west }] }
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: db, namespace: default }
+spec: { type: Headless, ports: [{ name: sql, port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: imported-db-west
+  namespace: default
+  labels: { multicluster.kubernetes.io/service-name: db, multicluster.kubernetes.io/source-cluster: west }
+addressType: IPv4
+ports: [{ name: sql, port: 5432 }]
+endpoints: [{ addresses: [10.1.0.7], hostname: db-0 }]
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: wrong, namespace: default }
+spec: { type: LoadBalancer }
+"#;
+
+#[test]
+fn imports_of_other_clusters_have_names_where_they_are_asked_for() {
+    let mut world = world(Exposed { imports: true, ..Exposed::default() });
+    world.write("a.yaml", all(&[IMPORTS.into(), HEADLESS.into()]));
+    let import = |world: &World, name: &str| match told(world)
+        .get(&ObjectKey::Imported(ServiceName::new("default", name)))
+    {
+        Some(Change::Imported(import)) => import.clone(),
+        other => panic!("{name}: {other:?} {:?}", world.folder.problems()),
+    };
+    let web = import(&world, "web");
+    assert_eq!(web.service.kind, NameKind::Cluster(vec!["10.97.0.1".parse().unwrap()]));
+    assert_eq!(&*web.service.ports[0].name, "http");
+    let db = import(&world, "db");
+    assert_eq!((&db.service.kind, db.clusters.clone()), (&NameKind::Headless, vec![Some("west".into())]));
+    assert_eq!(db.service.endpoints[0].endpoints[0].address.to_string(), "10.1.0.7");
+    // The Service of that name has its own endpoints.
+    assert_eq!(named(&world, "db").endpoints[0].endpoints.len(), 2);
+    let problems: Vec<String> =
+        world.folder.problems().iter().map(|p| format!("{} {}", p.object, p.field)).collect();
+    assert_eq!(problems, ["ServiceImport default/wrong spec.type"]);
+
+    // Another cluster takes over, then nobody.
+    world.write("a.yaml", all(&[IMPORTS.replace("west", "east"), HEADLESS.into()]));
+    assert_eq!(keys(&world), ["names of service import default/db"]);
+    assert_eq!(import(&world, "db").clusters, [Some("east".into())]);
+    world.write("a.yaml", HEADLESS);
+    assert_eq!(keys(&world), ["-names of service import default/db", "-names of service import default/web"]);
+}
+
+#[test]
+fn imports_are_other_peoples_objects_where_nobody_asks_for_them() {
+    let mut world = world(Exposed::default());
+    world.write("a.yaml", IMPORTS);
+    assert_eq!(keys(&world), ["settings"]);
+    assert!(world.folder.problems().iter().all(|problem| problem.level == sluice_sync::Level::Note));
+}
+
+#[test]
+fn labels_hide_imports_as_they_hide_services() {
+    let exposed = Exposed {
+        imports: true,
+        labels: selector("!hidden"),
+        namespace_labels: selector("team=red"),
+        ..Exposed::default()
+    };
+    let mut world = world(exposed);
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: { name: default, labels: { team: red } }\n";
+    world.write("a.yaml", IMPORTS);
+    assert_eq!(keys(&world), ["settings"]);
+    world.write("n.yaml", namespace);
+    assert_eq!(
+        keys(&world),
+        ["namespace default", "names of service import default/db", "names of service import default/web"]
+    );
+    world.write("a.yaml", IMPORTS.replace("name: web,", "name: web, labels: { hidden: \"\" },"));
+    assert_eq!(keys(&world), ["-names of service import default/web"]);
+    world.remove("n.yaml");
+    assert_eq!(keys(&world), ["-namespace default", "-names of service import default/db"]);
+}

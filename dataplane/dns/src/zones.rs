@@ -58,7 +58,7 @@ impl Zones {
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
             clients: settings.clients.clone(),
-            all: rules.zones.iter().chain(&rules.reverse_zones).cloned().collect(),
+            all: rules.forward_zones().chain(&rules.reverse_zones).cloned().collect(),
             fallthrough: settings
                 .fallthrough
                 .iter()

@@ -3,7 +3,9 @@
 //! Whoever makes a value obeys them by construction; a check after decoding keeps a damaged or hostile stream from
 //! reaching the packet path.
 
-use crate::{DnsSettings, Endpoint, NameKind, NamedPod, NamedService, Service, ServiceName, Settings};
+use crate::{
+    DnsSettings, Endpoint, NameKind, NamedImport, NamedPod, NamedService, Service, ServiceName, Settings,
+};
 
 /// The most ports of a Service.
 pub const MAX_PORTS: usize = 4096;
@@ -123,6 +125,21 @@ impl NamedService {
     }
 }
 
+impl NamedImport {
+    /// Whether the value obeys all rules.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.service.check()?;
+        let broken = if matches!(self.service.kind, NameKind::External(_)) {
+            "an import is no alias"
+        } else if self.clusters.len() != self.service.endpoints.len() {
+            "endpoints of an import without a cluster's place"
+        } else {
+            return Ok(());
+        };
+        Err(Invalid::Service { service: self.service.name.clone(), rule: broken })
+    }
+}
+
 impl NamedPod {
     /// Whether the value obeys all rules.
     pub fn check(&self) -> Result<(), Invalid> {
@@ -141,7 +158,11 @@ impl NamedPod {
 
 impl DnsSettings {
     fn broken_rule(&self) -> Option<&'static str> {
-        if self.listen.len() > 64 || self.zones.len() > 64 || self.reverse_zones.len() > 1024 {
+        if self.listen.len() > 64
+            || self.zones.len() > 64
+            || self.multicluster_zones.len() > 64
+            || self.reverse_zones.len() > 1024
+        {
             return Some("dns: a list is too long");
         }
         if self.zones.is_empty() {

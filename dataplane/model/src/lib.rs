@@ -15,7 +15,8 @@ pub use change::{Change, Generation, ObjectKey};
 pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use names::{
-    DnsSettings, EndpointGroup, NameKind, NamedEndpoint, NamedPod, NamedPort, NamedService, PodNames,
+    DnsSettings, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod, NamedPort, NamedService,
+    PodNames,
 };
 pub use select::{Empty, Scope, Selection, Step, select};
 pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};

@@ -65,6 +65,19 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
     if zones.is_empty() && raw.zones.as_ref().is_some_and(Vec::is_empty) {
         out.add(place, "dns.zones", "at least one domain is needed");
     }
+    let multicluster_zones: Vec<Box<str>> = raw
+        .multicluster_zones
+        .iter()
+        .enumerate()
+        .filter_map(|(i, text)| {
+            let key = format!("dns.multicluster_zones[{i}]");
+            let zone = domain(text, &key, out)?;
+            if zones.iter().any(|other| other.eq_ignore_ascii_case(&zone)) {
+                out.add(text.referenced, &key, format!("`{zone}` is the domain of this cluster's Services"));
+            }
+            Some(zone)
+        })
+        .collect();
     let reverse_zones = match &raw.reverse_zones {
         None => defaults.reverse_zones.clone(),
         Some(list) => {
@@ -76,6 +89,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         listen,
         clients,
         zones,
+        multicluster_zones,
         reverse_zones,
         ttl: number(raw.ttl.as_ref(), "dns.ttl", 0..=3600, defaults.ttl.into(), out) as u32,
         pods: choice(

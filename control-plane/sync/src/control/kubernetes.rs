@@ -13,10 +13,10 @@ use super::guard::Guard;
 use super::latency::Meter;
 use super::saver::Saver;
 use super::{Control, ControlError, general, rules, take};
-use crate::Problem;
 use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
+use crate::{Level, Problem};
 use sluice_model::ServiceName;
 
 /// How long a change may wait for the data plane to say that it has the generation before. One that comes later goes out
@@ -48,6 +48,7 @@ pub(super) fn run(
         kinds: kube::kinds(&rules(config)),
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
+        absent: BTreeSet::new(),
         failures: BTreeMap::new(),
         credentials: None,
         oldest: None,
@@ -74,6 +75,8 @@ struct Follower {
     complete: BTreeSet<Kind>,
     /// What is wrong with objects.
     said: BTreeMap<Key, Vec<Problem>>,
+    /// Kinds that the API server does not have.
+    absent: BTreeSet<Kind>,
     /// Kinds that cannot be followed, and why.
     failures: BTreeMap<Kind, String>,
     credentials: Option<String>,
@@ -161,7 +164,7 @@ impl Follower {
             match what {
                 What::Failed(_) => followed.errors += 1,
                 What::Synced { .. } => followed.lists += 1,
-                What::Changed(..) => {}
+                What::Changed(..) | What::Absent => {}
             }
             if !matches!(what, What::Failed(_)) {
                 followed.last_event = Some(at);
@@ -186,21 +189,31 @@ impl Follower {
                 }
             }
             What::Synced { objects } => {
-                if self.complete.insert(kind) {
+                self.news_of_problems |= self.absent.remove(&kind);
+                if !self.complete.contains(&kind) {
                     tracing::info!(%kind, objects, "complete");
-                    if self.is_complete() {
-                        // Only now is known what is no more.
-                        self.control.desired.sweep();
-                        self.news_of_problems = true;
-                    }
                 }
-                self.oldest.get_or_insert(at);
-                self.news_of_problems |= self.failures.remove(&kind).is_some();
+                self.complete(kind, at);
+            }
+            What::Absent => {
+                self.news_of_problems |= self.absent.insert(kind);
+                self.complete(kind, at);
             }
             What::Failed(message) => {
                 self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
             }
         }
+    }
+
+    /// All objects of the kind are known.
+    fn complete(&mut self, kind: Kind, at: Instant) {
+        if self.complete.insert(kind) && self.is_complete() {
+            // Only now is known what is no more.
+            self.control.desired.sweep();
+            self.news_of_problems = true;
+        }
+        self.oldest.get_or_insert(at);
+        self.news_of_problems |= self.failures.remove(&kind).is_some();
     }
 
     fn is_complete(&self) -> bool {
@@ -268,6 +281,13 @@ impl Follower {
         problems.extend(
             self.failures.iter().map(|(kind, message)| general(&format!("{kind}s"), message.clone())),
         );
+        problems.extend(self.absent.iter().map(|kind| Problem {
+            level: Level::Note,
+            ..general(
+                &format!("{kind}s"),
+                "the API server has no such kind; there are none until it is installed",
+            )
+        }));
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
         problems.extend(self.saver.trouble().map(|message| general("saved state", message)));
         problems.extend(self.addresses.iter().flat_map(Addresses::problems));

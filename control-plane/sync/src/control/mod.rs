@@ -198,6 +198,7 @@ fn rules(config: &Config) -> Rules {
             namespace_labels: names.namespace_labels.clone(),
             labels: names.labels.clone(),
             pods,
+            imports: config.settings.dns.as_ref().is_some_and(|dns| !dns.multicluster_zones.is_empty()),
         }),
     }
 }

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sluice_model::{Change, NameKind, NamedService, Service, ServiceName, Settings};
+use sluice_model::{
+    Change, EndpointGroup, NameKind, NamedImport, NamedService, Service, ServiceName, Settings,
+};
 
 use sluice_model::check::MAX_ENDPOINTS;
 
 pub use claims::Conflict;
 
-use crate::object::{Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
+use crate::object::{ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
 use crate::state::{Published, Saved};
 use claims::Claims;
 use names::Names;
@@ -30,7 +32,10 @@ pub struct Desired {
     slices_of: HashMap<ServiceName, BTreeSet<SliceName>>,
     /// Load-balancer addresses that this gateway has given out; they count, and not the status.
     assigned: HashMap<ServiceName, Vec<IpAddr>>,
+    imports: HashMap<ServiceName, Arc<ImportObject>>,
+    slices_of_imports: HashMap<ServiceName, BTreeSet<SliceName>>,
     dirty: BTreeSet<ServiceName>,
+    dirty_imports: BTreeSet<ServiceName>,
     published: HashMap<ServiceName, Arc<Service>>,
     /// Endpoints of all that is published which take connections.
     usable: usize,
@@ -83,8 +88,11 @@ impl Desired {
             services: HashMap::new(),
             slices: HashMap::new(),
             slices_of: HashMap::new(),
+            imports: HashMap::new(),
+            slices_of_imports: HashMap::new(),
             assigned: HashMap::new(),
             dirty: BTreeSet::new(),
+            dirty_imports: BTreeSet::new(),
             published: HashMap::new(),
             usable: 0,
             published_settings: None,
@@ -120,11 +128,20 @@ impl Desired {
                 // A slice may have moved to another Service, which then is not to keep its endpoints.
                 self.drop_slice(&name);
                 if let Some(service) = &slice.service {
-                    let slices = self.slices_of.entry(service.clone()).or_default();
-                    slices.insert(name.clone());
+                    self.slices_of.entry(service.clone()).or_default().insert(name.clone());
                     self.dirty.insert(service.clone());
+                }
+                if let Some((import, _)) = &slice.import {
+                    self.slices_of_imports.entry(import.clone()).or_default().insert(name.clone());
+                    self.dirty_imports.insert(import.clone());
+                }
+                if slice.service.is_some() || slice.import.is_some() {
                     self.slices.insert(name, slice);
                 }
+            }
+            Object::ServiceImport(import) => {
+                self.dirty_imports.insert(import.name.clone());
+                self.imports.insert(import.name.clone(), import);
             }
             Object::Namespace(namespace) => self.names.set_namespace(&namespace.name, namespace.exposed),
             Object::Pod(pod) => self.names.set_pod(&pod.name, Some(Arc::clone(&pod))),
@@ -146,6 +163,11 @@ impl Desired {
             }
             Kind::EndpointSlice => self.drop_slice(&(key.namespace.clone(), key.name.clone())),
             Kind::Namespace => self.names.set_namespace(&key.name, false),
+            Kind::ServiceImport => {
+                let name = ServiceName::new(&key.namespace, &key.name);
+                self.imports.remove(&name);
+                self.dirty_imports.insert(name);
+            }
             Kind::Pod => self.names.set_pod(&ServiceName::new(&key.namespace, &key.name), None),
         }
     }
@@ -160,7 +182,7 @@ impl Desired {
         self.unswept = true;
         // Where the configuration has no DNS any more, nobody is to be told of names.
         let names = match self.configured.dns {
-            Some(_) => self.names.restore(saved.named, saved.namespaces, saved.pods),
+            Some(_) => self.names.restore(saved.named, saved.imported, saved.namespaces, saved.pods),
             None => Vec::new(),
         };
         let settings = self.settings();
@@ -239,6 +261,7 @@ impl Desired {
     /// Whether there may be something to tell.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
+            || !self.dirty_imports.is_empty()
             || self.names.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
     }
@@ -326,6 +349,7 @@ impl Desired {
             named: self.names.services().cloned().collect(),
             namespaces: self.names.namespaces().map(Box::from).collect(),
             pods: self.names.pods().cloned().collect(),
+            imported: self.names.imports().cloned().collect(),
         }
     }
 
@@ -348,6 +372,7 @@ impl Desired {
             (Kind::EndpointSlice, self.slices.len()),
             (Kind::Namespace, namespaces),
             (Kind::Pod, pods),
+            (Kind::ServiceImport, self.imports.len()),
         ])
     }
 
@@ -388,32 +413,65 @@ impl Desired {
             let named = self.join_names(name);
             self.names.set_service(name, named);
         }
+        for name in std::mem::take(&mut self.dirty_imports) {
+            let named = self.join_import(&name);
+            self.names.set_import(&name, named);
+        }
     }
 
     /// A Service's names, with the endpoints of all its slices.
     fn join_names(&self, name: &ServiceName) -> Option<NamedService> {
         let mut named = NamedService::clone(self.services.get(name)?.named.as_ref()?);
-        let slices = self.slices_of.get(name).into_iter().flatten();
-        let groups = slices.filter_map(|slice| self.slices.get(slice)?.named.as_deref());
-        let mut room = MAX_ENDPOINTS;
-        for group in groups {
-            let Some(left) = room.checked_sub(group.endpoints.len()) else { break };
-            room = left;
-            named.endpoints.push(group.clone());
-        }
+        named.endpoints = self.groups(self.slices_of.get(name)).map(|(group, _)| group.clone()).collect();
         Some(named)
     }
 
+    /// A ServiceImport's names, with the endpoints of all its slices and the clusters that they are in.
+    fn join_import(&self, name: &ServiceName) -> Option<NamedImport> {
+        let mut service = NamedService::clone(self.imports.get(name)?.named.as_ref()?);
+        let groups = self.groups(self.slices_of_imports.get(name));
+        let groups = groups.map(|(group, slice)| {
+            let cluster = slice.import.as_ref().and_then(|(_, cluster)| cluster.clone());
+            (group.clone(), cluster)
+        });
+        let clusters;
+        (service.endpoints, clusters) = groups.unzip();
+        Some(NamedImport { service, clusters })
+    }
+
+    /// The endpoints that DNS tells of these slices, as many as there may be.
+    fn groups<'a>(
+        &'a self,
+        slices: Option<&'a BTreeSet<SliceName>>,
+    ) -> impl Iterator<Item = (&'a EndpointGroup, &'a SliceObject)> {
+        let slices = slices.into_iter().flatten().filter_map(|name| self.slices.get(name));
+        let mut room = MAX_ENDPOINTS;
+        slices.filter_map(|slice| Some((slice.named.as_deref()?, slice.as_ref()))).take_while(
+            move |(group, _)| {
+                let left = room.checked_sub(group.endpoints.len());
+                room = left.unwrap_or(0);
+                left.is_some()
+            },
+        )
+    }
+
     fn drop_slice(&mut self, name: &SliceName) {
-        let Some(service) = self.slices.remove(name).and_then(|s| s.service.clone()) else {
-            return;
-        };
-        if let Some(slices) = self.slices_of.get_mut(&service) {
-            slices.remove(name);
-            if slices.is_empty() {
-                self.slices_of.remove(&service);
+        let Some(slice) = self.slices.remove(name) else { return };
+        let forget = |slices_of: &mut HashMap<ServiceName, BTreeSet<SliceName>>, owner: &ServiceName| {
+            if let Some(slices) = slices_of.get_mut(owner) {
+                slices.remove(name);
+                if slices.is_empty() {
+                    slices_of.remove(owner);
+                }
             }
+        };
+        if let Some(service) = &slice.service {
+            forget(&mut self.slices_of, service);
+            self.dirty.insert(service.clone());
         }
-        self.dirty.insert(service);
+        if let Some((import, _)) = &slice.import {
+            forget(&mut self.slices_of_imports, import);
+            self.dirty_imports.insert(import.clone());
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use sluice_model::{Change, NameKind, NamedPod, NamedService, ServiceName};
+use sluice_model::{Change, NameKind, NamedImport, NamedPod, NamedService, ServiceName};
 
 /// What is wanted of one kind of object, and what was told of it.
 #[derive(Debug)]
@@ -54,6 +54,24 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
         }
     }
 
+    /// What the next [`take`](Self::take) adds and what it takes away, as counted.
+    fn difference(
+        &self,
+        unswept: bool,
+        may: impl Fn(&K) -> bool,
+        count: impl Fn(&V) -> usize,
+    ) -> (usize, usize) {
+        let (mut more, mut less) = (0, 0);
+        for key in &self.dirty {
+            let wanted = self.wanted.get(key).filter(|_| may(key));
+            if wanted.is_some() || !unswept {
+                more += wanted.map_or(0, &count);
+                less += self.told.get(key).map_or(0, &count);
+            }
+        }
+        (more, less)
+    }
+
     fn sweep(&mut self) {
         self.dirty.extend(self.told.keys().cloned());
     }
@@ -71,7 +89,8 @@ impl<V> Told<ServiceName, V> {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     services: Told<ServiceName, Arc<NamedService>>,
-    /// Endpoints of headless Services that were told.
+    imports: Told<ServiceName, Arc<NamedImport>>,
+    /// Endpoints of headless Services that were told, those of imports included.
     headless: usize,
     namespaces: Told<Box<str>, ()>,
     pods: Told<ServiceName, Arc<NamedPod>>,
@@ -90,10 +109,16 @@ impl Names {
         self.services.set(name.clone(), named.map(Arc::new));
     }
 
+    /// A ServiceImport's names as of now; none where it has none.
+    pub fn set_import(&mut self, name: &ServiceName, named: Option<NamedImport>) {
+        self.imports.set(name.clone(), named.map(Arc::new));
+    }
+
     pub fn set_namespace(&mut self, name: &str, exists: bool) {
         if self.by_namespace && self.namespaces.wanted.contains_key(name) != exists {
             // Looked for among all: labels of namespaces hardly ever change.
             self.services.touch(name);
+            self.imports.touch(name);
             self.pods.touch(name);
         }
         self.namespaces.set(name.into(), exists.then_some(()));
@@ -107,10 +132,12 @@ impl Names {
     pub fn restore(
         &mut self,
         services: Vec<NamedService>,
+        imports: Vec<NamedImport>,
         namespaces: Vec<Box<str>>,
         pods: Vec<NamedPod>,
     ) -> Vec<Change> {
-        let mut changes = Vec::with_capacity(services.len() + namespaces.len() + pods.len());
+        let count = services.len() + imports.len() + namespaces.len() + pods.len();
+        let mut changes = Vec::with_capacity(count);
         for name in namespaces {
             changes.push(Change::Namespace(name.clone()));
             self.namespaces.told.insert(name, ());
@@ -119,6 +146,11 @@ impl Names {
             changes.push(Change::Named(service.clone()));
             self.headless += headless_endpoints(&service);
             self.services.told.insert(service.name.clone(), Arc::new(service));
+        }
+        for import in imports {
+            changes.push(Change::Imported(import.clone()));
+            self.headless += headless_endpoints(&import.service);
+            self.imports.told.insert(import.service.name.clone(), Arc::new(import));
         }
         for pod in pods {
             changes.push(Change::Pod(pod.clone()));
@@ -129,34 +161,31 @@ impl Names {
 
     pub fn sweep(&mut self) {
         self.services.sweep();
+        self.imports.sweep();
         self.namespaces.sweep();
         self.pods.sweep();
     }
 
     pub fn is_dirty(&self) -> bool {
-        !(self.services.dirty.is_empty() && self.namespaces.dirty.is_empty() && self.pods.dirty.is_empty())
+        !(self.services.dirty.is_empty()
+            && self.imports.dirty.is_empty()
+            && self.namespaces.dirty.is_empty()
+            && self.pods.dirty.is_empty())
     }
 
     /// Endpoints of headless Services: those that were told, and those that there are after the next
     /// [`take`](Self::take).
     pub fn headless(&self, unswept: bool) -> (usize, usize) {
-        let Self { services, namespaces, by_namespace, .. } = self;
-        let count = |service: Option<&Arc<NamedService>>| service.map_or(0, |s| headless_endpoints(s));
-        let mut after = self.headless;
-        for name in &services.dirty {
-            let may = !by_namespace || namespaces.wanted.contains_key(&name.namespace);
-            let wanted = services.wanted.get(name).filter(|_| may);
-            if wanted.is_some() || !unswept {
-                after += count(wanted);
-                after -= count(services.told.get(name));
-            }
-        }
-        (self.headless, after)
+        let Self { services, imports, namespaces, by_namespace, .. } = self;
+        let may = |name: &ServiceName| !by_namespace || namespaces.wanted.contains_key(&name.namespace);
+        let (more, less) = services.difference(unswept, may, |service| headless_endpoints(service));
+        let (imported, gone) = imports.difference(unswept, may, |import| headless_endpoints(&import.service));
+        (self.headless, self.headless + more + imported - less - gone)
     }
 
     /// What has changed since the last call.
     pub fn take(&mut self, unswept: bool, changes: &mut Vec<Change>) {
-        let Self { services, headless, namespaces, pods, by_namespace } = self;
+        let Self { services, imports, headless, namespaces, pods, by_namespace } = self;
         namespaces.take(
             unswept,
             |_| true,
@@ -178,6 +207,12 @@ impl Names {
                     .map_or(Change::NamedGone(name), |service| Change::Named(NamedService::clone(service))),
             );
         });
+        imports.take(unswept, may, |name, before, import| {
+            *headless += import.map_or(0, |import| headless_endpoints(&import.service));
+            *headless -= before.map_or(0, |import| headless_endpoints(&import.service));
+            changes
+                .push(import.map_or(Change::ImportedGone(name), |i| Change::Imported(NamedImport::clone(i))));
+        });
         pods.take(unswept, may, |name, _, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
         });
@@ -191,6 +226,10 @@ impl Names {
     /// Everything that was told.
     pub fn services(&self) -> impl Iterator<Item = &Arc<NamedService>> {
         self.services.told.values()
+    }
+
+    pub fn imports(&self) -> impl Iterator<Item = &Arc<NamedImport>> {
+        self.imports.told.values()
     }
 
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 pub use client::{ClientError, client};
 
 use crate::folder::ObjectChange;
-use crate::object::{self, Asks, Key, Kind, Object, Parsed, Rules, ServiceObject};
+use crate::object::{self, Asks, Key, Kind, Object, Parsed, Rules, ServiceImport, ServiceObject};
 use crate::{FieldProblem, Problem};
 use watch::Spec;
 
@@ -50,6 +50,8 @@ pub enum What {
         /// How many there are.
         objects: usize,
     },
+    /// The API server does not have the kind, which it need not: its definition is not installed.
+    Absent,
     /// The kind cannot be followed for now, with the API server's words.
     Failed(String),
 }
@@ -61,6 +63,9 @@ pub fn kinds(rules: &Rules) -> Vec<Kind> {
         kinds.push(Kind::Namespace);
         if names.pods {
             kinds.push(Kind::Pod);
+        }
+        if names.imports {
+            kinds.push(Kind::ServiceImport);
         }
     }
     kinds
@@ -97,6 +102,10 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
             Kind::Pod => {
                 let parse = move |pod: &core::Pod| Ok(object::pod(pod, &rules));
                 tasks.spawn(server.follow(kind, "", parse, Object::Pod));
+            }
+            Kind::ServiceImport => {
+                let parse = move |import: &ServiceImport| object::service_import(import, &rules);
+                tasks.spawn(server.follow(kind, "", parse, Object::ServiceImport));
             }
         }
     }

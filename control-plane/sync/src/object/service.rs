@@ -44,6 +44,8 @@ pub struct Exposed {
     pub labels: Selector,
     /// Whether pods are to be known.
     pub pods: bool,
+    /// Whether ServiceImports are to be known.
+    pub imports: bool,
 }
 
 impl Rules {
@@ -57,6 +59,11 @@ impl Rules {
     pub fn names(&self, namespace: &str, metadata: &ObjectMeta) -> bool {
         let labels = || metadata.labels.as_ref().unwrap_or(const { &BTreeMap::new() });
         self.exposes(namespace) && self.names.as_ref().is_some_and(|names| names.labels.matches(labels()))
+    }
+
+    /// Whether ServiceImports are to be known.
+    pub fn imports(&self) -> bool {
+        self.names.as_ref().is_some_and(|names| names.imports)
     }
 
     /// Whether only namespaces whose labels are known have names.

@@ -31,7 +31,7 @@ pub(crate) fn forward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError
         server.build(rules.seed),
         rules.bare(zone.child("svc")?, zone),
     ];
-    if rules.settings.pods != PodNames::Disabled {
+    if rules.pods(zone) != PodNames::Disabled {
         nodes.push(rules.bare(zone.child("pod")?, zone));
     }
     Ok(nodes)
@@ -50,7 +50,7 @@ pub(crate) fn backward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameErro
 pub(crate) fn namespace(rules: &Rules, namespace: &str, zone: &Name) -> Result<Vec<Node>, NameError> {
     let name = |parent: &str| Ok(zone.child(parent)?.child(namespace)?.lowered());
     let mut nodes = vec![rules.bare(name("svc")?, zone)];
-    match rules.settings.pods {
+    match rules.pods(zone) {
         PodNames::Disabled => {}
         PodNames::Insecure => {
             let pods = Builder::new(name("pod")?, zone.wire().len()).role(Role::Pods);
