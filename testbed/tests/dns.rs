@@ -51,26 +51,6 @@ fn lab(more: &str) -> Lab {
     lab
 }
 
-/// A server on the node that knows one name, over UDP and TCP: what upstreams are in these tests.
-fn upstream(lab: &Lab, address: &str) {
-    let at = std::net::SocketAddr::new(address.parse().unwrap(), 53);
-    let reply = |query: &[u8]| {
-        let mut reply = query.to_vec();
-        (reply[2], reply[3]) = (0x81, 0x80);
-        reply.truncate(12 + query[12..].iter().position(|b| *b == 0).unwrap() + 5);
-        (reply[7], reply[11]) = (1, 0);
-        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 77]);
-        reply
-    };
-    let socket = lab.bed.node.enter(move || std::net::UdpSocket::bind(at).unwrap());
-    std::thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            let _ = socket.send_to(&reply(&buffer[..length]), from);
-        }
-    });
-}
-
 #[test]
 fn tcp_and_names_of_others_are_the_resolvers() {
     let lab = lab("  upstreams: [198.51.100.1]\n");
@@ -150,21 +130,12 @@ fn dig_gets_every_kind_of_record() {
 #[test]
 fn glibc_resolves_by_the_search_list_of_a_pod() {
     let lab = lab("");
-    // What `ip netns exec` shows to programs in the namespace as /etc/resolv.conf.
-    let folder = std::path::PathBuf::from(format!("/etc/netns/{}", lab.bed.client.name()));
-    std::fs::create_dir_all(&folder).unwrap();
-    struct Away(std::path::PathBuf);
-    impl Drop for Away {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-    let _away = Away(folder.clone());
-    std::fs::write(
-        folder.join("resolv.conf"),
-        format!("nameserver {DNS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:2 attempts:1\n"),
-    )
-    .unwrap();
+    let _resolv_conf = ResolvConf::write(
+        &lab.bed.client,
+        &format!(
+            "nameserver {DNS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:2 attempts:1\n"
+        ),
+    );
     let getent = |arguments: &[&str]| {
         let output = lab.bed.client.command("getent").args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
