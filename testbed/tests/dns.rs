@@ -176,3 +176,51 @@ fn answers_go_on_while_control_is_dead() {
         assert_eq!(dig(&lab, &["web.default.svc.cluster.local"]), "10.96.0.20");
     }
 }
+
+#[test]
+fn show_tells_of_zones_caches_and_upstreams() {
+    let lab = lab(
+        "  upstreams: [198.51.100.1, 198.51.100.9]\n  multicluster_zones: [clusterset.local]\n  ttl: 7\n",
+    );
+    upstream(&lab, "198.51.100.1");
+    let json = |what: &str| -> serde_json::Value {
+        serde_json::from_str(&lab.cli(&["show", "dns", what, "-o", "json"])).unwrap()
+    };
+    let zones = json("zones");
+    let of = |zone: &str| zones.as_array().unwrap().iter().find(|row| row["zone"] == zone).unwrap().clone();
+    let cluster = of("cluster.local");
+    assert_eq!((&cluster["kind"], &cluster["ttl"]), (&"cluster".into(), &7.into()));
+    assert!(cluster["names"].as_u64().unwrap() > 8, "{zones}");
+    assert_eq!(cluster["addresses"], serde_json::json!([format!("{DNS}:53"), format!("[{DNS6}]:53")]));
+    assert_eq!(cluster["generation"], json("zones")[0]["generation"]);
+    let serial = dig(&lab, &["cluster.local", "SOA"]);
+    assert_eq!(serial.split_whitespace().nth(2).unwrap(), cluster["serial"].to_string());
+    assert_eq!(of("clusterset.local")["kind"], "multicluster");
+    assert_eq!(of("in-addr.arpa")["kind"], "reverse");
+    // A name that is asked for twice is asked upstream once.
+    let known = eventually(Duration::from_secs(20), || {
+        (dig(&lab, &["+tcp", "www.example.com"]) == "192.0.2.77").then_some(())
+    });
+    assert!(known.is_some(), "{}", lab.gateway.log());
+    let hits = json("cache")[0]["hits"].as_u64().unwrap();
+    assert_eq!(dig(&lab, &["+tcp", "www.example.com"]), "192.0.2.77");
+    let cache = json("cache");
+    assert_eq!(cache[0]["zone"], ".");
+    assert_eq!(cache[0]["positive"], 1);
+    assert_eq!(cache[0]["hits"].as_u64().unwrap(), hits + 1, "{cache}");
+    assert!(cache[0]["bytes"].as_u64().unwrap() > 0 && cache[0]["misses"].as_u64().unwrap() > 0, "{cache}");
+    let upstreams = json("upstreams");
+    let row = |address: &str| {
+        upstreams.as_array().unwrap().iter().find(|row| row["address"] == address).unwrap().clone()
+    };
+    let good = row("198.51.100.1:53");
+    assert_eq!(good["health"], "up");
+    assert!(good["queries"].as_u64().unwrap() > 0 && good["mean_us"].is_u64(), "{upstreams}");
+    assert!(row("198.51.100.9:53")["mean_us"].is_null(), "{upstreams}");
+    for (what, word) in
+        [("zones", "clusterset.local"), ("cache", "positive"), ("upstreams", "198.51.100.9:53")]
+    {
+        let table = lab.cli(&["show", "dns", what]);
+        assert!(table.contains(word), "{table}");
+    }
+}

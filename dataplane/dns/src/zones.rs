@@ -1,5 +1,6 @@
 //! Immutable tables of one generation, as whoever answers sees them.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -146,6 +147,26 @@ impl Zones {
     /// All names, in no order.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.table.iter()
+    }
+
+    /// Each zone as text without the last dot, and how many names it has, the zone's own included.
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        let mut counts: HashMap<&[u8], usize> = HashMap::new();
+        for node in self.table.iter() {
+            let name = node.name();
+            let zone = name.len().checked_sub(node.zone_len()).and_then(|at| name.get(at..));
+            *counts.entry(zone.unwrap_or_default()).or_default() += 1;
+        }
+        let count = |zone: &Name| {
+            let text = name::text(zone.wire());
+            (text.trim_end_matches('.').to_owned(), counts.get(zone.wire()).copied().unwrap_or(0))
+        };
+        self.fixed.all.iter().map(count).collect()
+    }
+
+    /// The serial of all SOA records.
+    pub fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// The zone that a name is in, as bytes in wire form.

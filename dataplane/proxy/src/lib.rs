@@ -4,6 +4,7 @@
 //! packets are forwarded and cluster names are answered over UDP without it.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod cluster;
 mod feed;
 mod listen;
@@ -35,8 +36,19 @@ pub struct ProxyConfig {
     pub dns: bool,
     /// The resolver, but for its listeners and its protected names, which come by the feed.
     pub resolver: Settings,
+    /// The admin socket; none where nobody is to ask.
+    pub admin: Option<AdminSocket>,
     /// Where metrics and health are served.
     pub metrics: Option<SocketAddr>,
+}
+
+/// Where `sluice show dns` asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSocket {
+    /// The socket.
+    pub path: PathBuf,
+    /// The group whose members may ask, beside root and the process's own user.
+    pub group: Option<u32>,
 }
 
 /// Why the role did not start, or ended.
@@ -48,6 +60,14 @@ pub enum ProxyError {
     /// The event loop or a thread.
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
+    /// The admin socket.
+    #[error("admin socket {}: {source}", path.display())]
+    Admin {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A socket.
     #[error(transparent)]
     Listen(#[from] StartError),
@@ -93,6 +113,13 @@ async fn serve(
             let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
             Some(sluice_observe::role::serve(Arc::new(role), address).map_err(ProxyError::Start)?)
         }
+        None => None,
+    };
+    let _admin = match &config.admin {
+        Some(AdminSocket { path, group }) => Some(
+            admin::Admin::start(path, *group, handle.clone())
+                .map_err(|source| ProxyError::Admin { path: path.clone(), source })?,
+        ),
         None => None,
     };
     ready();

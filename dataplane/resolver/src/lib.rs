@@ -16,6 +16,7 @@ pub mod fuzz;
 mod hosts;
 mod listen;
 mod message;
+pub mod overview;
 mod rewrite;
 mod server;
 mod service;

@@ -1,7 +1,7 @@
 //! `sluice proxy`: the resolver's part of the configuration, in the resolver's own words.
 
 use sluice_config::Config;
-use sluice_proxy::{ProxyConfig, ProxyError};
+use sluice_proxy::{AdminSocket, ProxyConfig, ProxyError};
 use sluice_resolver::Settings;
 use sluice_resolver::config::{Cache, Forward, Policy, Upstream, UpstreamTls, Zone};
 use sluice_runtime::Stop;
@@ -31,6 +31,7 @@ fn proxy_config(config: &Config) -> ProxyConfig {
         feed: config.feed_socket(),
         dns: config.resolver.is_some(),
         resolver: settings(config),
+        admin: Some(AdminSocket { path: config.admin_socket("proxy"), group: config.group }),
         metrics: config.metrics.proxy,
     }
 }

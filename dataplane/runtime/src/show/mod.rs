@@ -1,6 +1,7 @@
 //! What the admin socket answers.
 
 mod counters;
+mod dns;
 mod explain;
 mod flows;
 mod metrics;
@@ -96,6 +97,7 @@ impl Handler<AdminRequest> for Show {
             AdminRequest::Ports => Ok(say(AdminResponse::Ports(self.ports()))?),
             AdminRequest::Routes => in_parts(self.routes(), say, AdminResponse::Routes),
             AdminRequest::Neighbors => in_parts(self.neighbors(), say, AdminResponse::Neighbors),
+            AdminRequest::DnsZones => in_parts(self.dns_zones(), say, AdminResponse::DnsZones),
             AdminRequest::Counters => Ok(say(AdminResponse::Counters(self.counters()))?),
             AdminRequest::Lcores => Ok(say(AdminResponse::Lcores(self.lcores()))?),
             AdminRequest::Explain(query) => Ok(say(AdminResponse::Explain(Box::new(self.explain(&query))))?),
