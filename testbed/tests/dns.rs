@@ -218,7 +218,7 @@ fn show_tells_of_zones_caches_and_upstreams() {
     assert!(good["queries"].as_u64().unwrap() > 0 && good["mean_us"].is_u64(), "{upstreams}");
     assert!(row("198.51.100.9:53")["mean_us"].is_null(), "{upstreams}");
     for (what, word) in
-        [("zones", "clusterset.local"), ("cache", "positive"), ("upstreams", "198.51.100.9:53")]
+        [("zones", "clusterset.local"), ("cache", "POSITIVE"), ("upstreams", "198.51.100.9:53")]
     {
         let table = lab.cli(&["show", "dns", what]);
         assert!(table.contains(word), "{table}");

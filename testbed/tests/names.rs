@@ -215,7 +215,7 @@ spec: { clusterIP: None, selector: { app: p }, ports: [{ name: http, port: 80 }]
         "-p",
         status,
     ]);
-    world.all_get("A", "headless", &[]);
+    world.all_get("A", "headless.dns-1.svc.cluster.local.", &[]);
     world.all_get("A", "plain", &["10.96.0.77"]);
 }
 
