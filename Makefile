@@ -1,12 +1,13 @@
 # The project's commands. `make run` and `make test` install what they need (Debian packages, as root).
 CARGO ?= cargo
 
-.PHONY: run test build deps kubetest bench clean help
+.PHONY: run test build deps kubetest bench bench-dns clean help
 
 help:
 	@echo 'make run           show the gateway at work; ONCE=1 ends after the table'
 	@echo 'make test          every test; takes root, for TAP ports and namespaces'
 	@echo 'make bench         measure'
+	@echo 'make bench-dns     measure DNS end to end, beside other servers'
 	@echo 'make build         the release binary, target/release/sluice'
 
 deps:
@@ -19,9 +20,10 @@ run: deps
 	$(CARGO) build --release -p sluice -p sluice-testbed --bin sluice --bin demo
 	@testbed/as-root.sh target/release/demo
 
-# A Kubernetes API server for the tests, built once.
+# A Kubernetes API server and a CoreDNS for the tests, built once.
 kubetest: deps
 	@testbed/kubetest/build.sh
+	@testbed/coredns/build.sh
 
 test: deps kubetest
 	$(CARGO) build -p sluice --bin sluice
@@ -30,6 +32,9 @@ test: deps kubetest
 
 bench: deps
 	@testbed/as-root.sh testbed/bench/run.sh
+
+bench-dns: deps
+	@testbed/as-root.sh testbed/bench/dns.sh
 
 clean:
 	$(CARGO) clean

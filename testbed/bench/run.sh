@@ -1,22 +1,14 @@
 #!/usr/bin/env bash
 # The report: cycles and instructions per packet beside testpmd, in the same run. RUNS=n for more or fewer than 5.
 # Then the control plane on a real API server, beside kube-proxy: 1,000 Services of 10 endpoints, some minutes; with FULL=1
-# 10,000, half an hour. CLUSTER=0 leaves it out.
+# 10,000, half an hour. CLUSTER=0 leaves it out. DNS beside other servers is a script of its own: dns.sh.
 # Takes huge pages for its time where the machine gives them, and gives them back.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 testbed/install.sh valgrind nftables
 cargo build --release -p sluice-bench -p sluice
 
-pages=/proc/sys/vm/nr_hugepages
-before=$(cat "$pages")
-trap 'echo "$before" >"$pages" 2>/dev/null || true' EXIT
-export BENCH_HUGE=0
-if echo $((before + 320)) >"$pages" 2>/dev/null && [ "$(cat "$pages")" -ge $((before + 320)) ]; then
-  BENCH_HUGE=1
-fi
-echo "$(nproc) CPUs, $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2-), load $(cut -d' ' -f1 /proc/loadavg)," \
-  "DPDK $(pkg-config --modversion libdpdk), huge pages: $BENCH_HUGE"
+. testbed/bench/huge.sh
 target/release/bench
 
 if [ "${CLUSTER:-1}" = 1 ]; then

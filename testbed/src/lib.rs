@@ -13,6 +13,7 @@
 pub mod cleanup;
 pub mod client;
 pub mod cluster;
+pub mod coredns;
 pub mod gateway;
 pub mod links;
 pub mod manifests;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod topology;
 
 pub use cluster::Cluster;
+pub use coredns::CoreDns;
 pub use gateway::Gateway;
 pub use netns::Netns;
 pub use topology::Testbed;

@@ -352,3 +352,60 @@ spec: {{ containers: [{{ name: c, image: none }}], serviceAccountName: default, 
     kube.kubectl(&["delete", "pod", "p", "--force", "--grace-period=0"]);
     names(pod, "A", "");
 }
+
+#[test]
+fn names_follow_a_corefile_in_a_config_map() {
+    const DNS: &str = "203.0.113.53";
+    let kube = KubeLab::with(&format!(
+        "dns:\n  config_map: kube-system/coredns\n  addresses: [{DNS}]\n  clients: [0.0.0.0/0]\n"
+    ));
+    let role = sluice_testbed::cluster::manifests().join("dns-config-map.yaml");
+    kube.kubectl(&["apply", "-f", &role.to_string_lossy()]);
+    kube.apply(&web_a());
+    let map = |name: &str, keys: &[(&str, &str)]| {
+        let data: String = keys
+            .iter()
+            .map(|(key, text)| format!("  {key}: |\n    {}\n", text.trim().replace('\n', "\n    ")))
+            .collect();
+        let text = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name}, namespace: kube-system }}\ndata:\n{data}"
+        );
+        kube.cluster.apply(&text).unwrap();
+    };
+    let names = |name: &str, kind: &str, expected: &str| {
+        let told = eventually(SOON, || (dig(&kube.lab, DNS, &[name, kind]) == expected).then_some(()));
+        let seen = dig(&kube.lab, DNS, &[name, kind]);
+        assert!(told.is_some(), "{name} {kind}: `{seen}` and not `{expected}`\n{}", kube.lab.gateway.log());
+    };
+    let corefile = ".:53 {\n  kubernetes cluster.local {\n    ttl 7\n  }\n  hosts NodeHosts {\n    fallthrough\n  }\n  import custom/*.override\n}\n";
+    map(
+        "coredns",
+        &[
+            ("Corefile", &corefile.replace("NodeHosts", "/etc/coredns/NodeHosts")),
+            ("NodeHosts", "192.0.2.9 node-1"),
+        ],
+    );
+    names("web.default.svc.cluster.local", "A", "10.96.0.20");
+    names("node-1", "A", "192.0.2.9");
+    names("10-244-7-7.default.pod.cluster.local", "A", "");
+    // What users add, and another Corefile: `pods` needs other objects to be read.
+    map(
+        "coredns-custom",
+        &[("a.override", "template IN A t.example {\n  answer \"{{ .Name }} 60 IN A 192.0.2.8\"\n}")],
+    );
+    names("x.t.example", "A", "192.0.2.8");
+    let verified = corefile.replace("ttl 7", "pods verified").replace("NodeHosts", "\"\"");
+    map("coredns", &[("Corefile", &verified)]);
+    names("node-1", "A", "");
+    names("web.default.svc.cluster.local", "A", "10.96.0.20");
+    // One that cannot be used changes nothing and is named; so does none.
+    map("coredns", &[("Corefile", &verified.replace("kubernetes", "kubernettes"))]);
+    kube.logged("there is no plugin `kubernettes`");
+    names("x.t.example", "A", "192.0.2.8");
+    kube.kubectl(&["delete", "configmap", "coredns", "-n", "kube-system"]);
+    kube.logged("there is no such ConfigMap");
+    assert_eq!(dig(&kube.lab, DNS, &["web.default.svc.cluster.local"]), "10.96.0.20");
+    let good = corefile.replace("hosts NodeHosts {", "hosts \"\" {\n    192.0.2.7 node-2");
+    map("coredns", &[("Corefile", &good)]);
+    names("node-2", "A", "192.0.2.7");
+}

@@ -134,8 +134,9 @@ fn the_manifests_are_what_an_api_server_takes() {
     for object in objects {
         assert!(said.contains(object), "{object}: {said}");
     }
-    let secrets = folder.join("tls-secrets.yaml");
-    apply(&["-f", &secrets.to_string_lossy()]).unwrap();
+    for optional in ["tls-secrets.yaml", "dns-config-map.yaml"] {
+        apply(&["-f", &folder.join(optional).to_string_lossy()]).unwrap();
+    }
     // A field that there is not is refused, so that the above means something.
     let text = std::fs::read_to_string(folder.join("daemonset.yaml")).unwrap();
     let wrong = cluster.folder().join("wrong.yaml");

@@ -37,7 +37,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Control(args) => role::control(&args, &global),
         Command::Proxy(args) => role::proxy(&args, &global),
         Command::Check(args) => check::run(&args, &printer),
-        Command::Dns(args) => dns::run(args, &printer),
+        Command::Dns(args) => dns::dns(args, &printer),
         Command::Doctor(config) => doctor::run(&config, &global, &printer),
         Command::Show(args) => show::run(args, &global, &printer),
         Command::Release(config) => release::run(&config, &global),

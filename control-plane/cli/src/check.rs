@@ -57,8 +57,13 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
         return Ok((Report { file, ok: false, services: None, problems: vec![problem] }, Exit::Usage));
     }
     let sluice_config::Source::Manifests(folder) = &config.source else {
-        // What is in the API server was checked by it.
-        return Ok((Report { file, ok: true, services: None, problems: Vec::new() }, Exit::Ok));
+        // What is in the API server was checked by it; a Corefile may be a file all the same.
+        let corefile = sluice_sync::corefile::check(config);
+        let problems: Vec<Problem> =
+            corefile.iter().map(|problem| ProblemRow::new(problem, None).into()).collect();
+        let ok = problems.iter().all(|problem| problem.level != Level::Error);
+        let exit = if ok { Exit::Ok } else { Exit::Data };
+        return Ok((Report { file, ok, services: None, problems }, exit));
     };
     let found = sluice_sync::check(config, folder);
     let problems: Vec<Problem> =

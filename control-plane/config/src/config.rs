@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use sluice_corefile::Selector;
-use sluice_model::Settings;
+use sluice_model::{ResolverSettings, Settings};
 
 /// A whole YAML file, validated.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,10 @@ pub struct Config {
     /// `dns`, as far as control needs it; the rest is in `settings`.
     pub names: Option<Names>,
     /// `dns`, as far as names that are not the cluster's go.
-    pub resolver: Option<Resolver>,
+    pub resolver: Option<ResolverSettings>,
+    /// `dns.corefile` or `dns.config_map`: what else there is to say of DNS stands there, and only what a Corefile has no word
+    /// for is in `settings`.
+    pub corefile: Option<Corefile>,
 }
 
 impl Config {
@@ -64,24 +67,38 @@ impl Config {
     }
 }
 
-/// `dns.upstreams` and what goes with them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resolver {
-    /// Domains and who is asked for names in them; that of everything else is `.`.
-    pub zones: Vec<(Box<str>, Vec<Upstream>)>,
-    /// `dns.cache`.
-    pub cache: bool,
-    /// `dns.refuse_private`.
+/// A Corefile in place of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corefile {
+    /// Where it is.
+    pub source: CorefileSource,
+    /// `dns.refuse_private`, for all its upstreams.
     pub refuse_private: bool,
+    /// `dns.pillars`: what stands for the placeholders of NodeLocal DNSCache's template.
+    pub pillars: Vec<(Box<str>, Box<str>)>,
 }
 
-/// A server that is asked.
+/// Where a Corefile is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// Whether it is asked over TLS (RFC 7858), and under what name, the address where none is given.
-    pub tls: Option<Option<Box<str>>>,
+pub enum CorefileSource {
+    /// `dns.corefile`: a file. Absolute.
+    File(PathBuf),
+    /// `dns.config_map`: a ConfigMap of CoreDNS or kube-dns.
+    ConfigMap {
+        /// Its namespace.
+        namespace: Box<str>,
+        /// Its name.
+        name: Box<str>,
+    },
+}
+
+impl std::fmt::Display for CorefileSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::ConfigMap { namespace, name } => write!(f, "ConfigMap {namespace}/{name}"),
+        }
+    }
 }
 
 /// Which objects have names.

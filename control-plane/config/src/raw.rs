@@ -29,6 +29,9 @@ pub(crate) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Dns {
+    pub corefile: Option<Text>,
+    pub config_map: Option<Text>,
+    pub pillars: std::collections::BTreeMap<String, Text>,
     pub addresses: Vec<Text>,
     pub service: Option<Text>,
     pub clients: Option<Vec<Text>>,
@@ -40,15 +43,16 @@ pub(crate) struct Dns {
     pub labels: Option<Text>,
     pub ttl: Option<Spanned<u64>>,
     pub pods: Option<Text>,
-    pub endpoint_pod_names: Option<bool>,
-    pub hide_empty_services: Option<bool>,
-    pub endpoints: Option<bool>,
+    pub mode: Option<Text>,
+    pub endpoint_pod_names: Option<Spanned<bool>>,
+    pub hide_empty_services: Option<Spanned<bool>>,
+    pub endpoints: Option<Spanned<bool>>,
     pub max_udp_size: Option<Spanned<u64>>,
     pub cookie_secret: Option<Text>,
     pub fallthrough: Vec<Text>,
     pub upstreams: Vec<Text>,
     pub stub_zones: Vec<Spanned<StubZone>>,
-    pub cache: Option<bool>,
+    pub cache: Option<Spanned<bool>>,
     pub refuse_private: Option<bool>,
 }
 

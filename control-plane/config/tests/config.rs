@@ -473,3 +473,48 @@ fn label_selectors_of_dns_are_checked() {
         assert_eq!(problems[0].key, key);
     }
 }
+
+#[test]
+fn a_corefile_in_place_of_keys() {
+    use sluice_config::CorefileSource;
+    let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");
+    let config = parse(&dns(
+        "  corefile: dns/Corefile\n  refuse_private: true\n  pillars: { LOCAL__DNS: 169.254.20.10 }\n",
+    ))
+    .unwrap();
+    let corefile = config.corefile.unwrap();
+    assert_eq!(corefile.source, CorefileSource::File("/etc/sluice/dns/Corefile".into()));
+    assert!(corefile.refuse_private);
+    assert_eq!(corefile.pillars, [("LOCAL__DNS".into(), "169.254.20.10".into())]);
+    assert!(config.settings.dns.unwrap().zones.is_empty());
+    let api = |text: &str| text.replace("manifests: manifests/", "kubernetes: {}");
+    let config = parse(&api(&dns("  config_map: kube-system/coredns\n  addresses: [192.0.2.53]\n"))).unwrap();
+    let source = CorefileSource::ConfigMap { namespace: "kube-system".into(), name: "coredns".into() };
+    assert_eq!(config.corefile.unwrap().source, source);
+    for (keys, key) in [
+        ("  corefile: a\n  config_map: a/b\n", "dns.config_map"),
+        ("  config_map: coredns\n", "dns.config_map"),
+        ("  corefile: a\n  pillars: { X: y }\n", "dns.pillars.X"),
+        ("  addresses: [192.0.2.1]\n  pillars: { LOCAL__DNS: y }\n", "dns.pillars"),
+        ("  corefile: a\n  zones: [cluster.local]\n", "dns.zones"),
+        ("  corefile: a\n  reverse_zones: []\n", "dns.reverse_zones"),
+        ("  corefile: a\n  namespaces: [a]\n", "dns.namespaces"),
+        ("  corefile: a\n  ttl: 5\n", "dns.ttl"),
+        ("  corefile: a\n  pods: insecure\n", "dns.pods"),
+        ("  corefile: a\n  endpoint_pod_names: true\n", "dns.endpoint_pod_names"),
+        ("  corefile: a\n  hide_empty_services: true\n", "dns.hide_empty_services"),
+        ("  corefile: a\n  endpoints: false\n", "dns.endpoints"),
+        ("  corefile: a\n  max_udp_size: 1400\n", "dns.max_udp_size"),
+        ("  corefile: a\n  fallthrough: [a]\n", "dns.fallthrough"),
+        ("  corefile: a\n  upstreams: [192.0.2.1]\n", "dns.upstreams"),
+        ("  corefile: a\n  stub_zones: [{ zone: a, upstreams: [192.0.2.1] }]\n", "dns.stub_zones"),
+        ("  corefile: a\n  cache: false\n", "dns.cache"),
+    ] {
+        let text = dns(keys);
+        let text = if keys.contains("config_map") { api(&text) } else { text };
+        let found = problems(&text);
+        assert!(found.iter().any(|problem| problem.key == key), "{keys}: {found:?}");
+    }
+    // A ConfigMap needs an API server.
+    assert_eq!(problems(&dns("  config_map: kube-system/coredns\n"))[0].key, "dns.config_map");
+}

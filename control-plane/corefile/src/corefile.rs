@@ -44,6 +44,15 @@ pub struct Placed {
     pub plugin: Plugin,
     /// Where it is.
     pub place: Place,
+    /// The names of its lines, and where they are.
+    pub options: Vec<(String, Place)>,
+}
+
+impl Placed {
+    /// Where its line of that name is; where itself is if it has none.
+    pub fn line(&self, name: &str) -> &Place {
+        self.options.iter().find(|(known, _)| known == name).map_or(&self.place, |(_, place)| place)
+    }
 }
 
 impl Server {

@@ -2,7 +2,8 @@
 //!
 //! [`parse`] reads a Corefile with all that it imports. Every plugin that is known is a type with its options, with
 //! CoreDNS's defaults where nothing is said, in the order in which CoreDNS passes queries through them. What is wrong is
-//! told with file and line, all of it; what has no effect or is gone from CoreDNS is a warning. Nothing here serves names.
+//! told with file and line, all of it; what has no effect or is gone from CoreDNS is a warning. [`run`] makes of them what
+//! the gateway is told. Nothing here serves names.
 //!
 //! Sources: the grammar of Caddyfiles (coredns/caddy `caddyfile`), and `plugin.cfg` and each plugin's `setup.go` of
 //! CoreDNS 1.14.
@@ -23,6 +24,7 @@ pub mod plugins;
 mod problem;
 mod quote;
 mod reader;
+mod run;
 mod server;
 mod suggest;
 mod text;
@@ -40,6 +42,7 @@ pub use names::{Class, Rcode, RecordType};
 pub use pattern::{Pattern, PatternError};
 pub use pillars::Pillars;
 pub use problem::{Level, Place, Problem, Problems};
+pub use run::{Base, Running, run};
 pub use zone::{Zone, ZoneError};
 
 /// What reading depends on beside the text.

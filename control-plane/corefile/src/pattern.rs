@@ -1,6 +1,7 @@
 //! Regular expressions, checked when they are read.
 
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{HirKind, Look};
 
 /// Octets that an expression may have, as in CoreDNS.
 const LONGEST: usize = 10_000;
@@ -46,6 +47,16 @@ impl Pattern {
     /// The expression.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What all names end with that it matches, in lower case; none where that is nothing in particular.
+    pub fn suffix(&self) -> Option<String> {
+        let parsed = ParserBuilder::new().nest_limit(DEEPEST).build().parse(&self.text).ok()?;
+        let HirKind::Concat(parts) = parsed.kind() else { return None };
+        let (last, rest) = parts.split_last()?;
+        let HirKind::Look(Look::End) = last.kind() else { return None };
+        let HirKind::Literal(literal) = rest.last()?.kind() else { return None };
+        std::str::from_utf8(&literal.0).ok().map(str::to_ascii_lowercase)
     }
 
     /// How many groups it has beside the whole match.

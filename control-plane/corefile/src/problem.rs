@@ -15,6 +15,8 @@ pub enum Level {
     Error,
     /// The file is used; something in it does nothing or probably means something else.
     Warning,
+    /// Nothing is wrong: what a line asks for is so anyway, or is said elsewhere.
+    Note,
 }
 
 /// Where a word stands.
@@ -85,6 +87,24 @@ impl Problems {
         self.add(Level::Warning, place, text.into());
     }
 
+    pub(crate) fn note(&mut self, place: &Place, text: impl Into<String>) {
+        self.add(Level::Note, place, text.into());
+    }
+
+    /// Takes in others, behind those that are there.
+    pub fn append(&mut self, others: Self) {
+        let Self { list, errors, left_off } = others;
+        let kept: usize = list.iter().filter(|problem| problem.level == Level::Error).count();
+        for problem in list {
+            if problem.level == Level::Error {
+                self.errors += 1;
+            }
+            self.add(problem.level, &problem.place, problem.text);
+        }
+        self.errors += errors - kept;
+        self.left_off += left_off;
+    }
+
     /// "did you mean …" for an error that is about to be told; nothing where it would not be kept anyway.
     pub(crate) fn hint<'a>(&self, given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
         if self.list.len() < KEPT { did_you_mean(given, known) } else { String::new() }
@@ -118,6 +138,7 @@ impl fmt::Display for Problem {
         let level = match self.level {
             Level::Error => "",
             Level::Warning => "warning: ",
+            Level::Note => "note: ",
         };
         write!(f, "{file}:{line}: {level}{}", self.text)
     }

@@ -37,7 +37,9 @@ fn server(block: &Block, zones_read: &mut usize, problems: &mut Problems) -> Ser
     for (order, directive) in ordered(&block.directives, problems) {
         let mut reader = Reader { zones: &zones, problems, zones_read };
         if let Some(plugin) = Plugin::read(directive, &mut reader) {
-            plugins.push((order, Placed { plugin, place: directive.name.place.clone() }));
+            let lines = directive.lines().iter();
+            let options = lines.map(|line| (line.name.text.clone(), line.name.place.clone())).collect();
+            plugins.push((order, Placed { plugin, place: directive.name.place.clone(), options }));
         }
         if *zones_read > MOST_ZONES {
             problems.error(&directive.name.place, format!("there are more than {MOST_ZONES} zones"));
@@ -133,7 +135,7 @@ fn known(directive: &Directive, problems: &mut Problems) -> Option<(usize, Repea
 /// What one plugin needs of another.
 fn relations(server: &Server, problems: &mut Problems) {
     let has = |name: &str| server.plugins.iter().any(|placed| placed.plugin.name() == name);
-    for Placed { plugin, place } in &server.plugins {
+    for Placed { plugin, place, .. } in &server.plugins {
         match plugin {
             Plugin::K8sExternal(_) if !has("kubernetes") => {
                 problems.error(place, "`k8s_external` needs `kubernetes` in the same server block");

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod control;
+pub mod corefile;
 pub mod desired;
 pub mod folder;
 pub mod health;

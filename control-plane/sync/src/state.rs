@@ -10,9 +10,11 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sluice_model::{NamedImport, NamedPod, NamedService, Service};
 
+use crate::corefile::Names;
 use crate::object::NodeObject;
 
 const MAGIC: [u8; 8] = *b"sluice\x00\x03";
@@ -92,11 +94,34 @@ impl StateFile {
         &self.path
     }
 
+    /// The file of what a Corefile came to.
+    pub fn names(folder: &Path) -> Self {
+        Self { path: folder.join("names-v1") }
+    }
+
     /// What was saved last; none where nothing was yet.
     ///
     /// # Errors
     /// [`LoadError`].
     pub fn load(&self) -> Result<Option<Saved>, LoadError> {
+        let Some(mut saved) = self.read::<Saved>()? else { return Ok(None) };
+        // Limits may have become tighter since: one Service beyond them does not cost the others.
+        saved.services.retain(|service| service.check().is_ok());
+        saved.named.retain(|service| service.check().is_ok());
+        saved.pods.retain(|pod| pod.check().is_ok());
+        saved.imported.retain(|import| import.check().is_ok());
+        Ok(Some(saved))
+    }
+
+    /// What was saved in the file of [`names`](Self::names); none where nothing was yet.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn load_names(&self) -> Result<Option<Names>, LoadError> {
+        self.read::<Names>()
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, LoadError> {
         let failed = |source| LoadError::Io { path: self.path.clone(), source };
         let damaged = |what: &str| LoadError::Damaged { path: self.path.clone(), what: what.to_owned() };
         // Neither through a link nor waiting for a FIFO's writer: who can write to the folder could lay one there.
@@ -125,20 +150,14 @@ impl StateFile {
         if rest != seal(body) {
             return Err(damaged("its checksum is wrong"));
         }
-        let mut saved: Saved = postcard::from_bytes(body).map_err(|error| damaged(&error.to_string()))?;
-        // Limits may have become tighter since: one Service beyond them does not cost the others.
-        saved.services.retain(|service| service.check().is_ok());
-        saved.named.retain(|service| service.check().is_ok());
-        saved.pods.retain(|pod| pod.check().is_ok());
-        saved.imported.retain(|import| import.check().is_ok());
-        Ok(Some(saved))
+        postcard::from_bytes(body).map(Some).map_err(|error| damaged(&error.to_string()))
     }
 
     /// The bytes of a state.
     ///
     /// # Errors
     /// Where it has no encoding.
-    pub fn encode(state: &Published) -> Result<Vec<u8>, postcard::Error> {
+    pub fn encode<T: Serialize>(state: &T) -> Result<Vec<u8>, postcard::Error> {
         let bytes = postcard::to_extend(state, vec![0; HEADER])?;
         Ok(sealed(bytes))
     }

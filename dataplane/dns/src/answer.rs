@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::chain;
+use crate::compat;
 use crate::compile::record::kind_of;
 use crate::name;
 use crate::node::{Node, Role, Set};
@@ -11,7 +12,7 @@ use crate::reply::{self, Owner, Reply, Section, header_only};
 use crate::zones::Zones;
 
 /// The largest reply to a client that says nothing of its own size (RFC 1035, section 4.2.1).
-const PLAIN: usize = 512;
+pub(crate) const PLAIN: usize = 512;
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct Asked {
     pub client: IpAddr,
     /// Over a stream: replies may be of any size, and whole zones may be asked for.
     pub stream: bool,
+    /// A resolver asks, which has looked at all that comes before the cluster's names.
+    pub resolver: bool,
     /// A number that differs from query to query: addresses are sent in another order each time.
     pub turn: u32,
     /// Seconds since 1970, for cookies.
@@ -94,54 +97,68 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode, false);
         return Verdict::Reply { length, rcode };
     }
+    if !fixed.elsewhere.is_empty()
+        && !asked.resolver
+        && fixed.elsewhere.takes(query.name(message), query.kind)
+    {
+        return Verdict::Forward;
+    }
     let Some(node) = zones.table.get(hash, query.name(message)) else {
         return missed(zones, query, message, limit, cookie);
     };
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
+    if aliased && fixed.compat.is_some() {
+        return compat::Asked { zones, query, limit, cookie }.aliased(node, message);
+    }
     if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
     let mut rcode = rcode::NOERROR;
     if let Some(set) = node.set(query.kind) {
-        put(&mut reply, query, node, &set, asked.turn);
+        put(&mut reply, query, node, &set, asked.turn, zones);
     } else if aliased {
         rcode = chain::follow(zones, node, query.kind, &mut reply).0;
+    } else if fixed.compat.is_some() {
+        return compat::Asked { zones, query, limit, cookie }.without_records(node, message);
     } else {
         let at = query.end() - 4 - node.zone_len();
         let section = match (node.role(), query.kind) {
             (Role::Apex, kind::SOA) => Section::Answer,
             _ => Section::Authority,
         };
-        reply.soa(section, at, fixed.ttl, zones.serial);
+        reply.soa(section, at, &zones.soa);
     }
     Verdict::Reply { length: reply.finish(rcode, true), rcode }
 }
 
 /// Writes a set, from a different record on each time; as much of it as fits.
 #[inline]
-fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32) {
+fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u32, zones: &Zones) {
     let start = reply.at();
-    if set.answer.len() > reply.room() {
+    if set.answer().len() > reply.room() {
         // Some answers are better than none to a client that cannot ask over TCP.
-        reply.put_some(Section::Answer, set.answer, Owner::Same);
+        reply.put_some(Section::Answer, set.answer(), Owner::Same);
         reply.truncate();
         return;
     }
-    match (turn % u32::from(set.answers.max(1))) as usize * usize::from(set.stride) {
-        0 => drop(reply.put(Section::Answer, set.answers, set.answer)),
+    match (turn % u32::from(set.answers().max(1))) as usize * usize::from(set.stride()) {
+        0 => drop(reply.put(Section::Answer, set.answers(), set.answer())),
         at => {
-            let (first, rest) = set.answer.split_at_checked(at).unwrap_or((set.answer, &[]));
-            reply.put(Section::Answer, set.answers, rest);
+            let (first, rest) = set.answer().split_at_checked(at).unwrap_or((set.answer(), &[]));
+            reply.put(Section::Answer, set.answers(), rest);
             reply.put(Section::Answer, 0, first);
         }
     }
     // Records that do not fit here are no loss that a client must know of (RFC 2181, section 9).
-    if !set.glue.is_empty() && !reply.put(Section::Additional, set.additional, set.glue) {
-        reply.put_some(Section::Additional, set.glue, Owner::Same);
+    if !set.glue().is_empty() && !reply.put(Section::Additional, set.additional(), set.glue()) {
+        reply.put_some(Section::Additional, set.glue(), Owner::Same);
+        if zones.compat() {
+            reply.truncate();
+        }
     }
     if matches!(query.kind, kind::SRV | kind::NS) {
-        keep_case(reply, query, node, start, set.answer.len());
+        keep_case(reply, query, node, start, set.answer().len());
     }
 }
 
@@ -192,6 +209,12 @@ fn missed(
         return Verdict::Reply { length, rcode: rcode::REFUSED };
     };
     let zone_at = query.end() - 4 - zone.len();
+    if fixed.compat.is_some()
+        && let Some(verdict) = (compat::Asked { zones, query, limit, cookie }).missed(message)
+    {
+        return verdict;
+    }
+    let asked_name = query.name(message);
     if fixed.pods
         && let Some(ip) = pod_address(zones, asked_name)
     {
@@ -200,26 +223,35 @@ fn missed(
             let (bytes, length) = address_record(ip, fixed.ttl);
             reply.put(Section::Answer, 1, bytes.get(..length).unwrap_or_default());
         } else {
-            reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+            reply.soa(Section::Authority, zone_at, &zones.soa);
         }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
-    if let Some(node) = underscored(zones, asked_name)
-        && let Some(set) = node.set(query.kind)
-    {
+    if let Some(node) = underscored(zones, asked_name) {
         let mut reply = Reply::new(message, query, limit, size, cookie);
-        reply.put_elsewhere(node, &set, Owner::Same);
+        match node.set(query.kind) {
+            Some(set) => {
+                let start = reply.at();
+                if !reply.put_elsewhere(node, &set, Owner::Same) && zones.compat() {
+                    reply.truncate();
+                }
+                if query.kind == kind::SRV {
+                    keep_case(&mut reply, query, node, start, set.answer().len());
+                }
+            }
+            None => reply.soa(Section::Authority, zone_at, &zones.soa),
+        }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
     if zones.falls_through(asked_name) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, size, cookie);
-    reply.soa(Section::Authority, zone_at, fixed.ttl, zones.serial);
+    reply.soa(Section::Authority, zone_at, &zones.soa);
     Verdict::Reply { length: reply.finish(rcode::NXDOMAIN, true), rcode: rcode::NXDOMAIN }
 }
 
-fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
+pub(crate) fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
     let mut bytes = [0; 28];
     bytes[..2].copy_from_slice(&crate::compile::record::QUESTION);
     bytes[3] = kind_of(ip.is_ipv6()) as u8;
@@ -240,7 +272,7 @@ fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
 }
 
 /// The address that a pod's name spells, where any does in its namespace.
-fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
+pub(crate) fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
     let (&length, rest) = asked.split_first()?;
     let (label, parent) = rest.split_at_checked(usize::from(length))?;
     if zones.find(parent)?.role() != Role::Pods {
@@ -258,11 +290,13 @@ fn pod_address(zones: &Zones, asked: &[u8]) -> Option<IpAddr> {
 }
 
 /// The node of `port.protocol.service…`, spelled without one or both of the underscores that belong to it.
-fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
+pub(crate) fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node> {
     let zone = zones.zone(asked)?;
     let transport = |label: &[u8]| {
         let plain = label.strip_prefix(b"_").unwrap_or(label);
-        [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
+        // To CoreDNS an underscore alone is any.
+        let any = plain.is_empty() && zones.compat();
+        any || [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
     };
     // Exactly port, protocol, service, namespace and `svc` are before the zone.
     let relative = asked.get(..asked.len() - zone.len())?;

@@ -10,6 +10,7 @@ use crate::compile::reverse::{Effect, Reverse};
 use crate::compile::{Rules, fixed, service};
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
+use crate::soa::Soa;
 use crate::zones::Zones;
 
 /// What is known, and the tables made of it.
@@ -63,7 +64,8 @@ impl Catalog {
 
     /// The tables as of now; shares all that later changes leave alone.
     pub fn zones(&self) -> Zones {
-        self.zones.clone()
+        let zones = self.zones.clone();
+        Zones { soa: Soa::new(zones.fixed.ttl, zones.serial), ..zones }
     }
 
     /// Sets the time of day, in seconds since 1970 when the monotonic clock shows `milliseconds`. SOA records have it as
@@ -96,7 +98,7 @@ impl Catalog {
                 self.set_import(&import.service.name, Some(Arc::new(import.clone())));
             }
             Change::ImportedGone(name) => self.set_import(name, None),
-            Change::Service(_) | Change::ServiceGone(_) => {}
+            Change::Resolver(_) | Change::Service(_) | Change::ServiceGone(_) => {}
         }
     }
 

@@ -1,22 +1,25 @@
 //! Aliases: an ExternalName Service whose target is a name of ours is followed here.
 
+use crate::answer::{address_record, pod_address, underscored};
+use crate::compile::record::kind_of;
 use crate::node::Node;
 use crate::query::{kind, rcode};
 use crate::reply::{Owner, Reply, Section};
 use crate::zones::Zones;
 
-/// Aliases that are followed for one query.
-const MOST: usize = 10;
+/// Aliases that are followed for one query; CoreDNS follows as many.
+pub(crate) const MOST: usize = 11;
 
 /// Whether the alias at `node` ends at a name of others.
 pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
     for _ in 0..MOST {
-        let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer.get(12..)) else {
+        let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else {
             return false;
         };
-        match zones.find(target) {
+        match find(zones, target) {
             Some(next) => node = next,
-            None => return zones.zone(target).is_none() || zones.falls_through(target),
+            None if pod(zones, target).is_some() => return false,
+            None => return zones.zone(target).is_none() || zones.is_for_others(target),
         }
     }
     false
@@ -36,31 +39,57 @@ pub(crate) fn follow<'z>(
         let Some(alias) = node.set(kind::CNAME) else { return (rcode::SERVFAIL, target) };
         let start = reply.at();
         // Owner, type, class, TTL and length are before the target.
-        target = alias.answer.get(12..).unwrap_or_default();
-        if !reply.put_some(Section::Answer, alias.answer, owner) {
+        target = alias.answer().get(12..).unwrap_or_default();
+        if !reply.put_some(Section::Answer, alias.answer(), owner) {
             reply.truncate();
             return (rcode::NOERROR, target);
         }
         let at = start + 12;
         let Some(zone) = zones.zone(target) else { return (rcode::NOERROR, target) };
         let zone_at = at + target.len() - zone.len();
-        let Some(next) = zones.find(target) else {
-            // The code is that of the last name (RFC 6604, section 3).
-            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
-            return (rcode::NXDOMAIN, target);
-        };
         let Some(pointer) = crate::compile::record::pointer(at) else { return (rcode::SERVFAIL, target) };
         owner = Owner::Pointer(pointer);
+        let Some(next) = find(zones, target) else {
+            if let Some(ip) = pod(zones, target) {
+                if kind == kind_of(ip.is_ipv6()) {
+                    let (bytes, length) = address_record(ip, zones.fixed.ttl);
+                    reply.put_some(Section::Answer, bytes.get(..length).unwrap_or_default(), owner);
+                } else if !zones.compat() {
+                    reply.soa(Section::Authority, zone_at, &zones.soa);
+                }
+                return (rcode::NOERROR, target);
+            }
+            if zones.compat() || zones.is_for_others(target) {
+                return (rcode::NOERROR, target);
+            }
+            // The code is that of the last name (RFC 6604, section 3).
+            reply.soa(Section::Authority, zone_at, &zones.soa);
+            return (rcode::NXDOMAIN, target);
+        };
         if let Some(set) = next.set(kind) {
             reply.put_elsewhere(next, &set, owner);
             return (rcode::NOERROR, target);
         }
         if next.set(kind::CNAME).is_none() {
-            reply.soa(Section::Authority, zone_at, zones.fixed.ttl, zones.serial);
+            if zones.compat() {
+                return (rcode::NOERROR, target);
+            }
+            reply.soa(Section::Authority, zone_at, &zones.soa);
             return (rcode::NOERROR, target);
         }
         node = next;
     }
     // Too long, or in a circle: the aliases are all there is to say.
     (rcode::NOERROR, target)
+}
+
+/// The node of an alias's target, which may be spelled in all ways that a query's name may.
+pub(crate) fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
+    let server = || zones.fixed.compat.as_ref()?.server(target);
+    zones.find(target).or_else(|| underscored(zones, target)).or_else(server)
+}
+
+/// The address that a target spells, where it is a pod's name that need not be in the table.
+pub(crate) fn pod(zones: &Zones, target: &[u8]) -> Option<std::net::IpAddr> {
+    zones.fixed.pods.then(|| pod_address(zones, target)).flatten()
 }

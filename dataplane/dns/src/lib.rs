@@ -10,15 +10,22 @@
 pub mod answer;
 pub mod catalog;
 mod chain;
+mod clients;
+mod compat;
 mod compile;
+mod elsewhere;
 pub mod name;
 pub mod node;
 pub mod query;
 mod reply;
+mod soa;
 pub mod table;
+mod usual;
 pub mod zones;
 
 pub use answer::{Asked, Verdict, answer};
 pub use catalog::Catalog;
 pub use query::{Edns, Query, Unanswerable, parse};
+pub use table::Candidate;
+pub use usual::{Found, Usual};
 pub use zones::Zones;

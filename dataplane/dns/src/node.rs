@@ -8,9 +8,10 @@ use std::fmt;
 use triomphe::ThinArc;
 
 use crate::name::{self, Name, Seed};
+use crate::usual;
 
 /// Bytes of a record set's entry in the directory.
-const ENTRY: usize = 18;
+const ENTRY: usize = 20;
 /// No message carries more.
 pub(crate) const MOST: usize = u16::MAX as usize;
 
@@ -40,19 +41,66 @@ pub enum Role {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Node(ThinArc<Head, u8>);
 
-/// The records of one type.
+/// The records of one type. Its parts are read where they are used: a query needs few of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set<'n> {
+    entry: &'n [u8; ENTRY],
+    /// The answers, and the additional records behind them.
+    pub records: &'n [u8],
+}
+
+impl<'n> Set<'n> {
     /// Records that answer the question.
-    pub answers: u16,
+    #[inline(always)]
+    pub fn answers(&self) -> u16 {
+        self.half(2)
+    }
+
     /// Records that save the client the next question.
-    pub additional: u16,
+    #[inline(always)]
+    pub fn additional(&self) -> u16 {
+        self.half(4)
+    }
+
     /// Length of each answer where all are alike and may change places; 0 where not.
-    pub stride: u16,
+    #[inline(always)]
+    pub fn stride(&self) -> u16 {
+        self.half(6)
+    }
+
+    /// What the records change in the Internet checksum of a datagram that was a question for this name: their sum (RFC
+    /// 1071), that of the header's counts, and twice their length, which UDP has in two headers.
+    #[inline(always)]
+    pub fn sum(&self) -> u16 {
+        self.half(18)
+    }
+
     /// The answers.
-    pub answer: &'n [u8],
+    #[inline(always)]
+    pub fn answer(&self) -> &'n [u8] {
+        self.records.get(..usize::from(self.half(12))).unwrap_or_default()
+    }
+
     /// The additional records.
-    pub glue: &'n [u8],
+    #[inline(always)]
+    pub fn glue(&self) -> &'n [u8] {
+        self.records.get(usize::from(self.half(12))..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn half(&self, at: usize) -> u16 {
+        half(self.entry, at)
+    }
+}
+
+#[inline(always)]
+fn half(entry: &[u8; ENTRY], at: usize) -> u16 {
+    u16::from_le_bytes([entry[at], entry[at + 1]])
+}
+
+#[inline(always)]
+fn word(entry: &[u8; ENTRY], at: usize) -> usize {
+    u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize
 }
 
 impl Node {
@@ -105,14 +153,9 @@ impl Node {
     }
 
     #[inline(always)]
-    fn read(&self, entry: &[u8; ENTRY]) -> Option<Set<'_>> {
-        let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
-        let word =
-            |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]) as usize;
-        let (offset, answer, glue) = (word(8), usize::from(half(12)), word(14));
-        let body = self.0.slice.get(offset..offset + answer + glue)?;
-        let (answer, glue) = body.split_at_checked(answer)?;
-        Some(Set { answers: half(2), additional: half(4), stride: half(6), answer, glue })
+    fn read<'n>(&'n self, entry: &'n [u8; ENTRY]) -> Option<Set<'n>> {
+        let (offset, length) = (word(entry, 8), usize::from(half(entry, 12)) + word(entry, 14));
+        Some(Set { entry, records: self.0.slice.get(offset..offset + length)? })
     }
 }
 
@@ -164,7 +207,9 @@ impl Builder {
         let stride = records.first().map_or(0, Vec::len);
         let most = MOST.checked_div(stride).unwrap_or(0);
         let records = records.get(..records.len().min(most)).unwrap_or_default();
-        self.push(kind, records.len(), records.concat(), 0, Vec::new(), stride as u16);
+        // Records of an odd length in another order would not have the same sum.
+        let stride = if stride % 2 == 0 { stride as u16 } else { 0 };
+        self.push(kind, records.len(), records.concat(), 0, Vec::new(), stride);
     }
 
     /// Adds a set in its order, with records that go along.
@@ -207,7 +252,10 @@ impl Builder {
             bytes.extend((offset as u32).to_le_bytes());
             bytes.extend((set.answer.len() as u16).to_le_bytes());
             bytes.extend((set.glue.len() as u32).to_le_bytes());
-            offset += set.answer.len() + set.glue.len();
+            let records = [&set.answer[..], &set.glue].concat();
+            let count = u32::from(set.answers) + u32::from(set.additional);
+            bytes.extend(usual::sum_of(&records, self.start(), count).to_le_bytes());
+            offset += records.len();
         }
         bytes.extend(name);
         for set in &self.sets {

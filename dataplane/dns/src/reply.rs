@@ -6,18 +6,13 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher24;
 
 use crate::node::{Node, Set};
-use crate::query::{Edns, IN, Query, kind};
+use crate::query::{Edns, Query, kind};
+use crate::soa::Soa;
 
 /// Bytes of an OPT record without options.
 const OPT: usize = 11;
 /// A whole cookie: the client's 8 bytes and ours (RFC 9018, section 4).
 const COOKIE: usize = 24;
-/// The names of a zone's server and its operator, relative to the zone, as they stand in SOA records.
-const SERVER: &[u8] = b"\x02ns\x03dns";
-const OPERATOR: &[u8] = b"\x0ahostmaster";
-/// Refresh, retry and expire of SOA records, in seconds.
-const TIMES: [u32; 3] = [7200, 1800, 86_400];
-
 /// A section of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
@@ -141,16 +136,15 @@ impl<'m> Reply<'m> {
         true
     }
 
-    /// Appends a set at another place than it was compiled for; whether its answers fit.
+    /// Appends a set at another place than it was compiled for; whether all of it fits.
     pub fn put_elsewhere(&mut self, node: &Node, set: &Set<'_>, owner: Owner) -> bool {
         let compiled = crate::query::HEADER + node.name().len() + 4;
         let moved = Owner::Moved(self.at.wrapping_sub(compiled) as u16);
-        if !self.put_some(Section::Answer, set.answer, owner) {
+        if !self.put_some(Section::Answer, set.answer(), owner) {
             self.truncated = true;
             return false;
         }
-        self.put_some(Section::Additional, set.glue, moved);
-        true
+        self.put_some(Section::Additional, set.glue(), moved)
     }
 
     /// The answer is not whole.
@@ -160,28 +154,8 @@ impl<'m> Reply<'m> {
 
     /// Appends the SOA record of the zone whose name stands at `zone` in the message.
     #[inline]
-    pub fn soa(&mut self, section: Section, zone: usize, ttl: u32, serial: u32) {
-        const DATA: usize = SERVER.len() + OPERATOR.len() + 4 + 20;
-        let pointer = (0xc000 | zone as u16).to_be_bytes();
-        let mut bytes = [0; 12 + DATA];
-        let mut at = 0;
-        let mut push = |part: &[u8]| {
-            if let Some(place) = bytes.get_mut(at..at + part.len()) {
-                place.copy_from_slice(part);
-            }
-            at += part.len();
-        };
-        push(&pointer);
-        push(&[0, kind::SOA as u8, 0, IN as u8]);
-        push(&ttl.to_be_bytes());
-        push(&(DATA as u16).to_be_bytes());
-        push(SERVER);
-        push(&pointer);
-        push(OPERATOR);
-        push(&pointer);
-        push(&serial.to_be_bytes());
-        TIMES.iter().chain([&ttl]).for_each(|seconds| push(&seconds.to_be_bytes()));
-        if !self.put(section, 1, &bytes) {
+    pub fn soa(&mut self, section: Section, zone: usize, soa: &Soa) {
+        if !self.put(section, 1, &soa.record(zone)) {
             self.truncated = true;
         }
     }

@@ -34,14 +34,20 @@ impl Bucket {
         self.tags[SLOTS]
     }
 
-    /// The entries whose hash has the same byte; now and then another one.
+    /// A bit in the byte of each entry whose hash has the same byte, and now and then of another one.
     #[inline(always)]
-    fn tagged(&self, hash: u64) -> impl Iterator<Item = &Node> {
+    fn marked(&self, hash: u64) -> u64 {
         const LOW: u64 = 0x0101_0101_0101_0101;
         const HIGH: u64 = LOW << 7;
         let tags = u64::from_le_bytes(self.tags) ^ (u64::from(tag_of(hash)) * LOW);
         // The lowest byte that is zero is marked rightly; ones above it may be marked that are one.
-        let mut marked = tags.wrapping_sub(LOW) & !tags & (HIGH >> 8);
+        tags.wrapping_sub(LOW) & !tags & (HIGH >> 8)
+    }
+
+    /// The entries whose hash has the same byte; now and then another one.
+    #[inline(always)]
+    fn tagged(&self, hash: u64) -> impl Iterator<Item = &Node> {
+        let mut marked = self.marked(hash);
         std::iter::from_fn(move || {
             while marked != 0 {
                 let slot = (marked.trailing_zeros() / 8) as usize;
@@ -56,6 +62,10 @@ impl Bucket {
 }
 
 type Page = Arc<[Bucket; PAGE]>;
+
+/// Where in a table a name may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate(u32);
 
 /// The table. A clone costs the list of pages.
 #[derive(Clone, Debug)]
@@ -96,19 +106,34 @@ impl Table {
         }
     }
 
-    /// Begins to load the node that a name with this hash most likely has.
+    /// Where a name with this hash most likely is, once its bucket is there; begins to load its node.
     #[inline(always)]
-    pub fn prefetch_node(&self, hash: u64) {
-        let Some(bucket) = self.bucket(home(hash) & self.mask) else { return };
-        if let Some(node) = bucket.tagged(hash).next() {
-            let at = node.address();
-            prefetch_address(at);
-            prefetch_address(at.wrapping_add(64));
+    pub fn candidate(&self, hash: u64) -> Option<Candidate> {
+        let bucket = home(hash) & self.mask;
+        let entries = self.bucket(bucket)?;
+        let slot = entries.marked(hash).trailing_zeros() as usize / 8;
+        let at = entries.nodes.get(slot)?.as_ref()?.address();
+        prefetch_address(at);
+        prefetch_address(at.wrapping_add(64));
+        Some(Candidate((bucket * SLOTS + slot) as u32))
+    }
+
+    /// The node of a name in any case, looked for at its candidate first.
+    #[inline(always)]
+    pub fn get_at(&self, candidate: Option<Candidate>, hash: u64, name: &[u8]) -> Option<&Node> {
+        if let Some(Candidate(at)) = candidate
+            && let Some(bucket) = self.bucket(at as usize / SLOTS)
+            && let Some(node) = &bucket.nodes[at as usize % SLOTS]
+            && node.hash() == hash
+            && name::equal(node.name(), name)
+        {
+            return Some(node);
         }
+        self.get(hash, name)
     }
 
     /// The node of a name in any case.
-    #[inline]
+    #[inline(never)]
     pub fn get(&self, hash: u64, name: &[u8]) -> Option<&Node> {
         let start = home(hash);
         for at in start..start + FAR {
@@ -267,7 +292,7 @@ mod tests {
     fn find(table: &Table, number: u16) -> Option<u8> {
         let name = Name::parse(&format!("N{number}.x")).unwrap();
         let hash = name::hash(name.wire(), SEED);
-        table.get(hash, name.wire()).map(|node| node.set(16).unwrap().answer[0])
+        table.get(hash, name.wire()).map(|node| node.set(16).unwrap().answer()[0])
     }
 
     #[test]

@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use sluice_model::PodNames;
 
 use crate::catalog::zone_of;
-use crate::compile::Rules;
+use crate::clients::Clients;
+use crate::compat::Compat;
+use crate::compile::{Rules, fixed};
+use crate::elsewhere::Elsewhere;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
-use crate::table::Table;
+use crate::soa::Soa;
+use crate::table::{Candidate, Table};
 
 /// All names of one generation. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Zones {
     pub(crate) table: Table,
     pub(crate) seed: Seed,
     pub(crate) serial: u32,
+    pub(crate) soa: Soa,
     /// Seconds since 1970 when the monotonic clock was 0.
     pub(crate) start: u32,
     pub(crate) fixed: Arc<Fixed>,
@@ -29,17 +33,21 @@ pub struct Zones {
 pub(crate) struct Fixed {
     pub listen: Vec<SocketAddr>,
     pub port: u16,
-    pub clients: Vec<IpNet>,
+    pub clients: Clients,
     /// All zones, of Services and of reverse names.
     pub all: Vec<Name>,
     /// Zones whose unknown names others may know.
     pub fallthrough: Vec<Name>,
+    /// Names that are a resolver's before all.
+    pub elsewhere: Elsewhere,
     /// Pods have names that need not be in the table.
     pub pods: bool,
     pub ttl: u32,
     pub max_udp: u16,
     pub forward: bool,
     pub cookie_key: Option<[u8; 16]>,
+    /// CoreDNS's answers are given.
+    pub compat: Option<Compat>,
 }
 
 impl Default for Zones {
@@ -50,7 +58,14 @@ impl Default for Zones {
 
 impl Zones {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { table: Table::default(), seed, serial: 0, start: 0, fixed: Arc::default() }
+        Self {
+            table: Table::default(),
+            seed,
+            serial: 0,
+            soa: Soa::default(),
+            start: 0,
+            fixed: Arc::default(),
+        }
     }
 
     pub(crate) fn configure(&mut self, rules: &Rules) {
@@ -58,7 +73,7 @@ impl Zones {
         self.fixed = Arc::new(Fixed {
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
-            clients: settings.clients.clone(),
+            clients: Clients::new(&settings.clients),
             all: rules.forward_zones().chain(&rules.reverse_zones).cloned().collect(),
             fallthrough: settings
                 .fallthrough
@@ -66,11 +81,13 @@ impl Zones {
                 .filter_map(|zone| Name::parse(zone).ok())
                 .map(Name::lowered)
                 .collect(),
+            elsewhere: Elsewhere::new(&settings.elsewhere),
             pods: settings.pods == PodNames::Insecure,
             ttl: settings.ttl,
             max_udp: settings.max_udp,
             forward: settings.forward,
             cookie_key: settings.cookie_key,
+            compat: rules.compat().then(|| fixed::compat(rules)),
         });
     }
 
@@ -81,9 +98,20 @@ impl Zones {
     }
 
     /// Whether this client may ask.
-    #[inline]
     pub fn may_ask(&self, client: IpAddr) -> bool {
-        self.fixed.clients.is_empty() || self.fixed.clients.iter().any(|net| net.contains(&client))
+        self.fixed.clients.contain(client)
+    }
+
+    /// As [`Zones::may_ask`], of an IPv4 address as a number.
+    #[inline(always)]
+    pub fn may_ask_v4(&self, client: u32) -> bool {
+        self.fixed.clients.contain_v4(client)
+    }
+
+    /// As [`Zones::may_ask`], of an IPv6 address as a number.
+    #[inline(always)]
+    pub fn may_ask_v6(&self, client: u128) -> bool {
+        self.fixed.clients.contain_v6(client)
     }
 
     /// Seconds since 1970 when the monotonic clock shows `milliseconds`.
@@ -101,7 +129,13 @@ impl Zones {
     /// Whether queries are answered at this address and port.
     #[inline]
     pub fn listens(&self, address: IpAddr, port: u16) -> bool {
-        self.fixed.listen.iter().any(|listen| listen.ip() == address && listen.port() == port)
+        port == self.fixed.port && self.fixed.listen.iter().any(|listen| listen.ip() == address)
+    }
+
+    /// Whether CoreDNS's answers are given where those of the RFCs are others.
+    #[inline]
+    pub fn compat(&self) -> bool {
+        self.fixed.compat.is_some()
     }
 
     /// The longest reply over UDP.
@@ -122,10 +156,10 @@ impl Zones {
         self.table.prefetch(hash);
     }
 
-    /// Begins to load what a lookup of this hash reads second.
+    /// Where a name with this hash most likely is; begins to load what a lookup of it reads second.
     #[inline(always)]
-    pub fn prefetch_node(&self, hash: u64) {
-        self.table.prefetch_node(hash);
+    pub fn candidate(&self, hash: u64) -> Option<Candidate> {
+        self.table.candidate(hash)
     }
 
     /// The node of a name in wire form, in whatever case.
@@ -172,6 +206,12 @@ impl Zones {
     /// The zone that a name is in, as bytes in wire form.
     pub fn zone(&self, name: &[u8]) -> Option<&[u8]> {
         zone_of(&self.fixed.all, name).map(Name::wire)
+    }
+
+    /// Whether a name that is not known here is asked of others, whatever the type.
+    pub(crate) fn is_for_others(&self, name: &[u8]) -> bool {
+        // No record has type 0.
+        self.falls_through(name) || self.fixed.elsewhere.takes(name, 0)
     }
 
     /// Whether a name that is not known here may be known elsewhere.

@@ -7,7 +7,7 @@ use common::*;
 use hickory_proto::op::{Edns, OpCode, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType as T};
 use sluice_dns::Verdict;
-use sluice_model::{DnsSettings, NameKind, NamedPod, PodNames, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, Elsewhere, NameKind, NamedPod, PodNames, ServiceName};
 
 fn table(settings: DnsSettings, rows: &[(&str, T, &str)]) {
     let zones = zones_of(settings, &cluster(), &["default", "shop", "lonely"]);
@@ -62,6 +62,17 @@ fn services_with_a_cluster_ip() {
                 "http._tcp.web.default.svc.cluster.local.",
                 T::SRV,
                 &format!("NOERROR | http._tcp.{WEB} 30 SRV 0 50 80 {WEB} | {glue}"),
+            ),
+            // The name is spelled otherwise, and has all that the usual one has, and no more; targets keep the zone's case.
+            ("http.tcp.web.default.svc.cluster.local.", T::TXT, NODATA),
+            ("_http.tcp.web.default.svc.cluster.local.", T::MX, NODATA),
+            (
+                "http.tcp.web.default.svc.CLUSTER.local.",
+                T::SRV,
+                &format!(
+                    "NOERROR | http.tcp.web.default.svc.CLUSTER.local. 30 SRV 0 50 80 web.default.svc.CLUSTER.local. | {}",
+                    glue.replace("cluster", "CLUSTER")
+                ),
             ),
             ("_http._udp.web.default.svc.cluster.local.", T::SRV, NXDOMAIN),
             ("_tcp.web.default.svc.cluster.local.", T::SRV, NODATA),
@@ -342,6 +353,30 @@ fn names_of_pods() {
 }
 
 #[test]
+fn aliases_of_names_that_are_made_when_asked_for() {
+    let external = |name: &str, to: &str| service("shop", name, NameKind::External(to.into()));
+    let mut services = cluster();
+    services.extend([
+        external("pod", "10-244-2-5.default.pod.cluster.local"),
+        external("port", "http.tcp.web.default.svc.cluster.local"),
+    ]);
+    let insecure = DnsSettings { pods: PodNames::Insecure, forward: true, ..settings() };
+    let zones = zones_of(insecure, &services, &["default", "shop"]);
+    let (pod, port) = ("pod.shop.svc.cluster.local.", "port.shop.svc.cluster.local.");
+    let alias = format!("NOERROR | {pod} 30 CNAME 10-244-2-5.default.pod.cluster.local.");
+    assert_eq!(
+        ask(&zones, pod, T::A),
+        format!("{alias}, 10-244-2-5.default.pod.cluster.local. 30 A 10.244.2.5")
+    );
+    assert_eq!(ask(&zones, pod, T::AAAA), format!("{alias} | auth SOA(cluster.local.)"));
+    let target = "http.tcp.web.default.svc.cluster.local.";
+    assert_eq!(
+        ask(&zones, port, T::A),
+        format!("NOERROR | {port} 30 CNAME {target}, {target} 30 A 10.96.0.10")
+    );
+}
+
+#[test]
 fn several_zones() {
     let settings =
         DnsSettings { zones: vec!["cluster.local".into(), "k8s.Example.org".into()], ..settings() };
@@ -414,6 +449,34 @@ fn headers_classes_and_what_is_no_query() {
         raw(&zones, &bytes, sluice_dns::Asked { client: ip(client), ..ASKED }).unwrap()[3] & 15
     };
     assert_eq!((code("10.244.7.7"), code("192.0.2.1")), (0, 5));
+}
+
+#[test]
+fn what_comes_before_the_clusters_names_is_a_resolvers() {
+    let elsewhere = |zone: &str, kind| Elsewhere { zone: zone.into(), kind };
+    let given = DnsSettings {
+        forward: true,
+        elsewhere: vec![elsewhere("cluster.local", Some(28)), elsewhere("Shop.svc.cluster.local", None)],
+        ..settings()
+    };
+    let zones = zones_of(given, &cluster(), &["default", "shop"]);
+    let asked = |name: &str, kind, resolver| {
+        let bytes = query(name, kind).to_vec().unwrap();
+        raw(&zones, &bytes, sluice_dns::Asked { resolver, ..ASKED }).map(|reply| reply[3] & 15)
+    };
+    let web = "web.default.svc.cluster.local.";
+    assert_eq!(asked(web, T::A, false), Ok(0));
+    for (name, kind) in [
+        (web, T::AAAA),
+        ("WEB.default.SVC.cluster.local.", T::AAAA),
+        ("in.shop.svc.cluster.local.", T::A),
+        ("shop.svc.cluster.local.", T::A),
+        ("none.shop.svc.cluster.local.", T::SRV),
+    ] {
+        assert_eq!(asked(name, kind, false), Err(Verdict::Forward), "{name}");
+        assert!(asked(name, kind, true).is_ok(), "{name}");
+    }
+    assert_eq!(asked("x.workshop.svc.cluster.local.", T::A, false), Ok(3));
 }
 
 #[test]
@@ -544,4 +607,70 @@ fn addresses_take_turns() {
         reply.answers[0].data.to_string()
     };
     assert_eq!([0, 1, 2, 3].map(first), ["10.244.1.7", "10.244.2.7", "10.244.3.7", "10.244.1.7"]);
+}
+
+#[test]
+fn compat_is_what_coredns_answers() {
+    let name = |n: &str| format!("{n}.shop.svc.cluster.local.");
+    let web = "web.default.svc.cluster.local.";
+    let pod = "10-244-2-5.default.pod.cluster.local.";
+    let compat = || DnsSettings { mode: DnsMode::Compat, pods: PodNames::Insecure, ..settings() };
+    let backwards = "10.0.96.10.in-addr.arpa.";
+    let reverse = |code: &str| format!("{code} | auth SOA(in-addr.arpa.)");
+    table(
+        compat(),
+        &[
+            ("dns.cluster.local.", T::A, NXDOMAIN),
+            ("_tcp.web.default.svc.cluster.local.", T::A, NXDOMAIN),
+            ("dns-version.cluster.local.", T::A, NXDOMAIN),
+            ("0.96.10.in-addr.arpa.", T::PTR, &reverse("NXDOMAIN")),
+            (backwards, T::PTR, &format!("NOERROR | {backwards} 30 PTR {web}")),
+            (backwards, T::A, &reverse("NXDOMAIN")),
+            (backwards, T::SOA, &reverse("NOERROR")),
+            ("nope.default.svc.cluster.local.", T::SOA, NODATA),
+            (
+                "cluster.local.",
+                T::SOA,
+                "NOERROR | cluster.local. 30 SOA ns.dns.cluster.local. hostmaster.cluster.local. 7 7200 1800 86400 30",
+            ),
+            ("cluster.local.", T::TXT, NXDOMAIN),
+            ("default.svc.cluster.local.", T::TXT, NXDOMAIN),
+            (web, T::TXT, NODATA),
+            (&name("in"), T::A, &format!("NOERROR | {} 30 CNAME {web}, {web} 30 A 10.96.0.10", name("in"))),
+            (&name("in"), T::TXT, NODATA),
+            (&name("in"), T::SRV, NODATA),
+            (&name("nowhere"), T::A, NODATA),
+            (&name("circle"), T::A, NODATA),
+            (&name("out"), T::A, &format!("NOERROR | {} 30 CNAME www.Example.com.", name("out"))),
+            ("ns.dns.cluster.local.", T::A, "NOERROR | ns.dns.cluster.local. 30 A 10.96.0.2"),
+            ("NS.dns.cluster.local.", T::A, "NOERROR | NS.dns.cluster.local. 30 A 10.96.0.2"),
+            ("ns.dns.Cluster.local.", T::A, "NXDOMAIN | auth SOA(Cluster.local.)"),
+            ("Cluster.local.", T::NS, "NOERROR | auth SOA(Cluster.local.)"),
+            (
+                "cluster.local.",
+                T::NS,
+                "NOERROR | cluster.local. 30 NS ns.dns.cluster.local. | add ns.dns.cluster.local. 30 A 10.96.0.2",
+            ),
+            (&format!("foo.{pod}"), T::A, &format!("NOERROR | foo.{pod} 30 A 10.244.2.5")),
+            (&format!("a.b.c.{pod}"), T::A, NXDOMAIN),
+            (pod, T::SRV, &format!("NOERROR | {pod} 30 SRV 0 100 0 {pod} | add {pod} 30 A 10.244.2.5")),
+            (
+                "_._udp.web.default.svc.cluster.local.",
+                T::A,
+                &format!("NOERROR | _._udp.{web} 30 A 10.96.0.10"),
+            ),
+            (
+                "_http._.web.default.svc.cluster.local.",
+                T::A,
+                &format!("NOERROR | _http._.{web} 30 A 10.96.0.10"),
+            ),
+            ("_sql._.web.default.svc.cluster.local.", T::A, NXDOMAIN),
+        ],
+    );
+    let zones = zones_of(compat(), &cluster(), &[]);
+    let full = sluice_dns::name::text(sluice_dns::name::reverse(ip("fd00:96::a")).wire());
+    let mapped = sluice_dns::name::text(sluice_dns::name::reverse(ip("::ffff:10.96.0.10")).wire());
+    for name in [format!("x.y.{full}"), mapped] {
+        assert_eq!(ask(&zones, &name, T::PTR), format!("NOERROR | {name} 30 PTR {web}"));
+    }
 }

@@ -161,7 +161,7 @@ proptest! {
 /// Records of an SRV question's answer.
 fn ports_of(zones: &Zones, name: &str) -> u16 {
     let name = Name::parse(name).unwrap();
-    zones.find(name.wire()).and_then(|node| Some(node.set(33)?.answers)).unwrap_or(0)
+    zones.find(name.wire()).and_then(|node| Some(node.set(33)?.answers())).unwrap_or(0)
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_service_of_many_ports_and_endpoints_has_bounded_records() {
     assert_eq!(ports_of(&zones, "_p53._tcp.s.a.svc.cluster.local"), 0);
     assert_eq!(ports_of(&zones, "10-0-19-135.s.a.svc.cluster.local"), 52);
     let sets = zones.nodes().flat_map(|node| node.kinds().filter_map(|kind| node.set(kind)));
-    let bytes: usize = sets.map(|set| set.answer.len() + set.glue.len()).sum();
+    let bytes: usize = sets.map(|set| set.answer().len() + set.glue().len()).sum();
     assert!(bytes < 64 << 20, "{bytes}");
     // So with addresses of the Service itself.
     let addresses = (0..4096).map(|n| address(n).into()).collect();

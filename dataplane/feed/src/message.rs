@@ -8,7 +8,7 @@ use sluice_model::{Change, Generation, ObjectKey};
 use crate::{FrameError, FrameReader, MAX_FRAME};
 
 /// The version of the protocol and of the model that this build speaks; both ends must agree.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// The first bytes of each side's first frame. What follows is the version, in a place that never moves.
 const MAGIC: &[u8; 8] = b"sluicefd";
 /// The largest frame that a subscriber may send.
@@ -27,6 +27,8 @@ impl Kinds {
     pub const SERVICES: Self = Self(2);
     /// What cluster DNS tells: names of Services, namespaces, pods.
     pub const NAMES: Self = Self(4);
+    /// What the resolver does.
+    pub const RESOLVER: Self = Self(8);
 
     /// Both sets together.
     pub fn and(self, other: Self) -> Self {
@@ -42,6 +44,7 @@ impl Kinds {
     pub fn of(key: &ObjectKey) -> Self {
         match key {
             ObjectKey::Settings => Self::SETTINGS,
+            ObjectKey::Resolver => Self::RESOLVER,
             ObjectKey::Service(_) => Self::SERVICES,
             ObjectKey::Named(_) | ObjectKey::Namespace(_) | ObjectKey::Pod(_) | ObjectKey::Imported(_) => {
                 Self::NAMES

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Invalid, NamedImport, NamedPod, NamedService, Service, ServiceName, Settings};
+use crate::{Invalid, NamedImport, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings};
 
 /// The number of a consistent state of everything; grows by one with each published set of changes.
 ///
@@ -12,12 +12,13 @@ use crate::{Invalid, NamedImport, NamedPod, NamedService, Service, ServiceName, 
 pub struct Generation(pub u64);
 
 /// One object of the desired state, made, changed or gone.
-// Settings are one value among all there are: a box would gain nothing, and cost everybody who looks at them.
-#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "there is one value of settings among all the others")]
 pub enum Change {
     /// Gateway-wide settings; exactly one value at any time.
     Settings(Settings),
+    /// What the resolver does with names; one value at any time, once there has been one.
+    Resolver(Box<ResolverSettings>),
     /// A Service with all its endpoints, new or changed.
     Service(Service),
     /// A Service that is no more.
@@ -45,6 +46,8 @@ pub enum Change {
 pub enum ObjectKey {
     /// [`Change::Settings`].
     Settings,
+    /// [`Change::Resolver`].
+    Resolver,
     /// [`Change::Namespace`].
     Namespace(Box<str>),
     /// [`Change::Service`].
@@ -58,10 +61,10 @@ pub enum ObjectKey {
 }
 
 impl ObjectKey {
-    /// The change that says that the object is no more; settings never go.
+    /// The change that says that the object is no more; settings, the resolver's too, never go.
     pub fn gone(&self) -> Option<Change> {
         match self {
-            Self::Settings => None,
+            Self::Settings | Self::Resolver => None,
             Self::Namespace(name) => Some(Change::NamespaceGone(name.clone())),
             Self::Service(name) => Some(Change::ServiceGone(name.clone())),
             Self::Named(name) => Some(Change::NamedGone(name.clone())),
@@ -75,6 +78,7 @@ impl std::fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Settings => write!(f, "settings"),
+            Self::Resolver => write!(f, "settings of the resolver"),
             Self::Namespace(name) => write!(f, "namespace {name}"),
             Self::Service(name) => write!(f, "service {name}"),
             Self::Named(name) => write!(f, "names of service {name}"),
@@ -89,6 +93,7 @@ impl Change {
     pub fn key(&self) -> ObjectKey {
         match self {
             Self::Settings(_) => ObjectKey::Settings,
+            Self::Resolver(_) => ObjectKey::Resolver,
             Self::Service(service) => ObjectKey::Service(service.name.clone()),
             Self::ServiceGone(name) => ObjectKey::Service(name.clone()),
             Self::Named(service) => ObjectKey::Named(service.name.clone()),
@@ -120,6 +125,7 @@ impl Change {
     pub fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Settings(settings) => settings.check(),
+            Self::Resolver(settings) => settings.check(),
             Self::Service(service) => service.check(),
             Self::Named(service) => service.check(),
             Self::Pod(pod) => pod.check(),

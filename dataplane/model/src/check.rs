@@ -4,7 +4,8 @@
 //! reaching the packet path.
 
 use crate::{
-    DnsSettings, Endpoint, NameKind, NamedImport, NamedPod, NamedService, Service, ServiceName, Settings,
+    DnsSettings, Endpoint, NameKind, NamedImport, NamedPod, NamedService, ResolverSettings, Service,
+    ServiceName, Settings,
 };
 
 /// The most ports of a Service.
@@ -13,6 +14,11 @@ pub const MAX_PORTS: usize = 4096;
 pub const MAX_ENDPOINTS: usize = 200_000;
 /// The most addresses in any list of a Service or of the settings.
 pub const MAX_ADDRESSES: usize = 4096;
+
+/// The most zones of the resolver.
+pub const MAX_ZONES: usize = 20_000;
+/// The most names within the cluster's zones that are the resolver's.
+pub const MAX_ELSEWHERE: usize = 65_536;
 
 /// A value that breaks a rule of the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,9 +171,6 @@ impl DnsSettings {
         {
             return Some("dns: a list is too long");
         }
-        if self.zones.is_empty() {
-            return Some("dns: no zone");
-        }
         if self.clients.len() > MAX_ADDRESSES || self.clients.iter().any(|n| n.trunc() != *n) {
             return Some("dns: too many clients, or a network with host bits");
         }
@@ -177,7 +180,20 @@ impl DnsSettings {
         if self.ttl > 3600 {
             return Some("dns: the TTL is above an hour");
         }
+        if self.elsewhere.len() > MAX_ELSEWHERE {
+            return Some("dns: too many names are the resolver's");
+        }
         None
+    }
+}
+
+impl ResolverSettings {
+    /// Whether the value obeys all rules; the resolver knows more of them.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.zones.len() > MAX_ZONES || self.protected.len() > MAX_ZONES {
+            return Err(Invalid::Settings("resolver: too many zones"));
+        }
+        Ok(())
     }
 }
 

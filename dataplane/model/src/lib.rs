@@ -7,6 +7,7 @@ pub mod change;
 pub mod check;
 pub mod frontend;
 pub mod names;
+pub mod resolver;
 pub mod select;
 pub mod service;
 pub mod settings;
@@ -15,9 +16,10 @@ pub use change::{Change, Generation, ObjectKey};
 pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use names::{
-    DnsSettings, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod, NamedPort, NamedService,
-    PodNames,
+    DnsMode, DnsSettings, Elsewhere, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod,
+    NamedPort, NamedService, PodNames,
 };
+pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};
 pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};
 pub use settings::{PortRange, Settings, SnatAddresses, Timeouts};

@@ -116,6 +116,29 @@ pub struct DnsSettings {
     pub forward: bool,
     /// Domains within the zones for whose unknown names the resolver is asked.
     pub fallthrough: Vec<Box<str>>,
+    /// Names within the zones that are the resolver's before all: rules and tables come before those of the cluster.
+    pub elsewhere: Vec<Elsewhere>,
+    /// Whose answers are given where RFCs and CoreDNS differ.
+    pub mode: DnsMode,
+}
+
+/// Names that the resolver is asked for first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// They and all below.
+    pub zone: Box<str>,
+    /// Only queries of this type; none: all.
+    pub kind: Option<u16>,
+}
+
+/// Whose answers are given where RFCs and CoreDNS differ about names and records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DnsMode {
+    /// The RFCs'.
+    #[default]
+    Strict,
+    /// CoreDNS's.
+    Compat,
 }
 
 /// `a-b-c-d.namespace.pod.zone`.
@@ -148,6 +171,8 @@ impl Default for DnsSettings {
             cookie_key: None,
             forward: false,
             fallthrough: Vec::new(),
+            elsewhere: Vec::new(),
+            mode: DnsMode::Strict,
         }
     }
 }

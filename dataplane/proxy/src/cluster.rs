@@ -30,6 +30,7 @@ impl Authority for ClusterNames {
         let asked = Asked {
             client: client.ip(),
             stream: transport.is_stream(),
+            resolver: true,
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             now: now.as_secs() as u32,
         };
@@ -48,7 +49,7 @@ impl Authority for ClusterNames {
                 let name = parsed.map(|query| query.name(out).to_vec()).unwrap_or_default();
                 match answer::aliases(&zones, parsed, out, &asked) {
                     Some(target) if zones.zone(&name).is_some() => {
-                        Outcome::Continue(Continuation { target, mask: false })
+                        Outcome::Continue(Continuation { target, mask: zones.compat() })
                     }
                     _ => {
                         out.clear();

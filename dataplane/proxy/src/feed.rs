@@ -8,30 +8,35 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use sluice_dns::{Catalog, Zones};
 use sluice_feed::{Kinds, Subscriber};
-use sluice_model::{Change, DnsSettings};
+use sluice_model::{Change, DnsSettings, ResolverSettings};
 use sluice_observe::Stop;
 use tokio::sync::watch::Sender;
 
 /// How often the thread looks whether it should end.
 const TICK: Duration = Duration::from_millis(200);
 
+/// What control wants the resolver to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    /// Where it answers, and for whom.
+    pub(crate) dns: Option<DnsSettings>,
+    /// What it does with names.
+    pub(crate) resolver: ResolverSettings,
+}
+
 /// Follows the feed and puts what it says into effect.
 pub(crate) struct Follower {
     subscriber: Subscriber,
     catalog: Catalog,
     zones: Arc<ArcSwap<Zones>>,
-    settings: Sender<Option<DnsSettings>>,
+    settings: Sender<Option<Wanted>>,
     connected: Arc<AtomicBool>,
     start: Instant,
 }
 
 impl Follower {
-    pub(crate) fn new(
-        socket: &Path,
-        zones: Arc<ArcSwap<Zones>>,
-        settings: Sender<Option<DnsSettings>>,
-    ) -> Self {
-        let kinds = Kinds::SETTINGS.and(Kinds::NAMES);
+    pub(crate) fn new(socket: &Path, zones: Arc<ArcSwap<Zones>>, settings: Sender<Option<Wanted>>) -> Self {
+        let kinds = Kinds::SETTINGS.and(Kinds::NAMES).and(Kinds::RESOLVER);
         Self {
             subscriber: Subscriber::new(socket, "proxy", kinds),
             catalog: Catalog::default(),
@@ -58,17 +63,21 @@ impl Follower {
                 }
                 // Names first: whoever asks at a new address gets an answer there.
                 self.zones.store(Arc::new(self.catalog.zones()));
+                let mut wanted = self.settings.borrow().clone().unwrap_or_default();
                 for change in transaction.changes {
-                    if let Change::Settings(settings) = change {
-                        self.settings.send_if_modified(|now| {
-                            let other = *now != settings.dns;
-                            if other {
-                                now.clone_from(&settings.dns);
-                            }
-                            other
-                        });
+                    match change {
+                        Change::Settings(settings) => wanted.dns = settings.dns,
+                        Change::Resolver(settings) => wanted.resolver = *settings,
+                        _ => {}
                     }
                 }
+                self.settings.send_if_modified(|now| {
+                    let other = now.as_ref() != Some(&wanted);
+                    if other {
+                        *now = Some(wanted);
+                    }
+                    other
+                });
                 self.subscriber.ack(transaction.generation);
             }
             self.connected.store(self.subscriber.is_connected(), Ordering::Relaxed);

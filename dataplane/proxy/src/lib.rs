@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sluice_dns::Zones;
-use sluice_model::DnsSettings;
 use sluice_observe::Stop;
 use sluice_resolver::{Config, ConfigError, Resolver, Settings, StartError};
 use tokio::sync::watch;
@@ -34,8 +33,6 @@ pub struct ProxyConfig {
     pub feed: PathBuf,
     /// Whether there is DNS to answer; without, the role is there for nothing and ready for it.
     pub dns: bool,
-    /// The resolver, but for its listeners and its protected names, which come by the feed.
-    pub resolver: Settings,
     /// The admin socket; none where nobody is to ask.
     pub admin: Option<AdminSocket>,
     /// Where metrics and health are served.
@@ -54,9 +51,9 @@ pub struct AdminSocket {
 /// Why the role did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// Something in the configuration that the resolver cannot do.
+    /// The resolver's own defaults, which is a mistake of this program.
     #[error("dns: {0}")]
-    Configuration(#[from] ConfigError),
+    Defaults(#[from] ConfigError),
     /// The event loop or a thread.
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
@@ -78,10 +75,8 @@ pub enum ProxyError {
 /// # Errors
 /// [`ProxyError`]. An upstream, a control process or an address that is away ends nothing.
 pub fn run(config: ProxyConfig, stop: &Stop, ready: impl FnOnce()) -> Result<(), ProxyError> {
-    // What is wrong with the configuration is said before anything starts.
-    Config::new(config.resolver.clone())?;
     let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
-    let (settings, changed) = watch::channel(None::<DnsSettings>);
+    let (settings, changed) = watch::channel(None::<feed::Wanted>);
     let follower = feed::Follower::new(&config.feed, Arc::clone(&zones), settings);
     let connected = follower.connected();
     let follower = std::thread::Builder::new().name("feed".into()).spawn({
@@ -100,13 +95,13 @@ pub fn run(config: ProxyConfig, stop: &Stop, ready: impl FnOnce()) -> Result<(),
 async fn serve(
     config: &ProxyConfig,
     zones: Arc<ArcSwap<Zones>>,
-    mut changed: watch::Receiver<Option<DnsSettings>>,
+    mut changed: watch::Receiver<Option<feed::Wanted>>,
     connected: Arc<std::sync::atomic::AtomicBool>,
     stop: &Stop,
     ready: impl FnOnce(),
 ) -> Result<(), ProxyError> {
     let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
-    let handle = Resolver::start(Config::new(config.resolver.clone())?, names).await?;
+    let handle = Resolver::start(Config::new(Settings::default())?, names).await?;
     let listening = Arc::new(listen::Listening::new(config.dns));
     let _pages = match config.metrics {
         Some(address) => {
@@ -130,7 +125,7 @@ async fn serve(
             wanted = changed.borrow_and_update().clone();
             listening.forget();
         }
-        listening.update(&handle, &config.resolver, wanted.as_ref()).await;
+        listening.update(&handle, wanted.as_ref()).await;
         if matches!(news, Ok(Err(_))) {
             // The follower has ended, which it does when it is told to stop.
             tokio::time::sleep(TICK).await;

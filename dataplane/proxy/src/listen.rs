@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use sluice_model::DnsSettings;
-use sluice_resolver::config::{Listener, Protocol};
 use sluice_resolver::{Config, Handle, Settings};
+
+use crate::feed::Wanted;
 
 /// Which addresses are listened on, and why others are not.
 #[derive(Debug)]
@@ -49,16 +49,13 @@ impl Listening {
 
     /// Opens what is wanted and not open. Addresses come to the machine with the data plane: until then this fails, and is
     /// tried again.
-    pub(crate) async fn update(&self, handle: &Handle, base: &Settings, wanted: Option<&DnsSettings>) {
+    pub(crate) async fn update(&self, handle: &Handle, wanted: Option<&Wanted>) {
         if self.state().settled {
             return;
         }
-        let Some(wanted) = wanted else { return };
-        let settings = Settings {
-            listeners: listeners(wanted),
-            protected: wanted.zones.iter().map(ToString::to_string).collect(),
-            ..base.clone()
-        };
+        let Some(Wanted { dns, resolver }) = wanted else { return };
+        let settings = dns.as_ref().map(|dns| Settings::of(dns, resolver)).unwrap_or_default();
+        let addresses: Vec<SocketAddr> = dns.iter().flat_map(|dns| &dns.listen).copied().collect();
         let outcome = match Config::new(settings) {
             Ok(config) => handle.reload(config).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -66,8 +63,8 @@ impl Listening {
         let mut state = self.state();
         match outcome {
             Ok(()) => {
-                *state = State { settled: true, any: !wanted.listen.is_empty(), problem: None };
-                tracing::info!(addresses = ?wanted.listen, "answering");
+                *state = State { settled: true, any: !addresses.is_empty(), problem: None };
+                tracing::info!(?addresses, zones = resolver.zones.len(), "answering");
             }
             Err(problem) => {
                 if state.problem.as_ref() != Some(&problem) {
@@ -81,15 +78,4 @@ impl Listening {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn listeners(wanted: &DnsSettings) -> Vec<Listener> {
-    let both = |address: &SocketAddr| {
-        [Protocol::Udp, Protocol::Tcp].map(|protocol| Listener {
-            address: *address,
-            protocol,
-            clients: wanted.clients.clone(),
-        })
-    };
-    wanted.listen.iter().flat_map(both).collect()
 }

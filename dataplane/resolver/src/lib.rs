@@ -2,7 +2,7 @@
 //! cache, or by upstreams that are believed no further than they must be.
 //!
 //! ```text
-//! listen → message → service: authority │ rewrite │ template │ hosts │ cache │ forward → upstream
+//! listen → message → service: rewrite │ template │ hosts │ authority │ cache │ forward → upstream
 //! ```
 #![forbid(unsafe_code)]
 

@@ -78,10 +78,9 @@ async fn upstream() -> Fake {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_authority_is_asked_first_and_answers_as_it_likes() {
+async fn the_authority_is_asked_before_upstreams_and_answers_as_it_likes() {
     let (cluster, upstream) = (Cluster::default(), upstream().await);
-    let everything = Hosts { inline: vec!["192.0.2.9 svc.cluster.local".into()], ..Hosts::default() };
-    let zone = Zone { hosts: Some(everything), ..root(forward(&[upstream.address])) };
+    let zone = root(forward(&[upstream.address]));
     let server = start_with(settings(vec![zone]), cluster.clone()).await;
     let reply = server.ask("Svc.cluster.local.", A).await;
     assert_eq!(
@@ -100,6 +99,33 @@ async fn the_authority_is_asked_first_and_answers_as_it_likes() {
     let waited =
         tokio::time::timeout(std::time::Duration::from_millis(150), socket.recv(&mut [0; 512])).await;
     assert!(waited.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_and_rules_come_before_the_authority_and_foreign_zones_do_without_it() {
+    let (cluster, upstream) = (Cluster::default(), upstream().await);
+    let table = Hosts {
+        inline: vec!["192.0.2.9 table.cluster.local".into()],
+        fallthrough: vec![".".into()],
+        ..Hosts::default()
+    };
+    let none = Template { rtype: "AAAA".into(), ..Template::default() };
+    let zone = Zone { hosts: Some(table), template: vec![none], ..root(forward(&[upstream.address])) };
+    let foreign =
+        Zone { name: "far.cluster.local".into(), foreign: true, ..root(forward(&[upstream.address])) };
+    let mut settings = settings(vec![zone, foreign]);
+    settings.protected = vec!["cluster.local".into()];
+    let server = start_with(settings, cluster.clone()).await;
+    for (asked, kind, found) in [
+        ("table.cluster.local.", A, vec!["table.cluster.local. 192.0.2.9"]),
+        ("svc.cluster.local.", A, vec!["svc.cluster.local. 10.0.0.1"]),
+        ("svc.cluster.local.", RecordType::AAAA, vec![]),
+        ("svc.far.cluster.local.", A, vec!["svc.far.cluster.local. 192.0.2.1"]),
+    ] {
+        assert_eq!(data(&server.ask(asked, kind).await), found, "{asked}");
+    }
+    let asked: Vec<String> = cluster.asked.lock().unwrap().iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(asked, ["svc.cluster.local."]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,6 +155,16 @@ async fn an_alias_that_leads_out_is_followed() {
     assert_eq!(reply.authorities.len(), 1);
     let reply = server.ask("masked.cluster.local.", A).await;
     assert_eq!((reply.metadata.response_code, data(&reply).len()), (ResponseCode::NoError, 1));
+    // Who does not want recursion gets the alias, and nobody is asked for the rest.
+    let asked = upstream.count();
+    let mut plain = query("ext.cluster.local.", A);
+    plain.metadata.recursion_desired = false;
+    let reply = ask_udp(server.udp, &plain).await;
+    assert_eq!(
+        (reply.metadata.response_code, data(&reply)),
+        (ResponseCode::NoError, vec!["ext.cluster.local. www.example.".into()])
+    );
+    assert_eq!(upstream.count(), asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

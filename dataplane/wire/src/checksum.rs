@@ -12,22 +12,26 @@ pub use delta::Delta;
 #[inline]
 pub fn sum(bytes: &[u8]) -> u32 {
     // Ones' complement addition does not care about byte order (RFC 1071 section 2 B): add eight bytes at a time, the first
-    // lowest, and turn the result around once.
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut total = 0_u64;
-    for word in words {
-        let (sum, carry) = total.overflowing_add(u64::from_le_bytes(*word));
-        // What wraps around leaves room for its carry.
-        total = sum + u64::from(carry);
+    // lowest, and turn the result around once. Carries gather in the upper half.
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let mut total = 0_u128;
+    for pair in pairs {
+        let pair = u128::from_le_bytes(*pair);
+        total += (pair & u128::from(u64::MAX)) + (pair >> 64);
     }
-    let missing = 8 * (8 - rest.len() as u32);
-    let last = match bytes.last_chunk::<8>() {
-        // The last bytes again, without those that were added already.
-        Some(last) if missing < 64 => u64::from_le_bytes(*last) >> missing,
-        Some(_) => 0,
-        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    let (sum, carry) = total.overflowing_add(last);
+    let (words, rest) = rest.as_chunks::<8>();
+    if let [word] = words {
+        total += u128::from(u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
+        let missing = 8 * (8 - rest.len() as u32);
+        total += u128::from(match bytes.last_chunk::<8>() {
+            // The last bytes again, without those that were added already.
+            Some(last) => u64::from_le_bytes(*last) >> missing,
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        });
+    }
+    let (sum, carry) = (total as u64).overflowing_add((total >> 64) as u64);
     u32::from(fold64(sum + u64::from(carry)).swap_bytes())
 }
 

@@ -119,11 +119,11 @@ pub fn set_macs(frame: &mut [u8], dst: MacAddr, src: MacAddr) {
 }
 
 /// Sends a frame back where it came from.
-#[inline]
+#[inline(always)]
 pub fn swap_macs(frame: &mut [u8]) {
-    if let Some(header) = Ethernet::new(frame) {
-        let (dst, src) = (header.dst(), header.src());
-        set_macs(frame, src, dst);
+    if let Some(macs) = frame.first_chunk_mut::<12>() {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *macs;
+        *macs = [g, h, i, j, k, l, a, b, c, d, e, f];
     }
 }
 

@@ -161,6 +161,7 @@ impl<'p> Ipv4Mut<'p> {
 }
 
 /// A header without options, "don't fragment" set and identification zero (RFC 6864 section 4.1), checksummed.
+#[inline]
 pub fn header(src: u32, dst: u32, protocol: u8, tos: u8, ttl: u8, payload: usize) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     let total = u16::try_from(HEADER + payload).unwrap_or(u16::MAX);
@@ -172,9 +173,28 @@ pub fn header(src: u32, dst: u32, protocol: u8, tos: u8, ttl: u8, payload: usize
     header[9] = protocol;
     header[12..16].copy_from_slice(&src.to_be_bytes());
     header[16..].copy_from_slice(&dst.to_be_bytes());
-    let checksum = checksum::finish(checksum::sum(&header));
+    let words = 0x4500 + u32::from(tos) + 0x4000 + (u32::from(ttl) << 8);
+    let checksum = checksum::finish(words + checksum::pseudo_v4(src, dst, protocol, total));
     header[10..12].copy_from_slice(&checksum.to_be_bytes());
     header
+}
+
+/// Turns a header without options round, as [`header`] would make it anew: ends exchanged, `payload` bytes behind it.
+#[inline(always)]
+pub(crate) fn turn(header: &mut [u8; HEADER], protocol: u8, ttl: u8, payload: u16) {
+    let (words, _) = header.as_chunks_mut::<4>();
+    let [lengths, fragment, kind, src, dst] = words else { return };
+    let total = payload.saturating_add(HEADER as u16);
+    let [high, low] = total.to_be_bytes();
+    *lengths = [0x45, 0, high, low];
+    *fragment = [0, 0, 0x40, 0];
+    // Sums do not care about byte order (RFC 1071, section 2 B).
+    let kinds = u16::from_le_bytes([ttl, protocol]);
+    let fixed = 0x45 + 0x40 + u64::from(total.swap_bytes()) + u64::from(kinds);
+    let ends = u64::from(u32::from_le_bytes(*src)) + u64::from(u32::from_le_bytes(*dst));
+    let [a, b] = (!checksum::fold64(fixed + ends)).to_le_bytes();
+    *kind = [ttl, protocol, a, b];
+    std::mem::swap(src, dst);
 }
 
 #[cfg(test)]
@@ -196,6 +216,15 @@ mod tests {
             Ipv4Mut::new(&mut packet).unwrap().swap_addrs();
             Ipv4Mut::new(&mut packet).unwrap().set_ttl(77);
             prop_assert_eq!(packet, header(new_dst, new_src, 17, 0, 77, len));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn turned_headers_are_new_ones(src: u32, dst: u32, tos: u8, ttl: u8, was in 0..9000_usize, payload in 0..9000_u16) {
+            let mut packet = header(src, dst, 17, tos, ttl, was);
+            turn(&mut packet, 17, 64, payload);
+            prop_assert_eq!(packet, header(dst, src, 17, 0, 64, payload.into()));
         }
     }
 

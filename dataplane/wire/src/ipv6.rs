@@ -159,6 +159,17 @@ pub fn upper_layer(chain: &[u8], next: u8) -> Option<UpperLayer> {
     None
 }
 
+/// Turns a header round, as [`header`] would make it anew: ends exchanged, `payload` bytes behind it.
+#[inline(always)]
+pub(crate) fn turn(header: &mut [u8; HEADER], next: u8, hop_limit: u8, payload: u16) {
+    let (words, _) = header.as_chunks_mut::<8>();
+    let [fixed, a, b, c, d] = words else { return };
+    let [high, low] = payload.to_be_bytes();
+    *fixed = [0x60, 0, 0, 0, high, low, next, hop_limit];
+    std::mem::swap(a, c);
+    std::mem::swap(b, d);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

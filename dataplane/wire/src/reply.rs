@@ -15,7 +15,7 @@ pub use echo::echo_reply;
 pub use icmp::{Unreachable, icmp_unreachable};
 pub use neighbor::{arp_reply, neighbor_advertisement};
 pub use tcp::tcp_reset;
-pub use udp::udp_reply;
+pub use udp::{udp_reply, udp_reply_changed};
 
 use crate::buffer::PacketBuf;
 use crate::ethernet::swap_macs;

@@ -37,9 +37,9 @@ pub fn checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
 #[inline]
 pub fn udp_checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
     let l4 = parsed.l4_bytes(frame);
-    let Some(header) = l4.first_chunk::<8>() else { return false };
-    let length = u16::from_be_bytes([header[4], header[5]]);
-    if header[6..] == [0; 2] {
+    let Some([_, _, _, _, high, low, stored @ ..]) = l4.first_chunk::<8>() else { return false };
+    let length = u16::from_be_bytes([*high, *low]);
+    if *stored == [0; 2] {
         return parsed.kind == Kind::V4;
     }
     let Some(datagram) = l4.get(..usize::from(length)) else { return false };

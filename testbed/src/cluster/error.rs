@@ -9,7 +9,7 @@ use crate::run::RunError;
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// The programs are missing.
-    #[error("there is no {}: run testbed/kubetest/build.sh, which builds it", .0.display())]
+    #[error("there is no {}: run testbed/kubetest/build.sh or testbed/coredns/build.sh, which build it", .0.display())]
     NotBuilt(PathBuf),
     /// A file of its folder could not be read or written.
     #[error("{}: {source}", path.display())]
@@ -51,7 +51,7 @@ pub enum ClusterError {
 
 impl ClusterError {
     /// A file error with the path it is about.
-    pub(super) fn file(path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
         Self::File { path: path.to_owned(), source }
     }
 }

@@ -149,7 +149,11 @@ impl Cluster {
 
     /// A program of the build, in the cluster's namespace and guarded.
     fn command(&self, program: &str) -> Command {
-        let path = options::binaries().join(program);
+        self.guarded(&options::binaries().join(program))
+    }
+
+    /// Any program, in the cluster's namespace and folder. It ends with the cluster.
+    pub(crate) fn guarded(&self, path: &Path) -> Command {
         let mut command = match &self.options.namespace {
             Some(namespace) => namespace.command(&path.to_string_lossy()),
             None => Command::new(path),

@@ -75,6 +75,11 @@ impl Lab {
         Self::set_up(Ports::Tap, "", manifests, before)
     }
 
+    /// As [`Lab::with`] on TAP ports, with something done in the topology before the gateway starts.
+    pub fn prepared(services: &str, manifests: &[ServiceManifest], before: impl FnOnce(&Testbed)) -> Self {
+        Self::set_up(Ports::Tap, services, manifests, before)
+    }
+
     fn set_up(
         ports: Ports,
         services: &str,

@@ -69,14 +69,17 @@ pub(super) const DNS_IMPORT: &str = "\
 Reads a Corefile with all that it imports, or a ConfigMap (YAML or JSON) of CoreDNS or kube-dns, and prints the Corefile \
 that says the same in one spelling: plugins in the order in which queries pass them, defaults left out. Warnings go to \
 the standard error: what has no effect, what is gone from CoreDNS, what probably means something else. Ends with 64 \
-where something is wrong, naming file and line of all of it. {$NAME} is taken from the environment. docs/corefile.md \
-says which plugins and options there are.
+where something is wrong, naming file and line of all of it. {$NAME} is taken from the environment. With \
+-o yaml it prints the `dns` section of a configuration that does the same, and as comments what was not carried over; where \
+keys have no words for it, the section names the Corefile. What the gateway refuses to run is told with file and line. \
+docs/corefile.md says which plugins and options there are.
 
 Examples:
   sluice dns import /etc/coredns/Corefile
   kubectl get configmap coredns -n kube-system -o yaml | sluice dns import -
   sluice dns import coredns.yaml --custom coredns-custom.yaml
   sluice dns import node-local.Corefile --pillar LOCAL__DNS=169.254.20.10 --pillar DNS__SERVER=10.96.0.10
+  sluice dns import Corefile -o yaml >> sluice.yaml
   sluice dns import Corefile -o json | jq '.problems[]'";
 
 pub(super) const DOCTOR: &str = "\

@@ -46,6 +46,11 @@ impl Printer {
         write(&text)
     }
 
+    /// Whether it prints YAML.
+    pub(crate) fn is_yaml(&self) -> bool {
+        self.format == Format::Yaml
+    }
+
     /// Whether it prints for people.
     pub(crate) fn is_table(&self) -> bool {
         self.format == Format::Table

@@ -1,7 +1,7 @@
 //! How control is: what it knows, what is wrong, who works by what it published.
 
 use sluice_sync::admin::ControlClient;
-use sluice_sync::admin::protocol::{ControlRequest, ControlResponse, SourceRow, SyncStatus};
+use sluice_sync::admin::protocol::{ControlRequest, ControlResponse, CorefileRow, SourceRow, SyncStatus};
 
 use super::unexpected;
 use crate::exit::Failure;
@@ -82,6 +82,7 @@ fn text(status: &SyncStatus) -> String {
     ];
     let more = [
         ("manifest files", status.manifest_files.map(count)),
+        ("Corefile", status.corefile.as_ref().map(corefile_words)),
         ("held back", held),
         ("writes statuses", status.leader.map(yes)),
         ("from event to lcore", latency),
@@ -91,6 +92,24 @@ fn text(status: &SyncStatus) -> String {
         table.row([what.to_owned(), value]);
     }
     [table.render(""), kinds(status), subscribers(status)].join("\n")
+}
+
+fn corefile_words(corefile: &CorefileRow) -> String {
+    let CorefileRow { source, in_effect, since_seconds, zones } = corefile;
+    match (in_effect, since_seconds) {
+        (true, Some(since)) => {
+            format!("{source}, in effect for {} s, {} zones", count(*since), count(*zones))
+        }
+        (true, None) => format!("{source}, in effect"),
+        (false, Some(since)) => format!(
+            "{source} is not in effect as it is now (`sluice show problems`); what it was {} s ago is",
+            count(*since)
+        ),
+        (false, None) if *zones > 0 => {
+            format!("{source} is not in effect (`sluice show problems`); what was saved of one before is")
+        }
+        (false, None) => format!("{source} is not in effect (`sluice show problems`), and nothing is"),
+    }
 }
 
 fn milliseconds(us: u64) -> String {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
 use sluice_corefile::Selector;
-use sluice_model::{DnsSettings, PodNames, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use super::values::{is_host, network};
 use super::{Report, choice, number};
@@ -22,7 +22,9 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
     let (raw, place) = (&spanned.value, spanned.referenced);
     let defaults = DnsSettings::default();
     let service = raw.service.as_ref().and_then(|text| service(text, out));
-    if raw.addresses.is_empty() && service.is_none() {
+    let corefile = raw.corefile.is_some() || raw.config_map.is_some();
+    // A Corefile may say `bind`.
+    if raw.addresses.is_empty() && service.is_none() && !corefile {
         out.add(
             place,
             "dns",
@@ -53,6 +55,17 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         // A list of everybody has to be written out: nobody becomes an open resolver by leaving something away.
         let message = "nobody may ask: name `clients`, or the pods' networks in `services.cluster_cidrs`";
         out.add(place, "dns.clients", message);
+    }
+    if corefile {
+        return DnsSettings {
+            listen,
+            clients,
+            zones: Vec::new(),
+            reverse_zones: Vec::new(),
+            service,
+            cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
+            ..defaults
+        };
     }
     let domains = |list: &Option<Vec<Text>>, key: &str, default: &[Box<str>], out: &mut Report| match list {
         None => default.to_vec(),
@@ -102,9 +115,15 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             ],
             out,
         ),
-        endpoint_pod_names: raw.endpoint_pod_names.unwrap_or(false),
-        hide_empty: raw.hide_empty_services.unwrap_or(false),
-        endpoints: raw.endpoints.unwrap_or(true),
+        mode: choice(
+            raw.mode.as_ref(),
+            "dns.mode",
+            &[("strict", DnsMode::Strict), ("compat", DnsMode::Compat)],
+            out,
+        ),
+        endpoint_pod_names: raw.endpoint_pod_names.as_ref().is_some_and(|given| given.value),
+        hide_empty: raw.hide_empty_services.as_ref().is_some_and(|given| given.value),
+        endpoints: raw.endpoints.as_ref().is_none_or(|given| given.value),
         max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
         service,
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
@@ -115,6 +134,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             .enumerate()
             .filter_map(|(i, text)| domain(text, &format!("dns.fallthrough[{i}]"), out))
             .collect(),
+        elsewhere: Vec::new(),
     }
 }
 
@@ -147,18 +167,28 @@ fn selector(text: &Text, key: &str, out: &mut Report) -> Option<Selector> {
     parsed
 }
 
-/// `namespace/name`.
+/// `namespace/name` of a Service.
 fn service(text: &Text, out: &mut Report) -> Option<ServiceName> {
+    let named = namespaced(text, "dns.service", "Service such as kube-system/kube-dns", out);
+    named.map(|(namespace, name)| ServiceName::new(&namespace, &name))
+}
+
+/// `namespace/name` of `what`.
+pub(super) fn namespaced(
+    text: &Text,
+    key: &str,
+    what: &str,
+    out: &mut Report,
+) -> Option<(Box<str>, Box<str>)> {
     let named = text.value.split_once('/').filter(|(namespace, name)| {
         [namespace, name].iter().all(|part| {
             (1..=63).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         })
     });
     if named.is_none() {
-        let message = format!("`{}` is no Service such as kube-system/kube-dns", text.value);
-        out.add(text.referenced, "dns.service", message);
+        out.add(text.referenced, key, format!("`{}` is no {what}", text.value));
     }
-    named.map(|(namespace, name)| ServiceName::new(namespace, name))
+    named.map(|(namespace, name)| (namespace.into(), name.into()))
 }
 
 /// An address, with a port where it is not 53.

@@ -1,5 +1,6 @@
 //! From the schema to a [`Config`]: everything that can be known without looking at the machine.
 
+mod corefile;
 mod dataplane;
 mod dns;
 mod pools;
@@ -15,7 +16,9 @@ use serde_saphyr::{Location, Spanned};
 use sluice_model::Settings;
 
 use crate::raw::{self, Text};
-use crate::{Config, Kubernetes, Log, LogFormat, LogLevel, Metrics, Problem, Source};
+use crate::{
+    Config, Corefile, CorefileSource, Kubernetes, Log, LogFormat, LogLevel, Metrics, Problem, Source,
+};
 
 /// Collects what is wrong.
 #[derive(Default)]
@@ -64,6 +67,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         dns: file.dns.as_ref().map(|dns| dns::settings(dns, &services.cluster_cidrs, out)),
         ..services
     };
+    let zones = settings.dns.as_ref().map(|dns| dns.zones.clone()).unwrap_or_default();
     let runtime_dir = match &file.runtime_dir {
         Some(dir) => folder(dir, "runtime_dir", path, out),
         None => PathBuf::from("/run/sluice"),
@@ -85,8 +89,16 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         address_pools: pools::check(&file.services.address_pools, out),
         metrics: metrics(&file.metrics, out),
         names: file.dns.as_ref().map(|dns| dns::names(&dns.value, out)),
-        resolver: file.dns.as_ref().map(|dns| resolver::check(&dns.value, out)),
+        resolver: file.dns.as_ref().map(|dns| resolver::check(&dns.value, &zones, out)),
+        corefile: file.dns.as_ref().and_then(|dns| corefile::check(&dns.value, path, out)),
     };
+    if let (Source::Manifests(_), Some(Corefile { source: CorefileSource::ConfigMap { .. }, .. })) =
+        (&config.source, &config.corefile)
+    {
+        let place = file.dns.as_ref().and_then(|dns| Some(dns.value.config_map.as_ref()?.referenced));
+        let message = "a ConfigMap is read from an API server, and `source` names none; use `corefile`";
+        report.add(place.unwrap_or(Location::UNKNOWN), "dns.config_map", message);
+    }
     if report.problems.is_empty() { Ok(config) } else { Err(report.problems) }
 }
 

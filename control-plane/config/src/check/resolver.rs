@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::Report;
 use super::dns::domain;
-use crate::config::{Resolver, Upstream};
+use sluice_model::ResolverSettings;
+use sluice_model::resolver::{Cache, Forward, Upstream, UpstreamTls, Zone};
+
 use crate::raw::{self, Text};
 
 /// The ports of DNS and of DNS over TLS.
@@ -14,7 +16,8 @@ const TLS_PORT: u16 = 853;
 /// Upstreams of one domain at most.
 const MOST: usize = 15;
 
-pub(super) fn check(raw: &raw::Dns, out: &mut Report) -> Resolver {
+/// What the resolver does; names of the cluster's `zones` are not its own.
+pub(super) fn check(raw: &raw::Dns, cluster: &[Box<str>], out: &mut Report) -> ResolverSettings {
     let mut zones: Vec<(Box<str>, Vec<Upstream>)> = Vec::new();
     for (i, stub) in raw.stub_zones.iter().enumerate() {
         let key = format!("dns.stub_zones[{i}]");
@@ -32,7 +35,24 @@ pub(super) fn check(raw: &raw::Dns, out: &mut Report) -> Resolver {
     if !raw.upstreams.is_empty() {
         zones.push((".".into(), upstreams(&raw.upstreams, "dns.upstreams", out)));
     }
-    Resolver { zones, cache: raw.cache.unwrap_or(true), refuse_private: raw.refuse_private.unwrap_or(false) }
+    let zones = zones.into_iter().map(|(name, upstreams)| Zone {
+        cache: raw.cache.as_ref().is_none_or(|cache| cache.value).then(Cache::default),
+        forward: vec![Forward {
+            from: name.to_string(),
+            upstreams,
+            // A client may have its reasons for TCP; none of them is the upstream's.
+            prefer_udp: true,
+            refuse_private: raw.refuse_private.unwrap_or(false),
+            ..Forward::default()
+        }],
+        name: name.into(),
+        ..Zone::default()
+    });
+    ResolverSettings {
+        zones: zones.collect(),
+        protected: cluster.iter().map(ToString::to_string).collect(),
+        ..ResolverSettings::default()
+    }
 }
 
 fn upstreams(list: &[Text], key: &str, out: &mut Report) -> Vec<Upstream> {
@@ -57,7 +77,13 @@ fn upstream(text: &Text, key: &str, out: &mut Report) -> Option<Upstream> {
     let (rest, tls) = match text.value.strip_prefix("tls://") {
         Some(rest) => {
             let (rest, name) = rest.split_once('#').map_or((rest, None), |(a, name)| (a, Some(name)));
-            (rest, Some(name.filter(|name| !name.is_empty()).map(Box::from)))
+            (
+                rest,
+                Some(UpstreamTls {
+                    name: name.filter(|name| !name.is_empty()).map(str::to_owned),
+                    roots: None,
+                }),
+            )
         }
         None => (text.value.as_str(), None),
     };
@@ -95,7 +121,7 @@ fn system(text: &Text, key: &str, out: &mut Report) -> Vec<Upstream> {
     });
     let upstreams: Vec<Upstream> = servers
         .filter_map(|server| server.parse::<IpAddr>().ok())
-        .map(|ip| Upstream { address: SocketAddr::new(ip, PORT), tls: None })
+        .map(|ip| Upstream::plain(SocketAddr::new(ip, PORT)))
         .collect();
     if upstreams.is_empty() {
         out.add(text.referenced, key, format!("{} names no name server", text.value));

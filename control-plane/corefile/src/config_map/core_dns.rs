@@ -1,12 +1,10 @@
 //! CoreDNS's ConfigMap: the key `Corefile`, and the other keys as the files that it names.
 
-use std::net::IpAddr;
-
 use super::ConfigMap;
 use crate::files::MemoryFiles;
 use crate::plugins::{File, Host, Plugin};
 use crate::problem::Problems;
-use crate::{Imported, Options, Zone, parse};
+use crate::{Imported, Options, parse};
 
 /// Where CoreDNS's Pods have the ConfigMap's keys.
 const FOLDER: &str = "/etc/coredns";
@@ -34,7 +32,7 @@ pub(super) fn import(
                 Plugin::Hosts(hosts) => {
                     let Some(text) = hosts.path.as_ref().and_then(|path| files.0.get(path)) else { continue };
                     // The key's lines stand before those of the Corefile, as the file's would.
-                    let mut inline = lines(&String::from_utf8_lossy(text));
+                    let mut inline = Host::file(&String::from_utf8_lossy(text));
                     inline.append(&mut hosts.inline);
                     (hosts.inline, hosts.path) = (inline, None);
                 }
@@ -49,15 +47,4 @@ pub(super) fn import(
         }
     }
     Ok(imported)
-}
-
-/// Hosts of a file as `/etc/hosts`; what is none is left out, as CoreDNS leaves it out.
-fn lines(text: &str) -> Vec<Host> {
-    let line = |line: &str| {
-        let mut words = line.split('#').next()?.split_whitespace();
-        let address = words.next()?.split('%').next()?.parse::<IpAddr>().ok()?;
-        let names: Vec<Zone> = words.filter_map(|name| Zone::parse(name).ok()).collect();
-        (!names.is_empty()).then_some(Host { address, names })
-    };
-    text.lines().filter_map(line).collect()
 }

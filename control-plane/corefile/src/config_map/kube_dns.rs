@@ -127,6 +127,9 @@ fn cache() -> Cache {
 
 fn server(zone: Zone, plugins: Vec<Plugin>, place: &Place) -> Server {
     let listeners = vec![Listener { transport: Transport::Dns, zone, port: 53 }];
-    let plugins = plugins.into_iter().map(|plugin| Placed { plugin, place: place.clone() }).collect();
+    let plugins = plugins
+        .into_iter()
+        .map(|plugin| Placed { plugin, place: place.clone(), options: Vec::new() })
+        .collect();
     Server { listeners, plugins, place: place.clone() }
 }

@@ -40,6 +40,19 @@ pub struct Host {
     pub names: Vec<Zone>,
 }
 
+impl Host {
+    /// The lines of a file as `/etc/hosts`; what is none is left out, as CoreDNS leaves it out.
+    pub fn file(text: &str) -> Vec<Self> {
+        let line = |line: &str| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            let address = words.next()?.split('%').next()?.parse::<IpAddr>().ok()?;
+            let names: Vec<Zone> = words.filter_map(|name| Zone::parse(name).ok()).collect();
+            (!names.is_empty()).then_some(Self { address, names })
+        };
+        text.lines().filter_map(line).collect()
+    }
+}
+
 const OPTIONS: [&str; 5] = ["fallthrough", "fallthrough_unsupported", "no_reverse", "reload", "ttl"];
 
 impl Hosts {

@@ -11,7 +11,8 @@ use sluice_feed::Server;
 use sluice_feed::server::SubscriberStatus;
 
 use super::protocol::{
-    HeldRow, KindRow, LatencyRow, ProblemCounts, ProblemRow, SourceRow, SubscriberRow, SyncStatus,
+    CorefileRow, HeldRow, KindRow, LatencyRow, ProblemCounts, ProblemRow, SourceRow, SubscriberRow,
+    SyncStatus,
 };
 use crate::control::latency::Histogram;
 use crate::desired::Shrink;
@@ -44,6 +45,8 @@ pub struct Shown {
     pub stale: bool,
     /// A loss of endpoints that is held back.
     pub held: Option<Held>,
+    /// The Corefile that DNS goes by, where there is one.
+    pub corefile: Option<CorefileShown>,
     /// Whether this gateway is the one that writes statuses; none where nobody has to.
     pub leader: Option<bool>,
     /// Manifest files that have been read.
@@ -56,6 +59,19 @@ pub struct Shown {
     pub conflicts: usize,
     /// What is wrong.
     pub problems: Arc<Vec<Problem>>,
+}
+
+/// How a Corefile is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorefileShown {
+    /// Where it is.
+    pub source: String,
+    /// Whether it is in effect as it is now.
+    pub good: bool,
+    /// When it came into effect; none where what is in effect was saved by a former process, or nothing is.
+    pub since: Option<Instant>,
+    /// Zones of the resolver.
+    pub zones: usize,
 }
 
 /// How following one kind goes.
@@ -162,6 +178,12 @@ impl Board {
                 before: held.shrink.before as u64,
                 after: held.shrink.after as u64,
                 seconds: held.since.elapsed().as_secs(),
+            }),
+            corefile: shown.corefile.map(|corefile| CorefileRow {
+                source: corefile.source,
+                in_effect: corefile.good,
+                since_seconds: corefile.since.map(|at| at.elapsed().as_secs()),
+                zones: corefile.zones as u64,
             }),
             leader: shown.leader,
             manifest_files: shown.files.map(|files| files as u64),

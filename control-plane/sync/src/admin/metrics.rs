@@ -75,6 +75,10 @@ fn source(out: &mut Exposition, shown: &Shown, status: &SyncStatus) {
     if let Some(leads) = shown.leader {
         gauge(out, "sluice_leader", "Whether this gateway is the one that writes statuses.", leads.into());
     }
+    if let Some(corefile) = &shown.corefile {
+        let help = "Whether the Corefile is in effect as it is now; if not, one before it is.";
+        gauge(out, "sluice_corefile_in_effect", help, corefile.good.into());
+    }
     if let Some(files) = shown.files {
         gauge(out, "sluice_manifest_files", "Manifest files that have been read.", files as u64);
     }

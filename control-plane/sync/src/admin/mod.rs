@@ -6,7 +6,7 @@ mod metrics;
 pub mod protocol;
 mod serve;
 
-pub use board::{Board, Followed, Held, Shown};
+pub use board::{Board, CorefileShown, Followed, Held, Shown};
 pub use metrics::Metrics;
 pub use protocol::{ControlRequest, ControlResponse};
 pub use serve::Admin;

@@ -90,6 +90,8 @@ pub struct SyncStatus {
     pub stale: bool,
     /// A loss of endpoints that is held back.
     pub held: Option<HeldRow>,
+    /// The Corefile that DNS goes by; `null` where there is none.
+    pub corefile: Option<CorefileRow>,
     /// Whether this gateway is the one that writes statuses; `null` where nobody has to.
     pub leader: Option<bool>,
     /// Manifest files that have been read; `null` where an API server is the source.
@@ -144,6 +146,19 @@ pub struct HeldRow {
     pub after: u64,
     /// Seconds since it is held.
     pub seconds: u64,
+}
+
+/// The Corefile that DNS goes by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorefileRow {
+    /// Its path, or the ConfigMap's name.
+    pub source: String,
+    /// Whether it is in effect as it is now; if not, one before it is, and `sluice show problems` says why.
+    pub in_effect: bool,
+    /// Seconds since it came into effect; `null` where what a former process has saved is in effect, or nothing is.
+    pub since_seconds: Option<u64>,
+    /// Zones of the resolver.
+    pub zones: u64,
 }
 
 /// Times, in microseconds.

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use sluice_config::{Config, Kubernetes};
 use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
 
 use super::addresses::Addresses;
 use super::guard::Guard;
 use super::latency::Meter;
+use super::names::Effect;
 use super::saver::Saver;
-use super::{Control, ControlError, general, rules, take};
+use super::{Control, ControlError, general, take};
+use crate::corefile;
 use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
@@ -45,7 +48,7 @@ pub(super) fn run(
         meter,
         guard: Guard::new(config.shrink_hold),
         saver: Saver::new(StateFile::new(&config.state_dir)),
-        kinds: kube::kinds(&rules(config)),
+        kinds: Vec::new(),
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
         absent: BTreeSet::new(),
@@ -94,19 +97,51 @@ impl Follower {
     async fn run(mut self, config: &Config, api: &Kubernetes, stop: &AtomicBool) {
         self.boot();
         let Some(client) = self.connect(api, stop).await else { return };
-        let rules = Arc::new(rules(config));
+        let map = self.control.names.as_ref().and_then(|names| names.map());
+        let _map = map.map(|(namespace, name, state)| corefile::follow(&client, namespace, name, state));
         tracing::info!("following the API server");
-        let (mut news, _tasks) = kube::follow(&client, &rules, api.streaming_lists);
+        let (mut news, mut _tasks) = self.follow(&client, api);
         if !config.address_pools.is_empty() {
             self.addresses = Some(Addresses::new(&client, api, &config.node, &config.address_pools));
         }
         while !stop.load(Ordering::Relaxed) {
             self.wait(&mut news).await;
+            match self.control.follow_names(config) {
+                Effect::None => {}
+                Effect::Problems => self.news_of_problems = true,
+                Effect::Settings => self.settings(),
+                Effect::Rules => {
+                    (news, _tasks) = self.follow(&client, api);
+                    self.settings();
+                }
+            }
             self.work();
         }
         self.saver.finish(&self.control.desired);
         if let Some(addresses) = self.addresses {
             addresses.end().await;
+        }
+    }
+
+    /// Follows all kinds, from the beginning.
+    fn follow(&mut self, client: &::kube::Client, api: &Kubernetes) -> (Receiver<News>, JoinSet<()>) {
+        let rules = Arc::new(self.control.rules.clone());
+        self.kinds = kube::kinds(&rules);
+        self.complete.clear();
+        self.said.clear();
+        self.absent.clear();
+        self.failures.clear();
+        self.news_of_problems = true;
+        kube::follow(client, &rules, api.streaming_lists)
+    }
+
+    /// Settings have changed. They wait for objects only where nothing has been published yet.
+    fn settings(&mut self) {
+        self.news_of_problems = true;
+        self.oldest.get_or_insert_with(Instant::now);
+        if !self.is_complete() && self.control.server.generation().0 > 0 {
+            let changes = self.control.desired.take_settings();
+            self.control.publish(&changes);
         }
     }
 

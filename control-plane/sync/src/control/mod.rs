@@ -5,6 +5,7 @@ mod guard;
 mod kubernetes;
 pub mod latency;
 mod manifests;
+mod names;
 mod saver;
 
 use std::io;
@@ -16,9 +17,10 @@ use std::time::Instant;
 use sluice_config::{Config, Source};
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
-use sluice_model::{Change, Generation, PodNames};
+use sluice_model::{Change, DnsSettings, Generation, PodNames, Settings};
 
 use crate::admin::{Admin, Board, Metrics};
+use crate::corefile::{self, Names};
 use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
@@ -26,6 +28,7 @@ use crate::object::{Exposed, Rules};
 use crate::problem::news;
 use crate::state::Saved;
 use crate::{Level, Problem};
+use names::Followed;
 
 /// Why control did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +68,16 @@ pub struct Checked {
 
 /// Reads the manifests in `root` once and says what is wrong with them.
 pub fn check(config: &Config, root: &Path) -> Checked {
-    let mut folder = Folder::new(root, rules(config));
-    let mut desired = desired(config);
+    let mut corefile = corefile::Reader::new(config);
+    let names = corefile.as_mut().and_then(|reader| reader.look(Instant::now()).0);
+    let mut folder = Folder::new(root, rules(config, names.as_ref()));
+    let mut desired = desired(config, names.as_ref());
     // A folder that cannot be read is among the folder's problems.
     let changes = folder.refresh(|_| false).unwrap_or_default();
     take(&mut desired, changes);
     desired.take_changes();
     let mut problems = folder.problems();
+    problems.extend(corefile.iter().flat_map(|reader| reader.problems().iter().cloned()));
     problems.extend(desired.conflicts().iter().map(conflict));
     problems.sort();
     Checked { problems, services: desired.services().count() }
@@ -100,10 +106,16 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         }
         None => None,
     };
+    let (names, rules, dns, resolver) = Followed::begin(config);
+    let mut desired = Desired::new(Settings { dns: None, ..config.settings.clone() })
+        .by_namespace_labels(rules.by_namespace_labels());
+    desired.set_names(dns, resolver);
     let control = Control {
         server,
         board,
-        desired: desired(config),
+        desired,
+        rules,
+        names,
         health: HealthChecks::default(),
         reported: Arc::default(),
     };
@@ -119,6 +131,10 @@ struct Control {
     server: Arc<Server>,
     board: Arc<Board>,
     desired: Desired,
+    /// What is read of objects.
+    rules: Rules,
+    /// The Corefile, where there is one.
+    names: Option<Followed>,
     health: HealthChecks,
     /// Problems as they were told last.
     reported: Arc<Vec<Problem>>,
@@ -161,6 +177,7 @@ impl Control {
     /// Says what is new among the problems, and what is no more.
     fn report(&mut self, mut problems: Vec<Problem>) {
         let conflicts = self.desired.conflicts();
+        problems.extend(self.names.iter().flat_map(Followed::problems));
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
         for problem in news(before, &problems) {
@@ -179,27 +196,38 @@ impl Control {
         self.show();
         self.board.update(|shown| {
             shown.conflicts = conflicts.len();
+            shown.corefile = self.names.as_ref().map(Followed::shown);
             shown.problems = Arc::clone(&self.reported);
         });
     }
 }
 
-fn desired(config: &Config) -> Desired {
-    Desired::new(config.settings.clone()).by_namespace_labels(rules(config).by_namespace_labels())
+/// What is wanted, of objects that are read by these rules.
+fn desired(config: &Config, corefile: Option<&Names>) -> Desired {
+    let by_labels = rules(config, corefile).by_namespace_labels();
+    Desired::new(config.settings.clone()).by_namespace_labels(by_labels)
 }
 
-fn rules(config: &Config) -> Rules {
-    let pods = config.settings.dns.as_ref().is_some_and(|dns| dns.pods == PodNames::Verified);
+/// What is read of objects: as the configuration says, or what a Corefile has come to.
+fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
+    let exposed = |dns: &DnsSettings, namespaces: &[Box<str>]| Exposed {
+        namespaces: namespaces.to_vec(),
+        pods: dns.pods == PodNames::Verified,
+        imports: !dns.multicluster_zones.is_empty(),
+        ..Exposed::default()
+    };
+    let names = match (&config.corefile, corefile) {
+        (Some(_), names) => names.map(|names| exposed(&names.dns, &names.namespaces)),
+        (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| Exposed {
+            namespace_labels: names.namespace_labels.clone(),
+            labels: names.labels.clone(),
+            ..exposed(dns, &names.namespaces)
+        }),
+    };
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,
-        names: config.names.as_ref().map(|names| Exposed {
-            namespaces: names.namespaces.clone(),
-            namespace_labels: names.namespace_labels.clone(),
-            labels: names.labels.clone(),
-            pods,
-            imports: config.settings.dns.as_ref().is_some_and(|dns| !dns.multicluster_zones.is_empty()),
-        }),
+        names,
     }
 }
 

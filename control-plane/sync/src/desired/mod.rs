@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sluice_model::{
-    Change, EndpointGroup, NameKind, NamedImport, NamedService, Service, ServiceName, Settings,
+    Change, DnsSettings, EndpointGroup, NameKind, NamedImport, NamedService, ResolverSettings, Service,
+    ServiceName, Settings,
 };
 
 use sluice_model::check::MAX_ENDPOINTS;
@@ -25,6 +26,8 @@ use names::Names;
 #[derive(Debug)]
 pub struct Desired {
     configured: Settings,
+    resolver: ResolverSettings,
+    published_resolver: Option<ResolverSettings>,
     node: Option<Arc<NodeObject>>,
     services: HashMap<ServiceName, Arc<ServiceObject>>,
     slices: HashMap<SliceName, Arc<SliceObject>>,
@@ -84,6 +87,8 @@ impl Desired {
         Self {
             claims: Claims::new(configured.clone()),
             configured,
+            resolver: ResolverSettings::default(),
+            published_resolver: None,
             node: None,
             services: HashMap::new(),
             slices: HashMap::new(),
@@ -108,6 +113,26 @@ impl Desired {
             self.names.only_by_namespace();
         }
         self
+    }
+
+    /// Other settings of DNS, and of the resolver.
+    pub fn set_names(&mut self, dns: Option<DnsSettings>, resolver: ResolverSettings) {
+        self.configured.dns = dns;
+        self.resolver = resolver;
+    }
+
+    /// All objects will be told once more, as other rules read them. What is published stays until [`sweep`](Self::sweep).
+    pub fn restart(&mut self) {
+        self.services.clear();
+        self.slices.clear();
+        self.slices_of.clear();
+        self.imports.clear();
+        self.slices_of_imports.clear();
+        self.dirty.clear();
+        self.dirty_imports.clear();
+        self.names.forget();
+        self.node_unheard = self.node.is_some();
+        self.unswept = true;
     }
 
     /// Takes a new or changed object.
@@ -187,8 +212,10 @@ impl Desired {
         };
         let settings = self.settings();
         self.published_settings = Some(settings.clone());
-        let mut changes = Vec::with_capacity(saved.services.len() + names.len() + 1);
+        let mut changes = Vec::with_capacity(saved.services.len() + names.len() + 2);
         changes.push(Change::Settings(settings));
+        self.published_resolver = Some(self.resolver.clone());
+        changes.push(Change::Resolver(Box::new(self.resolver.clone())));
         changes.extend(names);
         changes.extend(saved.services.into_iter().map(Change::Service));
         serve(&changes);
@@ -264,6 +291,7 @@ impl Desired {
             || !self.dirty_imports.is_empty()
             || self.names.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
+            || self.published_resolver.as_ref() != Some(&self.resolver)
     }
 
     /// The gateway's own Node.
@@ -276,11 +304,7 @@ impl Desired {
         let mut changes = Vec::new();
         self.settle_names();
         let dirty = std::mem::take(&mut self.dirty);
-        let settings = self.settings();
-        if self.published_settings.as_ref() != Some(&settings) {
-            self.published_settings = Some(settings.clone());
-            changes.push(Change::Settings(settings));
-        }
+        changes.append(&mut self.take_settings());
         // Names first: an address that is told of is one that is forwarded in the same generation.
         self.names.take(self.unswept, &mut changes);
         for name in dirty {
@@ -308,6 +332,21 @@ impl Desired {
                     changes.push(Change::ServiceGone(name));
                 }
             }
+        }
+        changes
+    }
+
+    /// Settings that have changed since the last call, and nothing else.
+    pub fn take_settings(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let settings = self.settings();
+        if self.published_settings.as_ref() != Some(&settings) {
+            self.published_settings = Some(settings.clone());
+            changes.push(Change::Settings(settings));
+        }
+        if self.published_resolver.as_ref() != Some(&self.resolver) {
+            self.published_resolver = Some(self.resolver.clone());
+            changes.push(Change::Resolver(Box::new(self.resolver.clone())));
         }
         changes
     }

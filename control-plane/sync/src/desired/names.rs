@@ -75,6 +75,11 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
     fn sweep(&mut self) {
         self.dirty.extend(self.told.keys().cloned());
     }
+
+    fn forget(&mut self) {
+        self.wanted.clear();
+        self.dirty.clear();
+    }
 }
 
 impl<V> Told<ServiceName, V> {
@@ -164,6 +169,14 @@ impl Names {
         self.imports.sweep();
         self.namespaces.sweep();
         self.pods.sweep();
+    }
+
+    /// All of it will be told once more.
+    pub fn forget(&mut self) {
+        self.services.forget();
+        self.imports.forget();
+        self.namespaces.forget();
+        self.pods.forget();
     }
 
     pub fn is_dirty(&self) -> bool {

@@ -6,6 +6,7 @@ use sluice_model::PodNames;
 
 use super::Rules;
 use super::record::{QUESTION, address, pointer, record};
+use crate::compat::Compat;
 use crate::name::{Name, NameError};
 use crate::node::{Builder, Node, Role};
 use crate::query::{HEADER, kind};
@@ -17,20 +18,8 @@ const VERSION_TTL: u32 = 28_800;
 
 /// The fixed names of a domain of Services.
 pub(crate) fn forward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError> {
-    let length = zone.wire().len();
-    let mut version = Builder::new(zone.child("dns-version")?, length);
-    let data = [&[VERSION.len() as u8], VERSION].concat();
-    version.fixed(kind::TXT, &[record(&QUESTION, kind::TXT, VERSION_TTL, &data)], &[]);
-    let dns = zone.child("dns")?;
-    let mut server = Builder::new(dns.child("ns")?, length);
-    rules.addresses(&mut server, &servers(rules));
-    let mut nodes = vec![
-        apex(rules, zone)?,
-        version.build(rules.seed),
-        rules.bare(dns, zone),
-        server.build(rules.seed),
-        rules.bare(zone.child("svc")?, zone),
-    ];
+    let mut nodes = tops(rules, zone)?;
+    nodes.extend([version(rules, zone)?, rules.bare(zone.child("svc")?, zone)]);
     if rules.pods(zone) != PodNames::Disabled {
         nodes.push(rules.bare(zone.child("pod")?, zone));
     }
@@ -39,11 +28,49 @@ pub(crate) fn forward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError
 
 /// The top of a zone of reverse names.
 pub(crate) fn backward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError> {
-    let length = zone.wire().len();
-    let dns = zone.child("dns")?;
-    let mut server = Builder::new(dns.child("ns")?, length);
+    let mut nodes = tops(rules, zone)?;
+    if rules.compat() {
+        // CoreDNS takes a zone of reverse names for one of Services too.
+        nodes.extend([
+            rules.bare(zone.child("svc")?, zone),
+            rules.bare(zone.child("pod")?, zone),
+            version(rules, zone)?,
+        ]);
+    }
+    Ok(nodes)
+}
+
+/// What CoreDNS has, but not for all who ask.
+pub(crate) fn compat(rules: &Rules) -> Compat {
+    let zones = || rules.zones.iter().chain(&rules.reverse_zones);
+    Compat {
+        servers: zones().filter_map(|zone| server(rules, zone).ok()).collect(),
+        tops: zones().filter_map(|zone| apex(rules, zone).ok()).collect(),
+    }
+}
+
+/// The top of a zone and its name server.
+fn tops(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError> {
+    if rules.compat() {
+        let top = Builder::new(zone.clone(), zone.wire().len()).role(Role::Apex);
+        return Ok(vec![top.build(rules.seed)]);
+    }
+    Ok(vec![apex(rules, zone)?, rules.bare(zone.child("dns")?, zone), server(rules, zone)?])
+}
+
+/// `dns-version.zone`.
+fn version(rules: &Rules, zone: &Name) -> Result<Node, NameError> {
+    let mut version = Builder::new(zone.child("dns-version")?, zone.wire().len());
+    let data = [&[VERSION.len() as u8], VERSION].concat();
+    version.fixed(kind::TXT, &[record(&QUESTION, kind::TXT, VERSION_TTL, &data)], &[]);
+    Ok(version.build(rules.seed))
+}
+
+/// `ns.dns.zone`.
+fn server(rules: &Rules, zone: &Name) -> Result<Node, NameError> {
+    let mut server = Builder::new(zone.child("dns")?.child("ns")?, zone.wire().len());
     rules.addresses(&mut server, &servers(rules));
-    Ok(vec![apex(rules, zone)?, rules.bare(dns, zone), server.build(rules.seed)])
+    Ok(server.build(rules.seed))
 }
 
 /// A namespace: `namespace.svc.zone`, and `namespace.pod.zone` where pods have names.
@@ -85,7 +112,7 @@ fn apex(rules: &Rules, zone: &Name) -> Result<Node, NameError> {
     let ttl = rules.settings.ttl;
     let mut builder = Builder::new(zone.clone(), zone.wire().len()).role(Role::Apex);
     let server = match &rules.settings.service {
-        Some(service) if rules.zones.contains(zone) => rules.service_name(service, zone)?,
+        Some(service) if rules.zones.contains(zone) || rules.compat() => rules.service_name(service, zone)?,
         _ => zone.child("dns")?.child("ns")?,
     };
     // Not compressed, so that the record may also be the end of an alias.

@@ -7,7 +7,7 @@ pub(crate) mod service;
 
 use std::net::IpAddr;
 
-use sluice_model::{DnsSettings, PodNames, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use crate::name::{Name, NameError, Seed};
 use crate::node::{Builder, Node};
@@ -50,6 +50,11 @@ impl Rules {
     /// Whether pods have names in this domain, and how.
     pub fn pods(&self, zone: &Name) -> PodNames {
         if self.zones.contains(zone) { self.settings.pods } else { PodNames::Disabled }
+    }
+
+    /// Whether CoreDNS's answers are wanted.
+    pub fn compat(&self) -> bool {
+        self.settings.mode == DnsMode::Compat
     }
 
     /// `service.namespace.svc.zone`.

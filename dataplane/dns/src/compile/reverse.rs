@@ -82,7 +82,7 @@ impl Reverse {
         match owned {
             Some(owners) => {
                 effects.push(Effect::Set(pointers(owners, name.clone(), &zone, rules)));
-                if !existed {
+                if !existed && !rules.compat() {
                     for inner in between(&name, &zone) {
                         let count = self.inner.entry(inner.clone()).or_default();
                         *count += 1;

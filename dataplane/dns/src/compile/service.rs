@@ -106,7 +106,7 @@ fn in_zone(
             let target = Rc::new(base.clone());
             let ports = affordable(&service.ports, addresses.len());
             for ip in addresses {
-                add(&mut owners, &base, *ip, ports, &target);
+                add(&mut owners, &base, *ip, ports, &target, rules.compat());
             }
         }
         NameKind::Headless => {
@@ -138,7 +138,7 @@ fn in_zone(
             };
             let target = Rc::new(name);
             if service.kind == NameKind::Headless {
-                add(&mut owners, &base, endpoint.address, ports, &target);
+                add(&mut owners, &base, endpoint.address, ports, &target, rules.compat());
             }
             let owner = owners.entry(Name::clone(&target)).or_default();
             owner.address(endpoint.address);
@@ -158,7 +158,8 @@ fn in_zone(
         .chain(service.endpoints.iter().flat_map(|group| &group.ports))
         .map(|p| p.protocol)
         .collect();
-    if !owners.is_empty() {
+    // To CoreDNS it does not.
+    if !owners.is_empty() && !rules.compat() {
         for protocol in protocols {
             if let Ok(name) = base.child(label(protocol))
                 && owners.keys().any(|owner| {
@@ -172,18 +173,46 @@ fn in_zone(
     owners.into_iter().map(|(name, owner)| node(name, owner, rules, zone_len)).collect()
 }
 
-/// An address of the Service under its own name and those of its ports.
-fn add(owners: &mut BTreeMap<Name, Owner>, base: &Name, ip: IpAddr, ports: &[NamedPort], target: &Rc<Name>) {
+/// An address of the Service under its own name and those of its ports; for CoreDNS's answers (`compat`) also under those
+/// with an underscore alone, which is any.
+fn add(
+    owners: &mut BTreeMap<Name, Owner>,
+    base: &Name,
+    ip: IpAddr,
+    ports: &[NamedPort],
+    target: &Rc<Name>,
+    compat: bool,
+) {
     let owner = owners.entry(base.clone()).or_default();
     owner.address(ip);
     for port in ports {
         owner.port(ip, port.port, target);
     }
-    for port in ports.iter().filter(|port| !port.name.is_empty()) {
-        if let Ok(name) = port_name(base, port) {
-            let owner = owners.entry(name).or_default();
+    let mut named = HashSet::new();
+    let mut put = |name: Name, port: &NamedPort| {
+        let owner = owners.entry(name.clone()).or_default();
+        if named.insert(name) {
             owner.address(ip);
-            owner.port(ip, port.port, target);
+        }
+        owner.port(ip, port.port, target);
+    };
+    for port in ports {
+        if !port.name.is_empty()
+            && let Ok(name) = port_name(base, label(port.protocol), &port.name)
+        {
+            put(name, port);
+        }
+        if !compat {
+            continue;
+        }
+        let mut any = vec![(label(port.protocol), ""), ("_", "")];
+        if !port.name.is_empty() {
+            any.push(("_", &port.name));
+        }
+        for (protocol, name) in any {
+            if let Ok(name) = port_name(base, protocol, name) {
+                put(name, port);
+            }
         }
     }
 }
@@ -197,8 +226,8 @@ fn label(protocol: Protocol) -> &'static str {
 }
 
 /// `_port._protocol.service…` (RFC 2782).
-fn port_name(base: &Name, port: &NamedPort) -> Result<Name, NameError> {
-    base.child(label(port.protocol))?.child(&format!("_{}", port.name)).map(Name::lowered)
+fn port_name(base: &Name, protocol: &str, port: &str) -> Result<Name, NameError> {
+    base.child(protocol)?.child(&format!("_{port}")).map(Name::lowered)
 }
 
 fn node(name: Name, owner: Owner, rules: &Rules, zone_len: usize) -> Node {

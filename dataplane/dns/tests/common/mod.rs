@@ -103,8 +103,13 @@ pub fn query(name: &str, kind: RecordType) -> Message {
     message
 }
 
-pub const ASKED: Asked =
-    Asked { client: IpAddr::V4(std::net::Ipv4Addr::new(10, 244, 0, 9)), stream: false, turn: 0, now: 0 };
+pub const ASKED: Asked = Asked {
+    client: IpAddr::V4(std::net::Ipv4Addr::new(10, 244, 0, 9)),
+    stream: false,
+    resolver: false,
+    turn: 0,
+    now: 0,
+};
 
 /// What these bytes are answered with.
 pub fn raw(zones: &Zones, bytes: &[u8], asked: Asked) -> Result<Vec<u8>, Verdict> {

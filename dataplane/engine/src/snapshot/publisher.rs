@@ -54,8 +54,9 @@ impl Publisher {
             Change::Settings(settings) => self.set_settings(settings),
             Change::Service(service) => self.set_service(service.clone()),
             Change::ServiceGone(name) => self.remove_service(name),
-            // The catalog's.
-            Change::Named(_)
+            // The catalog's, and the resolver's.
+            Change::Resolver(_)
+            | Change::Named(_)
             | Change::NamedGone(_)
             | Change::Namespace(_)
             | Change::NamespaceGone(_)

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sluice_dns::{Asked, Query, Unanswerable, Verdict, answer, query};
+use sluice_dns::{Asked, Candidate, Query, Unanswerable, Usual, Verdict, Zones, answer, query};
 use sluice_wire::parse::{Flags, Kind, Parsed, v6_addrs};
 use sluice_wire::{PacketBuf, reply, transport};
 
@@ -22,13 +22,21 @@ const AHEAD: usize = 4;
 /// A message as the first pass understood it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
-    parsed: Result<Query, Unanswerable>,
+    looks: Looks,
+    /// Of its name, or what ought to be it.
     hash: u64,
+    candidate: Option<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Looks {
+    Usual(Usual),
+    Parsed(Result<Query, Unanswerable>),
 }
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { parsed: Err(Unanswerable::Silence), hash: 0 }
+        Self { looks: Looks::Parsed(Err(Unanswerable::Silence)), hash: 0, candidate: None }
     }
 }
 
@@ -43,9 +51,14 @@ impl<B: PacketBuf> Worker<B> {
             return;
         }
         let Some(message) = message(frame, parsed) else { return };
-        let asking = asking(cx, message);
-        cx.snapshot.dns().prefetch(asking.hash);
-        self.scratch.queries[i] = asking;
+        let zones = cx.snapshot.dns();
+        let place = &mut self.scratch.queries[i];
+        if let Some(usual) = Usual::of(message) {
+            (place.looks, place.hash) = (Looks::Usual(usual), zones.hash(usual.name(message)));
+        } else {
+            *place = asking(cx, message);
+        }
+        zones.prefetch(place.hash);
         self.scratch.ways[i] = Way::Dns;
     }
 
@@ -54,19 +67,41 @@ impl<B: PacketBuf> Worker<B> {
     pub(super) fn dns(
         &mut self,
         i: usize,
-        packet: B,
+        mut packet: B,
         parsed: &Parsed,
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
         // Buckets are there by now: the nodes of those behind this one start to come.
-        let ahead = i + AHEAD;
-        if self.scratch.ways.get(ahead) == Some(&Way::Dns)
-            && let Some(asking) = self.scratch.queries.get(ahead)
-        {
-            cx.snapshot.dns().prefetch_node(asking.hash);
+        if let Some(ahead) = self.scratch.queries.get_mut(i + AHEAD) {
+            ahead.candidate = cx.snapshot.dns().candidate(ahead.hash);
         }
-        let asking = self.scratch.queries[i];
+        let asking = &self.scratch.queries[i];
+        let (looks, hash, candidate) = (asking.looks, asking.hash, asking.candidate);
+        let frame = packet.data();
+        if !transport::udp_checksum_ok(frame, parsed) {
+            return self.drop_packet(packet, DropReason::BadChecksum);
+        }
+        let start = usize::from(parsed.l4) + HEADER;
+        if let Looks::Usual(usual) = looks
+            && may_ask(cx.snapshot.dns(), frame, parsed)
+            && let Some(message) = frame.get(start..)
+            && let Some(found) = usual.find(cx.snapshot.dns(), candidate, hash, message)
+        {
+            packet.truncate(start + usual.len());
+            let turn = self.turn;
+            self.turn = turn.wrapping_add(1);
+            if packet.append(found.len())
+                && let frame = packet.data_mut()
+                && let Some(message) = frame.get_mut(start..)
+                && let Some(delta) = usual.answer(cx.snapshot.dns(), &found, message, turn)
+                && reply::udp_reply_changed(frame, parsed, delta).is_ok()
+            {
+                return self.answer(packet, Event::DnsNoError, cx, sink);
+            }
+            return self.drop_packet(packet, DropReason::NoBuffer);
+        }
+        let asking = Asking { looks, hash, candidate };
         self.answer_dns(packet, parsed, &asking, cx, sink);
     }
 
@@ -92,11 +127,16 @@ impl<B: PacketBuf> Worker<B> {
             return Some(packet);
         };
         let asking = asking(cx, message);
-        self.answer_dns(packet, parsed, &asking, cx, sink);
+        if transport::udp_checksum_ok(packet.data(), parsed) {
+            self.answer_dns(packet, parsed, &asking, cx, sink);
+        } else {
+            self.drop_packet(packet, DropReason::BadChecksum);
+        }
         None
     }
 
-    #[inline]
+    /// The general way of a query whose checksum is right.
+    #[inline(never)]
     fn answer_dns(
         &mut self,
         mut packet: B,
@@ -107,18 +147,15 @@ impl<B: PacketBuf> Worker<B> {
     ) {
         let zones = cx.snapshot.dns();
         let (client, server) = addresses_of(packet.data(), parsed);
-        // Nobody asks from these ports (RFC 862, RFC 863, RFC 864 and none at all), and nobody asks himself.
-        if matches!(parsed.sport, 0 | 7 | 9 | 19) || client == server {
+        // Nobody asks himself.
+        if nobody(parsed.sport) || client == server {
             return self.drop_packet(packet, DropReason::DnsIgnored);
-        }
-        if !transport::udp_checksum_ok(packet.data(), parsed) {
-            return self.drop_packet(packet, DropReason::BadChecksum);
         }
         let start = usize::from(parsed.l4) + HEADER;
         let Some(length) = message(packet.data(), parsed).map(<[u8]>::len) else {
             return self.drop_packet(packet, DropReason::Malformed);
         };
-        let asked = Asked { client, stream: false, turn: self.turn, now: zones.time(cx.now.0) };
+        let turn = self.turn;
         self.turn = self.turn.wrapping_add(1);
         let whole = usize::from(parsed.end);
         packet.truncate(whole);
@@ -126,10 +163,19 @@ impl<B: PacketBuf> Worker<B> {
         if !packet.append(end.saturating_sub(whole)) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
+        let asked = Asked { client, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
         let message = packet.data_mut().get_mut(start..).unwrap_or_default();
-        let verdict = match &asking.parsed {
-            Ok(query) => answer::answer_hashed(zones, query, asking.hash, message, &asked),
-            Err(error) => answer::answer(zones, Err(*error), message, &asked),
+        let (understood, hashed) = match asking.looks {
+            Looks::Parsed(understood) => (understood, true),
+            Looks::Usual(usual) => {
+                let name = usual.name(message).len();
+                let understood = parse(message.get(..length).unwrap_or_default());
+                (understood, understood.is_ok_and(|query| usize::from(query.name_len) == name))
+            }
+        };
+        let verdict = match &understood {
+            Ok(query) if hashed => answer::answer_hashed(zones, query, asking.hash, message, &asked),
+            _ => answer::answer(zones, understood, message, &asked),
         };
         match verdict {
             Verdict::Reply { length, rcode } => {
@@ -145,7 +191,7 @@ impl<B: PacketBuf> Worker<B> {
                 self.answer(packet, event, cx, sink);
             }
             Verdict::Forward => {
-                packet.truncate(whole);
+                packet.truncate(usize::from(parsed.end));
                 self.counters.add(Event::DnsForwarded, 1);
                 self.punt_as(packet, PuntClass::Resolver, cx, sink);
             }
@@ -172,9 +218,32 @@ fn message<'f>(frame: &'f [u8], parsed: &Parsed) -> Option<&'f [u8]> {
     datagram.get(HEADER..usize::from(u16::from_be_bytes([header[4], header[5]])))
 }
 
-#[inline]
+#[inline(never)]
 fn asking(cx: &Context<'_>, message: &[u8]) -> Asking {
-    let parsed = sluice_dns::parse(message.get(..message.len().min(query::MAX_QUERY)).unwrap_or_default());
+    let parsed = parse(message);
     let hash = parsed.as_ref().map_or(0, |query| cx.snapshot.dns().hash(query.name(message)));
-    Asking { parsed, hash }
+    Asking { looks: Looks::Parsed(parsed), hash, candidate: None }
+}
+
+fn parse(message: &[u8]) -> Result<Query, Unanswerable> {
+    sluice_dns::parse(message.get(..message.len().min(query::MAX_QUERY)).unwrap_or_default())
+}
+
+/// Whether the client is one of those that may ask, and not one that nobody is.
+#[inline(always)]
+fn may_ask(zones: &Zones, frame: &[u8], parsed: &Parsed) -> bool {
+    let known = match parsed.kind {
+        Kind::V4 => zones.may_ask_v4(parsed.src) && parsed.src != parsed.dst,
+        _ => {
+            let (src, dst) = v6_addrs(frame, parsed);
+            zones.may_ask_v6(src) && src != dst
+        }
+    };
+    known && !nobody(parsed.sport)
+}
+
+/// Ports that nobody asks from (RFC 862, RFC 863, RFC 864 and none at all).
+#[inline(always)]
+fn nobody(port: u16) -> bool {
+    matches!(port, 0 | 7 | 9 | 19)
 }

@@ -8,7 +8,7 @@ use hickory_proto::rr::{Name, RecordType};
 use regex::Regex;
 
 use super::error::{ConfigError, Problem};
-use super::zone::{AnswerRewrite, Forward, Hosts, NameMatch, Rewrite, Template, Zone};
+use super::{AnswerRewrite, Forward, Hosts, NameMatch, Rewrite, Template, Zone};
 use super::{Listener, Protocol, Settings};
 use crate::hosts::Table;
 use crate::template::Pattern;

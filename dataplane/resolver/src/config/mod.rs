@@ -5,7 +5,6 @@
 
 mod check;
 mod error;
-mod zone;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -13,9 +12,10 @@ use std::time::Duration;
 
 use hickory_proto::rr::Name;
 use ipnet::IpNet;
+use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use error::{ConfigError, Problem};
-pub use zone::{
+pub use sluice_model::resolver::{
     AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite,
     ServeStale, Template, Upstream, UpstreamTls, Zone,
 };
@@ -31,6 +31,32 @@ pub struct Settings {
     pub protected: Vec<String>,
     /// What bounds the work.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// What control says, in the resolver's own words: it takes queries over UDP and TCP at each address.
+    pub fn of(dns: &DnsSettings, resolver: &ResolverSettings) -> Self {
+        let ResolverSettings { zones, protected, times } = resolver;
+        let mut limits = Limits { udp_payload: dns.max_udp, ..Limits::default() };
+        let given = [
+            (&mut limits.query, times.query),
+            (&mut limits.message, times.message),
+            (&mut limits.idle, times.idle),
+            (&mut limits.lameduck, times.lameduck),
+        ];
+        for (limit, time) in given {
+            *limit = time.unwrap_or(*limit);
+        }
+        let both = |address: &SocketAddr| {
+            [Protocol::Udp, Protocol::Tcp].map(|protocol| Listener {
+                address: *address,
+                protocol,
+                clients: dns.clients.clone(),
+            })
+        };
+        let listeners = dns.listen.iter().flat_map(both).collect();
+        Self { listeners, zones: zones.clone(), protected: protected.clone(), limits }
+    }
 }
 
 /// An address that takes queries.

@@ -17,6 +17,7 @@ fn wrong(change: impl FnOnce(&mut Settings)) -> String {
                 upstreams: vec![Upstream::plain("192.0.2.1:53".parse().unwrap())],
                 ..Forward::default()
             }],
+            ..Zone::default()
         }],
         ..Settings::default()
     };

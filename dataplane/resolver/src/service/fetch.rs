@@ -66,7 +66,7 @@ impl Service {
         let state = self.state.load_full();
         let deadline = tokio::time::Instant::now() + state.limits.query;
         let zone = &leader.zone;
-        let fetched = forward.ask(&leader.key, stream, &state.protected, &self.process, deadline).await;
+        let fetched = forward.ask(&leader.key, stream, zone.protected(), &self.process, deadline).await;
         let forward::Fetched { answer, size, keep } = fetched;
         let answer = Arc::new(answer);
         let cache = zone.cache.as_ref().filter(|_| keep);

@@ -115,7 +115,12 @@ impl Pending {
                 if let Some(to) = rewritten {
                     answer = to.undo(self.request.name(), &answer);
                 }
-                self.encode(&answer, |ttl| ttl)
+                let mut bytes = self.encode(&answer, |ttl| ttl);
+                // Nor is it told that others can be asked.
+                if let (true, Some(flags)) = (prefix.as_ref().is_some_and(|it| it.mask), bytes.get_mut(3)) {
+                    *flags &= 0x7f;
+                }
+                bytes
             }
         };
         let code = answer.code;

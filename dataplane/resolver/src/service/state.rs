@@ -22,7 +22,6 @@ const PRUNE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) limits: Limits,
-    pub(crate) protected: Arc<[Name]>,
     zones: Suffixes<Arc<Zone>>,
     list: Vec<Arc<Zone>>,
 }
@@ -64,7 +63,7 @@ impl State {
             })
             .collect();
         let zones = list.iter().map(|zone| (zone.checked.name.clone(), zone.clone())).collect();
-        Self { limits, protected, zones, list }
+        Self { limits, zones, list }
     }
 
     pub(crate) fn zone(&self, name: &Name) -> Option<&Arc<Zone>> {
@@ -101,6 +100,11 @@ impl Zone {
             protected,
             tasks: Mutex::default(),
         }
+    }
+
+    /// Names that no upstream is asked for nor believed about.
+    pub(crate) fn protected(&self) -> &[Name] {
+        if self.checked.settings.foreign { &[] } else { &self.protected }
     }
 
     /// The forward that takes a name.

@@ -78,7 +78,13 @@ impl Service {
             pending.rewritten =
                 rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
         }
-        if let Some(step) = self.ask_authority(bytes, origin, &mut pending) {
+        let made = zone.and_then(|zone| self.made(zone, &pending.key(), origin));
+        if let Some(answer) = made {
+            return pending.reply(&answer, None);
+        }
+        if !zone.is_some_and(|zone| zone.checked.settings.foreign)
+            && let Some(step) = self.ask_authority(bytes, origin, &mut pending)
+        {
             return step;
         }
         let key = pending.key();
@@ -113,7 +119,8 @@ impl Service {
             Verdict::Transfer => {
                 Some(pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::UNSUPPORTED), None))
             }
-            Verdict::Continue(next) => {
+            // Without recursion the alias is the answer (RFC 1034, section 4.3.2).
+            Verdict::Continue(next) if pending.request.metadata.recursion_desired => {
                 let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
                 let Some((target, reply)) = target else {
                     let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
@@ -133,8 +140,11 @@ impl Service {
     /// What is known of a name that is not the authority's.
     fn known(self: &Arc<Self>, state: &State, key: &Key, origin: Origin<'_>, pending: &Pending) -> Known {
         let refused = |error| Known::Answer(Arc::new(Answer::failure(ResponseCode::Refused, error)), None);
-        let Some(zone) = state.zone(&key.name) else { return refused(ExtendedError::NOBODY) };
-        if let Some(answer) = self.made(zone, key, origin) {
+        // A rewritten query stays in the zone it came to; an alias leads to that of its target.
+        let alias = pending.prefix.is_some();
+        let name = if alias { &key.name } else { pending.request.name() };
+        let Some(zone) = state.zone(name) else { return refused(ExtendedError::NOBODY) };
+        if alias && let Some(answer) = self.made(zone, key, origin) {
             return Known::Answer(Arc::new(answer), None);
         }
         match key.rtype {
@@ -143,7 +153,7 @@ impl Service {
             rtype if (128..=255).contains(&u16::from(rtype)) => return refused(ExtendedError::UNSUPPORTED),
             _ => {}
         }
-        if under_any(&key.name, &state.protected) {
+        if under_any(&key.name, zone.protected()) {
             return refused(ExtendedError::NOBODY);
         }
         let Some(forward) = zone.forward(&key.name) else { return refused(ExtendedError::NOBODY) };

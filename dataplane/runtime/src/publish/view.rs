@@ -51,8 +51,9 @@ impl View {
             Change::Settings(settings) => self.settings = settings,
             Change::Service(service) => drop(self.services.insert(service.name.clone(), service)),
             Change::ServiceGone(name) => drop(self.services.remove(&name)),
-            // The tables themselves know names.
-            Change::Named(_)
+            // The tables themselves know names, and the resolver its settings.
+            Change::Resolver(_)
+            | Change::Named(_)
             | Change::NamedGone(_)
             | Change::Namespace(_)
             | Change::NamespaceGone(_)

@@ -104,6 +104,13 @@ proptest! {
     }
 
     #[test]
+    fn sums_are_what_changed(old in prop::collection::vec(any::<u8>(), 40), new in prop::collection::vec(any::<u8>(), 40), rest in data()) {
+        let before = finish(fold(sum(&old)) as u32 + sum(&rest));
+        let after = finish(fold(sum(&new)) as u32 + sum(&rest));
+        prop_assert_eq!(Delta::sums(sum(&old), sum(&new)).apply(before), after);
+    }
+
+    #[test]
     fn udp_deltas_are_recomputation(mut bytes in data(), new in any::<u32>()) {
         let stored = finish_udp(sum(&bytes));
         let delta = Delta::u32(u32::from_be_bytes(bytes[12..16].try_into().unwrap()), new);

@@ -2,11 +2,10 @@
 
 use super::{Ends, NoReply, TTL};
 use crate::buffer::PacketBuf;
-use crate::checksum;
-use crate::ethernet::swap_macs;
-use crate::parse::{Flags, Parsed};
+use crate::checksum::{self, Delta};
+use crate::parse::{Flags, Kind, Parsed};
 use crate::protocol::ip;
-use crate::{ipv4, ipv6};
+use crate::{ethernet, ipv4, ipv6};
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
@@ -24,38 +23,72 @@ pub fn udp_reply<B: PacketBuf>(buf: &mut B, parsed: &Parsed, length: usize) -> R
         return Err(NoReply::WrongKind);
     }
     let ends = Ends::of_unicast(buf.data(), parsed)?;
-    let (l3, l4) = (usize::from(parsed.l3), usize::from(parsed.l4));
-    let datagram = HEADER + length;
-    buf.truncate(l4 + datagram);
-    let frame = buf.data_mut();
-    if frame.len() != l4 + datagram || datagram > usize::from(u16::MAX) {
-        return Err(NoReply::NoRoom);
-    }
-    swap_macs(frame);
-    let pseudo = match ends {
-        Ends::V4(src, dst) => {
-            let header = ipv4::header(dst, src, ip::UDP, 0, TTL, datagram);
-            if let Some(place) = frame.get_mut(l3..l4) {
-                place.copy_from_slice(&header);
-            }
-            checksum::pseudo_v4(dst, src, ip::UDP, datagram as u16)
+    buf.truncate(usize::from(parsed.l4) + HEADER + length);
+    turn(buf.data_mut(), parsed, |udp, datagram| {
+        let pseudo = match ends {
+            Ends::V4(src, dst) => checksum::pseudo_v4(src, dst, ip::UDP, datagram),
+            Ends::V6(src, dst) => checksum::pseudo_v6(src, dst, ip::UDP, datagram.into()),
+        };
+        whole(udp, pseudo, datagram)
+    })
+}
+
+/// As [`udp_reply`], for a question without options or extension headers that went from one host to one host, and whose
+/// checksum is right. The frame ends where the answer does. `delta` is how far that differs from the question, UDP's length in
+/// both headers included: its checksum follows from the question's.
+///
+/// # Errors
+/// The frame is not the one that was parsed.
+#[inline(always)]
+pub fn udp_reply_changed(frame: &mut [u8], parsed: &Parsed, delta: Delta) -> Result<(), NoReply> {
+    turn(frame, parsed, |udp, datagram| match udp {
+        // Without a checksum over IPv4.
+        [_, _, _, _, _, _, 0, 0, ..] => {
+            let pseudo = checksum::pseudo_v4(parsed.src, parsed.dst, ip::UDP, datagram);
+            whole(udp, pseudo, datagram)
         }
-        Ends::V6(src, dst) => {
-            let header = ipv6::header(dst, src, ip::UDP, 0, TTL, datagram);
-            if let Some(place) = frame.get_mut(l3..l4) {
-                place.copy_from_slice(&header);
-            }
-            checksum::pseudo_v6(dst, src, ip::UDP, datagram as u32)
+        // Ends that changed places are the same sum.
+        [_, _, _, _, _, _, high, low, ..] => delta.apply_udp(u16::from_be_bytes([*high, *low])),
+        _ => 0,
+    })
+}
+
+/// The checksum of a datagram whose header is still the question's.
+fn whole(udp: &mut [u8], pseudo: u32, datagram: u16) -> u16 {
+    let [_, _, _, _, a, b, c, d, ..] = udp else { return 0 };
+    [*a, *b] = datagram.to_be_bytes();
+    [*c, *d] = [0; 2];
+    checksum::finish_udp(pseudo + checksum::sum(udp))
+}
+
+/// Exchanges both ends in all headers, and renews the rest of them. `checksum` gets the datagram, with the question's checksum
+/// in it, and its length.
+#[inline(always)]
+fn turn(
+    frame: &mut [u8],
+    parsed: &Parsed,
+    checksum: impl FnOnce(&mut [u8], u16) -> u16,
+) -> Result<(), NoReply> {
+    let length = frame.len().wrapping_sub(usize::from(parsed.l4));
+    let datagram = u16::try_from(length).map_err(|_| NoReply::NoRoom)?;
+    ethernet::swap_macs(frame);
+    let packet = frame.get_mut(usize::from(parsed.l3)..).unwrap_or_default();
+    let udp = match parsed.kind {
+        Kind::V4 => {
+            let Some((head, udp)) = packet.split_first_chunk_mut() else { return Err(NoReply::NoRoom) };
+            ipv4::turn(head, ip::UDP, TTL, datagram);
+            udp
+        }
+        _ => {
+            let Some((head, udp)) = packet.split_first_chunk_mut() else { return Err(NoReply::NoRoom) };
+            ipv6::turn(head, ip::UDP, TTL, datagram);
+            udp
         }
     };
-    let udp = frame.get_mut(l4..).unwrap_or_default();
+    let sum = checksum(udp, datagram).to_be_bytes();
     let Some(header) = udp.first_chunk_mut::<HEADER>() else { return Err(NoReply::NoRoom) };
-    let [sport, dport] = [parsed.dport.to_be_bytes(), parsed.sport.to_be_bytes()];
-    let len = (datagram as u16).to_be_bytes();
-    *header = [sport[0], sport[1], dport[0], dport[1], len[0], len[1], 0, 0];
-    let sum = checksum::finish_udp(pseudo + checksum::sum(udp)).to_be_bytes();
-    if let Some(header) = udp.first_chunk_mut::<HEADER>() {
-        [header[6], header[7]] = sum;
-    }
+    let [a, b, c, d, ..] = *header;
+    let [high, low] = datagram.to_be_bytes();
+    *header = [c, d, a, b, high, low, sum[0], sum[1]];
     Ok(())
 }

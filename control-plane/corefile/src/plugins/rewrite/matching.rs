@@ -40,7 +40,7 @@ pub(super) fn read(kind: Option<&Token>, text: &Token, reader: &mut Reader<'_>) 
 
 impl Match {
     /// The two words it is written in.
-    pub(super) fn words(&self) -> [&str; 2] {
+    pub(crate) fn words(&self) -> [&str; 2] {
         match self {
             Self::Exact(text) => ["exact", text],
             Self::Prefix(text) => ["prefix", text],

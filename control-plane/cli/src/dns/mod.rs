@@ -1,16 +1,19 @@
-//! `sluice dns import`: a Corefile is checked and printed in one spelling.
+//! `sluice dns import`: a Corefile is checked and printed in one spelling, or as the `dns` section that does the same.
+
+mod section;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sluice_corefile::config_map::ConfigMap;
-use sluice_corefile::{DiskFiles, Imported, LARGEST_FILE, Options, Pillars, Problems, parse};
+use sluice_corefile::{Base, DiskFiles, Imported, LARGEST_FILE, Options, Pillars, Problems, parse, run};
+use sluice_model::{DnsSettings, ServiceName};
 use sluice_sync::Level;
 
 use crate::args::{DnsArgs, DnsCommand, ImportArgs};
 use crate::exit::{Exit, Failure};
-use crate::output::Printer;
+use crate::output::{Printer, write};
 use crate::problem::Problem;
 
 /// What was found.
@@ -20,6 +23,8 @@ struct Report {
     file: PathBuf,
     /// Whether it can be used.
     ok: bool,
+    /// Whether the gateway can run from it.
+    runs: bool,
     /// The Corefile in one spelling; `null` where it cannot be used.
     corefile: Option<String>,
     /// What is wrong.
@@ -27,27 +32,70 @@ struct Report {
 }
 
 /// Runs a command about DNS.
-pub(crate) fn run(args: DnsArgs, printer: &Printer) -> Result<Exit, Failure> {
+pub(crate) fn dns(args: DnsArgs, printer: &Printer) -> Result<Exit, Failure> {
     match args.command {
         DnsCommand::Import(args) => import(&args, printer),
     }
 }
 
 fn import(args: &ImportArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let (corefile, problems) = match read(args)? {
-        Ok(Imported { corefile, warnings }) => (Some(corefile.to_string()), warnings),
-        Err(problems) => (None, problems),
+    let (corefile, section, problems) = match read(args)? {
+        Ok(Imported { corefile, warnings }) => match run(&corefile, &DiskFiles, &base()) {
+            Ok(running) => {
+                let mut told = warnings;
+                told.append(running.told.clone());
+                let section = section::section(&corefile, &running, &args.file);
+                (Some(corefile.to_string()), Some(section), told)
+            }
+            // In one spelling all the same: CoreDNS runs from it.
+            Err(refusals) => {
+                let mut told = warnings;
+                told.append(refusals);
+                (Some(corefile.to_string()), None, told)
+            }
+        },
+        Err(problems) => (None, None, problems),
     };
     let exit = if corefile.is_some() { Exit::Ok } else { Exit::Usage };
+    if printer.is_yaml() {
+        say(&problems)?;
+        let Some(section) = section else { return Ok(Exit::Usage) };
+        return write_section(&section, args).map(|()| Exit::Ok);
+    }
     if printer.is_table() {
         say(&problems)?;
     }
     let problems = problems.iter().map(of_corefile).collect();
-    let report = Report { file: args.file.clone(), ok: exit == Exit::Ok, corefile, problems };
+    let report =
+        Report { file: args.file.clone(), ok: exit == Exit::Ok, runs: section.is_some(), corefile, problems };
     if report.ok || !printer.is_table() {
         printer.print(&report, |report| report.corefile.clone().unwrap_or_default())?;
     }
     Ok(exit)
+}
+
+/// What a Corefile does not say: who asks, and where. The addresses are those of the Service that is always there.
+fn base() -> Base {
+    let service = Some(ServiceName::new("kube-system", "kube-dns"));
+    Base { dns: DnsSettings { service, ..DnsSettings::default() }, refuse_private: false }
+}
+
+/// The section, with what it does not say as comments.
+fn write_section(section: &section::Section, args: &ImportArgs) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        dns: &'a section::Section,
+    }
+    let mut text = format!(
+        "# From {}. Who may ask is `clients`: the pods' networks, where nothing is said.\n",
+        name(&args.file)
+    );
+    for left in &section.left {
+        text.push_str(&format!("# Not carried over: {left}.\n"));
+    }
+    text += &serde_saphyr::to_string(&Whole { dns: section })
+        .map_err(|error| Failure::new(Exit::Software, error))?;
+    write(&text)
 }
 
 fn read(args: &ImportArgs) -> Result<Result<Imported, Problems>, Failure> {
@@ -122,6 +170,7 @@ fn of_corefile(problem: &sluice_corefile::Problem) -> Problem {
         level: match problem.level {
             sluice_corefile::Level::Error => Level::Error,
             sluice_corefile::Level::Warning => Level::Warning,
+            sluice_corefile::Level::Note => Level::Note,
         },
         file: Some(problem.place.file.as_ref().into()),
         line: Some(u64::from(problem.place.line)),

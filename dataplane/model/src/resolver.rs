@@ -1,14 +1,44 @@
-//! What is done with the names of a zone.
+//! What the resolver does with names: zones, whom it asks, what it keeps, rules and tables. Control makes it of the
+//! configuration, and the feed brings it to the proxy, which checks it as a whole before it puts it into effect.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A zone and what is done with its names, in this order: rewrite, authority, template, hosts, cache, forward.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// All that the resolver is told beside what it listens on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolverSettings {
+    /// What is done with queries; the longest suffix of the queried name counts.
+    pub zones: Vec<Zone>,
+    /// Names that only the cluster's tables may answer, other than in zones that are [`foreign`](Zone::foreign): nothing under
+    /// them is asked of an upstream, nor believed from one.
+    pub protected: Vec<String>,
+    /// Times that are not the resolver's own.
+    pub times: Times,
+}
+
+/// Times; the resolver's own where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// After which a query is answered with SERVFAIL.
+    pub query: Option<Duration>,
+    /// That a message over a connection may take.
+    pub message: Option<Duration>,
+    /// That a connection may be idle between messages.
+    pub idle: Option<Duration>,
+    /// That answers go on once the end has been announced.
+    pub lameduck: Option<Duration>,
+}
+
+/// A zone and what is done with its names, in this order: rewrite, template, hosts, the cluster's tables, cache, forward.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// The suffix, `.` for everything.
     pub name: String,
+    /// The cluster's tables are not asked for names here, even where they are below one of its zones.
+    pub foreign: bool,
     /// Rules that change queries and their answers; in order.
     pub rewrite: Vec<Rewrite>,
     /// Answers made by rule; the first that matches counts.
@@ -22,7 +52,7 @@ pub struct Zone {
 }
 
 /// Upstreams and how they are asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// The suffix that is forwarded.
     pub from: String,
@@ -76,7 +106,7 @@ impl Default for Forward {
 }
 
 /// A server that is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upstream {
     /// Its address and port.
     pub address: SocketAddr,
@@ -85,7 +115,7 @@ pub struct Upstream {
 }
 
 /// TLS to an upstream (DoT).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UpstreamTls {
     /// The name, or address, its certificate must have. Without, the upstream's address.
     pub name: Option<String>,
@@ -94,7 +124,7 @@ pub struct UpstreamTls {
 }
 
 /// Which upstream is asked first; the others follow when it does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Policy {
     /// Any.
     #[default]
@@ -106,7 +136,7 @@ pub enum Policy {
 }
 
 /// Probes of an upstream that failed, until it answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthCheck {
     /// The time between two probes, and for an answer to one at most twice that: 10 ms to 1 h.
     pub interval: Duration,
@@ -123,7 +153,7 @@ impl Default for HealthCheck {
 }
 
 /// What is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cache {
     /// Suffixes whose names are remembered; none: the whole zone.
     pub zones: Vec<String>,
@@ -162,7 +192,7 @@ impl Default for Cache {
 }
 
 /// Bounds of one kind of answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheSide {
     /// Answers that are kept.
     pub entries: usize,
@@ -175,7 +205,7 @@ pub struct CacheSide {
 }
 
 /// Fetching again what is asked for often.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prefetch {
     /// Queries that make an answer popular.
     pub amount: u32,
@@ -186,7 +216,7 @@ pub struct Prefetch {
 }
 
 /// Answering from what has run out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServeStale {
     /// The time after its end that an answer is still used.
     pub max_age: Duration,
@@ -195,7 +225,7 @@ pub struct ServeStale {
 }
 
 /// A hosts table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hosts {
     /// Suffixes it speaks for; none: the whole zone.
     pub zones: Vec<String>,
@@ -231,7 +261,7 @@ impl Default for Hosts {
 ///
 /// Records are zone file lines in which `{{ .Name }}`, `{{ .Type }}`, `{{ .Class }}`, `{{ .Zone }}`, `{{ .Match }}`,
 /// `{{ .Remote }}`, `{{ .Group.name }}` and `{{ index .Match 1 }}` stand for parts of the query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// Suffixes it speaks for; none: the whole zone.
     pub zones: Vec<String>,
@@ -254,7 +284,7 @@ pub struct Template {
 }
 
 /// A change to queries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rewrite {
     /// The name.
     Name {
@@ -288,7 +318,7 @@ pub enum Rewrite {
 }
 
 /// Names, and what they become. Names are in lower case with their last dot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NameMatch {
     /// One name.
     Exact(String, String),
@@ -303,7 +333,7 @@ pub enum NameMatch {
 }
 
 /// A change to the names of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnswerRewrite {
     /// What the rule did, the other way round (not of expressions).
     Auto,
@@ -320,7 +350,7 @@ impl Upstream {
     }
 
     /// The name its certificate must have.
-    pub(crate) fn tls_name(&self) -> Option<String> {
+    pub fn tls_name(&self) -> Option<String> {
         let tls = self.tls.as_ref()?;
         Some(tls.name.clone().unwrap_or_else(|| IpAddr::to_string(&self.address.ip())))
     }

@@ -1,0 +1,377 @@
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+
+use std::collections::BTreeMap;
+
+use sluice_model::PodNames;
+use sluice_model::resolver::{AnswerRewrite, NameMatch, Policy, Rewrite, UpstreamTls};
+
+use super::*;
+use crate::{Level, MemoryFiles, Options, Pillars, parse};
+
+fn files(extra: &[(&str, &str)]) -> MemoryFiles {
+    let resolv = ("/etc/resolv.conf", "search x\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n");
+    let all =
+        extra.iter().chain([&resolv]).map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    MemoryFiles(all.collect::<BTreeMap<_, _>>())
+}
+
+fn base() -> Base {
+    let listen = vec!["192.0.2.10:53".parse().unwrap()];
+    Base { dns: DnsSettings { listen, ..DnsSettings::default() }, refuse_private: false }
+}
+
+fn attempt(text: &str, extra: &[(&str, &str)]) -> Result<Running, Problems> {
+    let files = files(extra);
+    let options = Options {
+        pillars: Pillars::of_cluster("cluster.local", "169.254.20.10", "10.96.0.10"),
+        ..Options::default()
+    };
+    let imported =
+        parse("/etc/coredns/Corefile", text.as_bytes(), &files, &options).unwrap_or_else(|it| panic!("{it}"));
+    run(&imported.corefile, &files, &base())
+}
+
+fn running(text: &str) -> Running {
+    attempt(text, &[]).unwrap_or_else(|problems| panic!("{text}\n{problems}"))
+}
+
+/// One server `. { kubernetes … }` with these lines beside.
+fn beside(lines: &str) -> Running {
+    running(&format!(". {{\nkubernetes cluster.local in-addr.arpa\n{lines}\n}}\n"))
+}
+
+fn refused(lines: &str) -> Vec<String> {
+    let problems = attempt(&format!(". {{\nkubernetes cluster.local\n{lines}\n}}\n"), &[]).unwrap_err();
+    problems.errors().map(ToString::to_string).collect()
+}
+
+fn told(running: &Running, level: Level) -> Vec<String> {
+    running.told.iter().filter(|it| it.level == level).map(ToString::to_string).collect()
+}
+
+fn elsewhere(running: &Running) -> Vec<(&str, Option<u16>)> {
+    running.dns.elsewhere.iter().map(|it| (&*it.zone, it.kind)).collect()
+}
+
+macro_rules! corefile {
+    ($name:literal) => {
+        include_str!(concat!("../../tests/corefiles/", $name, ".Corefile"))
+    };
+}
+
+#[test]
+fn kubeadm() {
+    let made = running(corefile!("kubeadm"));
+    let dns = &made.dns;
+    assert_eq!(dns.zones, ["cluster.local".into()]);
+    assert_eq!(dns.reverse_zones, ["in-addr.arpa".into(), "ip6.arpa".into()]);
+    assert_eq!((dns.ttl, dns.pods, dns.forward), (30, PodNames::Insecure, true));
+    assert_eq!(dns.fallthrough, ["in-addr.arpa".into(), "ip6.arpa".into()]);
+    assert!(dns.elsewhere.is_empty());
+    let [zone] = made.resolver.zones.as_slice() else { panic!() };
+    assert_eq!(zone.name, ".");
+    let [forward] = zone.forward.as_slice() else { panic!() };
+    let upstreams: Vec<String> = forward.upstreams.iter().map(|it| it.address.to_string()).collect();
+    assert_eq!(upstreams, ["192.0.2.53:53", "[2001:db8::53]:53"]);
+    assert_eq!(forward.max_concurrent, 1000);
+    let cache = zone.cache.as_ref().unwrap();
+    assert_eq!((cache.success.max_ttl, cache.denial.max_ttl), (30, 30));
+    assert_eq!(cache.disable_success, ["cluster.local."]);
+    assert_eq!(made.resolver.protected, ["cluster.local."]);
+    assert_eq!(made.resolver.times.lameduck.unwrap().as_secs(), 5);
+    assert_eq!(told(&made, Level::Warning), [""; 0]);
+}
+
+#[test]
+fn k3s_with_its_hosts_in_the_settings() {
+    let made = attempt(
+        corefile!("k3s"),
+        &[
+            (
+                "/etc/coredns/NodeHosts",
+                "192.0.2.1 node-1\n# none\n192.0.2.2 node-2 x.default.svc.cluster.local\n",
+            ),
+            ("/etc/coredns/custom/a.server", "shop.example:53 {\n forward . 192.0.2.7\n}\n"),
+        ],
+    )
+    .unwrap();
+    let [root, shop] = made.resolver.zones.as_slice() else { panic!() };
+    let hosts = root.hosts.as_ref().unwrap();
+    assert_eq!(hosts.inline, ["192.0.2.1 node-1.", "192.0.2.2 node-2. x.default.svc.cluster.local."]);
+    assert_eq!(
+        (hosts.ttl, hosts.fallthrough.as_slice(), &hosts.file),
+        (60, [".".to_owned()].as_slice(), &None)
+    );
+    assert_eq!(shop.name, "shop.example.");
+    // What the table has of the cluster's names comes first there, and so it does here.
+    assert_eq!(
+        elsewhere(&made),
+        [
+            ("1.2.0.192.in-addr.arpa", Some(12)),
+            ("2.2.0.192.in-addr.arpa", Some(12)),
+            ("x.default.svc.cluster.local", None),
+        ]
+    );
+    assert!(
+        attempt(corefile!("k3s"), &[]).unwrap().told.warnings().any(|it| it.text.contains("no such file"))
+    );
+}
+
+#[test]
+fn aks_openshift_minikube_and_node_local() {
+    let aks = attempt(corefile!("aks"), &[("/etc/coredns/custom/log.override", "log\n")]).unwrap();
+    assert_eq!(aks.resolver.zones[0].template.len(), 2);
+    assert!(elsewhere(&aks).is_empty());
+    let openshift = running(corefile!("openshift"));
+    assert!(openshift.resolver.zones.iter().any(|zone| zone.name == "example.com."));
+    assert!(told(&openshift, Level::Note).iter().any(|it| it.contains("port 5353 is CoreDNS's own")));
+    let minikube = running(corefile!("minikube"));
+    assert_eq!(
+        minikube.resolver.zones[0].hosts.as_ref().unwrap().inline,
+        ["192.168.49.1 host.minikube.internal."]
+    );
+    assert_eq!(elsewhere(&minikube), [("1.49.168.192.in-addr.arpa", Some(12))]);
+    let node = running(corefile!("nodelocal"));
+    assert!(node.dns.zones.is_empty() && node.dns.forward);
+    assert_eq!(node.resolver.zones.len(), 4);
+    assert_eq!(node.dns.listen.len(), 3);
+}
+
+#[test]
+fn the_plain_forwarding_example() {
+    let made =
+        running("example.org {\n forward . 8.8.8.8\n log\n}\n. {\n forward . /etc/resolv.conf\n log\n}\n");
+    let names: Vec<&str> = made.resolver.zones.iter().map(|zone| zone.name.as_str()).collect();
+    assert_eq!(names, ["example.org.", "."]);
+    assert!(made.dns.zones.is_empty() && made.dns.forward && made.resolver.protected.is_empty());
+}
+
+#[test]
+fn kubernetes_options() {
+    let made = running(
+        ". {\n kubernetes cluster.local 10.0.0.0/16 {\n pods verified\n endpoint_pod_names\n namespaces b a\n ttl 7\n noendpoints\n ignore empty_service\n fallthrough\n endpoint https://192.0.2.1\n apiserver_qps 3\n}\n forward . 192.0.2.1\n}\n",
+    );
+    let dns = &made.dns;
+    assert_eq!(
+        (dns.pods, dns.ttl, dns.endpoint_pod_names, dns.hide_empty, dns.endpoints),
+        (PodNames::Verified, 7, true, true, false)
+    );
+    assert_eq!(dns.fallthrough, ["cluster.local".into(), "0.10.in-addr.arpa".into()]);
+    assert_eq!(made.namespaces, ["a".into(), "b".into()]);
+    // Names that upstreams are asked for cannot be the cluster's alone.
+    assert!(made.resolver.protected.is_empty());
+    assert!(
+        told(&made, Level::Warning)[0]
+            .starts_with("/etc/coredns/Corefile:10: warning: `endpoint` has no effect")
+    );
+    assert!(told(&made, Level::Note)[0].contains(":11: note: `apiserver_qps` has no effect"));
+    for (option, line) in
+        [("labels a=b", 3), ("namespace_labels a", 3), ("zonal", 3), ("multicluster clusterset.local", 3)]
+    {
+        let text = format!(". {{\nkubernetes cluster.local clusterset.local {{\n{option}\n}}\n}}\n");
+        let problems = attempt(&text, &[]).unwrap_err().to_string();
+        assert!(problems.starts_with(&format!("/etc/coredns/Corefile:{line}: `")), "{problems}");
+    }
+    let twice = attempt("a {\nkubernetes a\n}\nb {\nkubernetes b\n}\n", &[]).unwrap_err().to_string();
+    assert!(twice.contains(":5: a second `kubernetes`"), "{twice}");
+    let unreached = running("a {\nkubernetes a b\n}\nb {\nforward . 192.0.2.1\n}\n");
+    assert_eq!(unreached.dns.zones, ["a".into()]);
+    assert!(told(&unreached, Level::Warning)[0].contains("queries for `b` do not come to this server"));
+}
+
+#[test]
+fn forward_options() {
+    let ca = ("/etc/ca.pem", "PEM");
+    let made = attempt(
+        ". {\n forward example.org tls://9.9.9.9%dns.quad9.net 192.0.2.1:5353 {\n except a.example.org\n force_tcp\n prefer_udp\n policy sequential\n max_fails 3\n health_check 1s no_rec domain a.b\n expire 5s\n max_concurrent 9\n failover SERVFAIL REFUSED\n failfast_all_unhealthy_upstreams\n tls /etc/ca.pem\n read_timeout 1s\n max_age 20s\n}\n}\n",
+        &[ca],
+    )
+    .unwrap();
+    let forward = &made.resolver.zones[0].forward[0];
+    assert_eq!(
+        (forward.from.as_str(), forward.except.as_slice()),
+        ("example.org.", ["a.example.org.".to_owned()].as_slice())
+    );
+    let tls = UpstreamTls { name: Some("dns.quad9.net".into()), roots: Some(b"PEM".to_vec()) };
+    assert_eq!(forward.upstreams[0].address, "9.9.9.9:853".parse().unwrap());
+    assert_eq!((forward.upstreams[0].tls.as_ref(), &forward.upstreams[1].tls), (Some(&tls), &None));
+    assert_eq!((forward.policy, forward.max_fails, forward.max_concurrent), (Policy::Sequential, 3, 9));
+    assert!(forward.force_tcp && forward.prefer_udp && forward.fail_fast);
+    assert_eq!((forward.failover.as_slice(), forward.expire.as_secs()), ([2, 5].as_slice(), 5));
+    assert_eq!(
+        (forward.health.interval.as_secs(), forward.health.recursion, forward.health.domain.as_str()),
+        (1, false, "a.b.")
+    );
+    assert_eq!(told(&made, Level::Warning).len(), 2);
+    for (options, place, why) in [
+        ("forward . dns.example.org", 3, "by their addresses"),
+        ("forward . https://1.1.1.1", 3, "not over HTTPS"),
+        ("forward . fe80::1%eth0", 3, "link-local"),
+        ("forward . /none.conf", 3, "there is no such file"),
+        ("forward . 1.1.1.1 {\nnext NXDOMAIN\n}", 4, "`next`"),
+        ("forward . 1.1.1.1 {\nexpire 1s\nsource_address 10.0.0.1\n}", 5, "`source_address`"),
+        ("forward . tls://1.1.1.1 {\ntls a b c\n}", 4, "certificate of its own"),
+    ] {
+        let problems = refused(options);
+        assert!(
+            problems[0].starts_with(&format!("/etc/coredns/Corefile:{place}: ")) && problems[0].contains(why),
+            "{problems:?}"
+        );
+    }
+    let twice = running(". {\nforward . 1.1.1.1\nforward . 8.8.8.8\n}\n");
+    assert_eq!(twice.resolver.zones[0].forward.len(), 1);
+    assert!(told(&twice, Level::Warning)[0].contains(":3: warning: a `forward` of `.` stands here before"));
+}
+
+#[test]
+fn cache_options() {
+    let made = running(
+        ". {\n cache 300 example.org {\n success 5000 60 2\n denial 100\n prefetch 10 1m 20%\n serve_stale 2h verify\n servfail 1s\n disable success a.b\n keepttl\n}\n}\n",
+    );
+    let cache = made.resolver.zones[0].cache.as_ref().unwrap();
+    assert_eq!(cache.zones, ["example.org."]);
+    assert_eq!((cache.success.entries, cache.success.max_ttl, cache.success.min_ttl), (5000, 60, 2));
+    assert_eq!((cache.denial.entries, cache.denial.max_ttl), (100, 300));
+    let prefetch = cache.prefetch.as_ref().unwrap();
+    assert_eq!((prefetch.amount, prefetch.window.as_secs(), prefetch.percentage), (10, 60, 20));
+    let stale = cache.serve_stale.as_ref().unwrap();
+    assert_eq!((stale.max_age.as_secs(), stale.verify), (7200, true));
+    assert_eq!((cache.servfail.as_secs(), cache.keep_ttl), (1, true));
+    assert_eq!(cache.disable_success, ["a.b."]);
+    assert!(told(&made, Level::Warning).is_empty());
+    let odd = running(
+        ". {\ncache 1000000 {\nserve_stale 1h verify 1s 60s 10s\nserve_stale_policy prefer_positive\nsuccess 10 1 5\n}\n}\n",
+    );
+    assert_eq!(told(&odd, Level::Warning).len(), 6, "{}", odd.told);
+}
+
+#[test]
+fn rules_for_names_of_others_leave_the_fast_path_alone() {
+    let made = beside(
+        "rewrite name exact a.example b.example\nrewrite continue name suffix .old.example .new.example answer auto\nrewrite name regex (.*)\\.x\\.example\\.$ {1}.default.svc.cluster.local answer name (.*)\\.default\\.svc\\.cluster\\.local\\.$ {1}.x.example\nrewrite stop ttl suffix .example 10-20\nhosts /none {\n 192.0.2.1 h.example\n fallthrough\n}\ntemplate ANY ANY t.example {\n rcode NXDOMAIN\n}\n",
+    );
+    let rules = &made.resolver.zones[0].rewrite;
+    let [exact, suffix, regex, ttl] = rules.as_slice() else { panic!("{rules:?}") };
+    let Rewrite::Name { matches, answer, go_on: false } = exact else { panic!() };
+    assert_eq!(*matches, NameMatch::Exact("a.example.".into(), "b.example.".into()));
+    assert_eq!(*answer, [AnswerRewrite::Auto]);
+    assert!(matches!(suffix, Rewrite::Name { matches: NameMatch::Suffix(..), go_on: true, .. }));
+    assert!(
+        matches!(regex, Rewrite::Name { answer, .. } if matches!(answer.as_slice(), [AnswerRewrite::Name(..)]))
+    );
+    assert!(matches!(ttl, Rewrite::Ttl { min: 10, max: 20, .. }));
+    assert_eq!(elsewhere(&made), [("1.2.0.192.in-addr.arpa", Some(12))]);
+}
+
+#[test]
+fn what_comes_before_kubernetes_is_the_resolvers() {
+    type Marked<'a> = &'a [(&'a str, Option<u16>)];
+    let cases: [(&str, Marked<'_>); 9] = [
+        (
+            "rewrite name exact a.default.svc.cluster.local b.example",
+            &[("a.default.svc.cluster.local", None)],
+        ),
+        ("rewrite name suffix .svc.cluster.local .svc.other", &[("svc.cluster.local", None)]),
+        ("rewrite name prefix a b", &[("cluster.local", None), ("in-addr.arpa", None)]),
+        ("rewrite name regex ^a b", &[("cluster.local", None), ("in-addr.arpa", None)]),
+        ("rewrite type ANY HINFO", &[("cluster.local", None), ("in-addr.arpa", None)]),
+        ("rewrite type AAAA A", &[("cluster.local", Some(28)), ("in-addr.arpa", Some(28))]),
+        ("template IN AAAA", &[("cluster.local", Some(28)), ("in-addr.arpa", Some(28))]),
+        (
+            "template IN A cluster.local {\n match ^a\\.b\\.cluster\\.local\\.$\n answer \"{{ .Name }} 60 IN A 192.0.2.1\"\n fallthrough\n}",
+            &[("b.cluster.local", Some(1))],
+        ),
+        (
+            "hosts /none cluster.local {\n 192.0.2.1 a.cluster.local\n no_reverse\n}",
+            &[("a.cluster.local", None), ("cluster.local", None)],
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(elsewhere(&beside(lines)), expected, "{lines}");
+    }
+    let inner = running(". {\nkubernetes cluster.local\n}\nfar.cluster.local {\nforward . 192.0.2.1\n}\n");
+    assert_eq!(elsewhere(&inner), [("far.cluster.local", None)]);
+    assert_eq!(inner.resolver.zones.iter().map(|zone| zone.foreign).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn each_plugin_without_a_counterpart_is_refused_by_line() {
+    for lines in [
+        "acl {\nblock\n}",
+        "autopath @kubernetes",
+        "dns64",
+        "dnstap /tmp/x",
+        "file db.x x",
+        "auto {\ndirectory d\n}",
+        "secondary s {\ntransfer from 192.0.2.1\n}",
+        "header {\nresponse set ra\n}",
+        "k8s_external x.example",
+        "k8s_gateway x.example",
+        "local",
+        "transfer {\nto 192.0.2.1\n}",
+        "view a {\nexpr true\n}",
+        "whoami",
+        "rewrite class CH IN",
+        "rewrite edns0 nsid set",
+        "rewrite cname a b",
+        "rewrite rcode a NXDOMAIN NOERROR",
+        "loadbalance weighted_round_robin w",
+        "template IN A {\nanswer \"{{ .Meta \\\"a/b\\\" }} 60 IN A 192.0.2.1\"\n}",
+        "hosts {\nfallthrough\nfallthrough_unsupported\n}",
+        "bind eth0",
+    ] {
+        let problems = refused(lines);
+        assert_eq!(problems.len(), 1, "{lines}: {problems:?}");
+        assert!(problems[0].starts_with("/etc/coredns/Corefile:"), "{problems:?}");
+    }
+    for (lines, level) in [
+        ("chaos v a", Level::Warning),
+        ("nsid", Level::Warning),
+        ("log", Level::Warning),
+        ("template CH A x", Level::Warning),
+        ("bind 127.0.0.1", Level::Warning),
+        ("metadata", Level::Note),
+        ("health", Level::Note),
+        ("ready", Level::Note),
+        ("prometheus", Level::Note),
+        ("errors {\nconsolidate 1m .*\n}", Level::Note),
+        ("timeouts {\nmaxtcpqueries 3\n}", Level::Note),
+    ] {
+        let made = beside(lines);
+        assert_eq!(told(&made, level).len(), 1, "{lines}: {}", made.told);
+    }
+    for lines in
+        ["any", "minimal", "loop", "errors", "loadbalance", "reload", "debug", "cancel 3s", "root /x"]
+    {
+        assert!(beside(lines).told.is_empty(), "{lines}");
+    }
+}
+
+#[test]
+fn addresses_ports_and_transports() {
+    let made = beside(
+        "bind 192.0.2.11 10.0.0.1 {\n except 10.0.0.1\n}\nbufsize 1400\ntimeouts {\nread 3s\nidle 1m\n}\ncancel 2s",
+    );
+    let listen: Vec<String> = made.dns.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["192.0.2.10:53", "192.0.2.11:53"]);
+    assert_eq!(made.dns.max_udp, 1400);
+    let times = &made.resolver.times;
+    assert_eq!([times.query, times.message, times.idle].map(|it| it.unwrap().as_secs()), [2, 3, 60]);
+    for (text, why) in [
+        ("tls://. {\ntls a b\n}\n", "over tls://"),
+        (".:53 {\n}\na:54 {\n}\n", ":3: `a:54`: all queries come to one port"),
+    ] {
+        let problems = attempt(text, &[]).unwrap_err().to_string();
+        assert!(problems.contains(why), "{problems}");
+    }
+    let nowhere = run(
+        &parse("c", b". {\n}\n", &MemoryFiles::default(), &Options::default()).unwrap().corefile,
+        &MemoryFiles::default(),
+        &Base::default(),
+    );
+    assert!(nowhere.unwrap_err().to_string().contains("no address to answer on"));
+    let bound =
+        parse("c", b".:5353 {\nbind 192.0.2.1\n}\n", &MemoryFiles::default(), &Options::default()).unwrap();
+    let bound = run(&bound.corefile, &MemoryFiles::default(), &Base::default()).unwrap();
+    assert_eq!(bound.dns.listen, ["192.0.2.1:5353".parse().unwrap()]);
+}

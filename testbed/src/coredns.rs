@@ -1,0 +1,58 @@
+//! CoreDNS as it is released, beside a cluster's API server: what answers are compared with.
+//!
+//! The program comes from `testbed/coredns/build.sh`.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::run::RunError;
+
+/// Where the program is: `SLUICE_COREDNS` names the folder, or `target/coredns` of the checkout.
+pub fn binary() -> PathBuf {
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/coredns");
+    std::env::var_os("SLUICE_COREDNS").map_or_else(|| built.into(), PathBuf::from).join("coredns")
+}
+
+/// A running CoreDNS, in its cluster's namespace. It is killed when dropped, and with its cluster's maker.
+#[derive(Debug)]
+pub struct CoreDns {
+    child: Child,
+    log: PathBuf,
+}
+
+impl CoreDns {
+    /// Starts it with this Corefile.
+    ///
+    /// # Errors
+    /// [`ClusterError`]: not built, not started, a file that cannot be written.
+    pub fn start(cluster: &Cluster, corefile: &str) -> Result<Self, ClusterError> {
+        let binary = binary();
+        if !binary.exists() {
+            return Err(ClusterError::NotBuilt(binary));
+        }
+        let file = cluster.folder().join("Corefile");
+        let log = cluster.folder().join("coredns.log");
+        std::fs::write(&file, corefile).map_err(|source| ClusterError::file(&file, source))?;
+        let output = std::fs::File::create(&log).map_err(|source| ClusterError::file(&log, source))?;
+        let errors = output.try_clone().map_err(|source| ClusterError::file(&log, source))?;
+        let mut command = cluster.guarded(&binary);
+        command.arg("-conf").arg(&file).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let child =
+            command.spawn().map_err(|source| RunError::Start { program: "coredns".into(), source })?;
+        Ok(Self { child, log })
+    }
+
+    /// What it printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for CoreDns {
+    fn drop(&mut self) {
+        // Both do nothing where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
