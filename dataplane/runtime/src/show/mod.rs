@@ -1,12 +1,12 @@
 //! What the admin socket answers.
 
 mod counters;
-mod dns;
 mod explain;
 mod flows;
 mod metrics;
 mod objects;
 mod trace;
+mod zones;
 
 use std::io;
 use std::net::IpAddr;
