@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing take, and those named as arguments, where any is missing.
 set -eu
-packages="$* build-essential pkg-config libclang-dev libdpdk-dev dpdk-dev iproute2 ethtool curl iperf3 bind9-dnsutils knot-dnsutils procps systemd util-linux"
+packages="$* build-essential pkg-config libclang-dev libdpdk-dev dpdk-dev iproute2 ethtool curl iperf3 bind9-dnsutils knot-dnsutils musl-tools procps systemd util-linux"
 missing=
 for package in $packages; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -q '^installed$' || missing="$missing $package"

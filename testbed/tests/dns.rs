@@ -51,26 +51,6 @@ fn lab(more: &str) -> Lab {
     lab
 }
 
-/// A server on the node that knows one name, over UDP and TCP: what upstreams are in these tests.
-fn upstream(lab: &Lab, address: &str) {
-    let at = std::net::SocketAddr::new(address.parse().unwrap(), 53);
-    let reply = |query: &[u8]| {
-        let mut reply = query.to_vec();
-        (reply[2], reply[3]) = (0x81, 0x80);
-        reply.truncate(12 + query[12..].iter().position(|b| *b == 0).unwrap() + 5);
-        (reply[7], reply[11]) = (1, 0);
-        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 77]);
-        reply
-    };
-    let socket = lab.bed.node.enter(move || std::net::UdpSocket::bind(at).unwrap());
-    std::thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            let _ = socket.send_to(&reply(&buffer[..length]), from);
-        }
-    });
-}
-
 #[test]
 fn tcp_and_names_of_others_are_the_resolvers() {
     let lab = lab("  upstreams: [198.51.100.1]\n");
@@ -219,21 +199,12 @@ fn differences_from_another_server_are_told() {
 #[test]
 fn glibc_resolves_by_the_search_list_of_a_pod() {
     let lab = lab("");
-    // What `ip netns exec` shows to programs in the namespace as /etc/resolv.conf.
-    let folder = std::path::PathBuf::from(format!("/etc/netns/{}", lab.bed.client.name()));
-    std::fs::create_dir_all(&folder).unwrap();
-    struct Away(std::path::PathBuf);
-    impl Drop for Away {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-    let _away = Away(folder.clone());
-    std::fs::write(
-        folder.join("resolv.conf"),
-        format!("nameserver {DNS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:2 attempts:1\n"),
-    )
-    .unwrap();
+    let _resolv_conf = ResolvConf::write(
+        &lab.bed.client,
+        &format!(
+            "nameserver {DNS}\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5 timeout:2 attempts:1\n"
+        ),
+    );
     let getent = |arguments: &[&str]| {
         let output = lab.bed.client.command("getent").args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -272,5 +243,53 @@ fn answers_go_on_while_control_is_dead() {
     .unwrap();
     for _ in 0..50 {
         assert_eq!(dig(&lab, &["web.default.svc.cluster.local"]), "10.96.0.20");
+    }
+}
+
+#[test]
+fn show_tells_of_zones_caches_and_upstreams() {
+    let lab = lab(
+        "  upstreams: [198.51.100.1, 198.51.100.9]\n  multicluster_zones: [clusterset.local]\n  ttl: 7\n",
+    );
+    upstream(&lab, "198.51.100.1");
+    let json = |what: &str| -> serde_json::Value {
+        serde_json::from_str(&lab.cli(&["show", "dns", what, "-o", "json"])).unwrap()
+    };
+    let zones = json("zones");
+    let of = |zone: &str| zones.as_array().unwrap().iter().find(|row| row["zone"] == zone).unwrap().clone();
+    let cluster = of("cluster.local");
+    assert_eq!((&cluster["kind"], &cluster["ttl"]), (&"cluster".into(), &7.into()));
+    assert!(cluster["names"].as_u64().unwrap() > 8, "{zones}");
+    assert_eq!(cluster["addresses"], serde_json::json!([format!("{DNS}:53"), format!("[{DNS6}]:53")]));
+    assert_eq!(cluster["generation"], json("zones")[0]["generation"]);
+    let serial = dig(&lab, &["cluster.local", "SOA"]);
+    assert_eq!(serial.split_whitespace().nth(2).unwrap(), cluster["serial"].to_string());
+    assert_eq!(of("clusterset.local")["kind"], "multicluster");
+    assert_eq!(of("in-addr.arpa")["kind"], "reverse");
+    // A name that is asked for twice is asked upstream once.
+    let known = eventually(Duration::from_secs(20), || {
+        (dig(&lab, &["+tcp", "www.example.com"]) == "192.0.2.77").then_some(())
+    });
+    assert!(known.is_some(), "{}", lab.gateway.log());
+    let hits = json("cache")[0]["hits"].as_u64().unwrap();
+    assert_eq!(dig(&lab, &["+tcp", "www.example.com"]), "192.0.2.77");
+    let cache = json("cache");
+    assert_eq!(cache[0]["zone"], ".");
+    assert_eq!(cache[0]["positive"], 1);
+    assert_eq!(cache[0]["hits"].as_u64().unwrap(), hits + 1, "{cache}");
+    assert!(cache[0]["bytes"].as_u64().unwrap() > 0 && cache[0]["misses"].as_u64().unwrap() > 0, "{cache}");
+    let upstreams = json("upstreams");
+    let row = |address: &str| {
+        upstreams.as_array().unwrap().iter().find(|row| row["address"] == address).unwrap().clone()
+    };
+    let good = row("198.51.100.1:53");
+    assert_eq!(good["health"], "up");
+    assert!(good["queries"].as_u64().unwrap() > 0 && good["mean_us"].is_u64(), "{upstreams}");
+    assert!(row("198.51.100.9:53")["mean_us"].is_null(), "{upstreams}");
+    for (what, word) in
+        [("zones", "clusterset.local"), ("cache", "POSITIVE"), ("upstreams", "198.51.100.9:53")]
+    {
+        let table = lab.cli(&["show", "dns", what]);
+        assert!(table.contains(word), "{table}");
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sluice_config::{Config, ConfigError};
+use sluice_proxy::admin::ProxyClient;
 use sluice_runtime::admin::{AdminClient, AdminError, Trouble};
 use sluice_sync::admin::ControlClient;
 
@@ -54,6 +55,11 @@ pub(crate) fn dataplane_socket_in(folder: &Path) -> PathBuf {
 /// A connection to control, whose admin socket is in this folder of sockets.
 pub(crate) fn control_in(folder: &Path) -> Result<ControlClient, Failure> {
     ControlClient::connect(&folder.join("control.sock")).map_err(failure)
+}
+
+/// A connection to the resolver, whose admin socket is in this folder of sockets.
+pub(crate) fn proxy_in(folder: &Path) -> Result<ProxyClient, Failure> {
+    ProxyClient::connect(&folder.join("proxy.sock")).map_err(failure)
 }
 
 /// A connection to the packet path.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sluice_corefile::Selector;
 use sluice_model::{ResolverSettings, Settings};
 
 use crate::serving::Serving;
@@ -109,6 +110,10 @@ impl std::fmt::Display for CorefileSource {
 pub struct Names {
     /// `dns.namespaces`: only these have; empty for all.
     pub namespaces: Vec<Box<str>>,
+    /// `dns.namespace_labels`: only namespaces with such labels; empty for all.
+    pub namespace_labels: Selector,
+    /// `dns.labels`: only Services and pods with such labels; empty for all.
+    pub labels: Selector,
 }
 
 /// `log`.

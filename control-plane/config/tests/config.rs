@@ -513,6 +513,29 @@ fn each_mistake_in_how_dns_is_served_is_named() {
 }
 
 #[test]
+fn label_selectors_of_dns_are_checked() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let config = parse(&dns("  labels: app in (a, b),!old\n  namespace_labels: team=red\n")).unwrap();
+    let names = config.names.unwrap();
+    assert_eq!(names.labels.to_string(), "app in (a,b),!old");
+    assert_eq!(names.namespace_labels.to_string(), "team=red");
+    let config = parse(&dns("")).unwrap();
+    assert!(config.names.unwrap().labels.is_empty());
+    let config = parse(&dns("  multicluster_zones: [clusterset.local.]\n")).unwrap();
+    assert_eq!(config.settings.dns.unwrap().multicluster_zones, ["clusterset.local".into()]);
+    for (keys, key) in [
+        ("  multicluster_zones: [Cluster.local]\n", "dns.multicluster_zones[0]"),
+        ("  labels: app in a\n", "dns.labels"),
+        ("  namespace_labels: a>1\n", "dns.namespace_labels"),
+        ("  namespaces: [a]\n  namespace_labels: b=c\n", "dns.namespace_labels"),
+    ] {
+        let problems = problems(&dns(keys));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, key);
+    }
+}
+
+#[test]
 fn a_corefile_in_place_of_keys() {
     use sluice_config::CorefileSource;
     let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");

@@ -1,5 +1,6 @@
 //! Label selectors: `app=web,tier in (a, b),!legacy` (Kubernetes, "Labels and Selectors").
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Which objects are meant: those that meet every requirement.
@@ -46,6 +47,24 @@ impl Selector {
             }
         }
         Some(Self(requirements))
+    }
+
+    /// Whether objects with these labels are meant; all are where nothing is required.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.0.iter().all(|Requirement { key, condition }| {
+            let value = labels.get(key);
+            match condition {
+                Condition::In(values) => value.is_some_and(|value| values.contains(value)),
+                Condition::NotIn(values) => value.is_none_or(|value| !values.contains(value)),
+                Condition::Exists => value.is_some(),
+                Condition::Absent => value.is_none(),
+            }
+        })
+    }
+
+    /// Whether nothing is required, so that every object is meant.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -161,6 +180,33 @@ mod tests {
         }
         for bad in ["=a", "a b", "a in b", "a in (b", "a,", ",a", "a=-b", "A/b/c", "a>1", "a=b c", "-a"] {
             assert_eq!(Selector::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn objects_are_meant_that_meet_every_requirement() {
+        let labels = |text: &str| -> BTreeMap<String, String> {
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        };
+        for (selector, object, meant) in [
+            ("", "", true),
+            ("app=web", "app=web,tier=a", true),
+            ("app=web", "app=db", false),
+            ("app=web", "", false),
+            ("app!=web", "", true),
+            ("app!=web", "app=web", false),
+            ("tier in (a,b),app", "tier=b,app=", true),
+            ("tier in (a,b),app", "tier=b", false),
+            ("tier notin (a,b)", "tier=c", true),
+            ("tier notin (a,b)", "", true),
+            ("tier notin (a,b)", "tier=a", false),
+            ("!legacy", "app=web", true),
+            ("!legacy", "legacy=", false),
+        ] {
+            let parsed = Selector::parse(selector).unwrap();
+            assert_eq!(parsed.matches(&labels(object)), meant, "{selector} of {object}");
+            assert_eq!(parsed.is_empty(), selector.is_empty());
         }
     }
 }

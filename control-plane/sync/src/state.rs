@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sluice_model::{NamedPod, NamedService, Service};
+use sluice_model::{NamedImport, NamedPod, NamedService, Service};
 
 use crate::corefile::Names;
 use crate::object::NodeObject;
 
-const MAGIC: [u8; 8] = *b"sluice\x00\x02";
+const MAGIC: [u8; 8] = *b"sluice\x00\x03";
 const HEADER: usize = 20;
 /// No cluster's state is larger; a file that claims to be is not read.
 const MOST: u64 = 1 << 30;
@@ -35,6 +35,8 @@ pub struct Saved {
     pub namespaces: Vec<Box<str>>,
     /// Pods that DNS was told of.
     pub pods: Vec<NamedPod>,
+    /// What DNS was told of ServiceImports.
+    pub imported: Vec<NamedImport>,
 }
 
 /// What is saved, to be written: the same, shared with who goes on working with it.
@@ -50,6 +52,8 @@ pub struct Published {
     pub namespaces: Vec<Box<str>>,
     /// As in [`Saved`].
     pub pods: Vec<Arc<NamedPod>>,
+    /// As in [`Saved`].
+    pub imported: Vec<Arc<NamedImport>>,
 }
 
 /// Why a file was not taken.
@@ -105,6 +109,7 @@ impl StateFile {
         saved.services.retain(|service| service.check().is_ok());
         saved.named.retain(|service| service.check().is_ok());
         saved.pods.retain(|pod| pod.check().is_ok());
+        saved.imported.retain(|import| import.check().is_ok());
         Ok(Some(saved))
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sluice_model::{Change, DnsSettings, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings};
+use sluice_model::{
+    Change, DnsSettings, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings,
+};
 use sluice_sync::desired::{Desired, Shrink};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
 use sluice_sync::state::Saved;
@@ -115,6 +117,7 @@ fn saved_of(desired: &Desired) -> Saved {
         named: shared.named.iter().map(|named| NamedService::clone(named)).collect(),
         namespaces: shared.namespaces,
         pods: shared.pods.iter().map(|pod| NamedPod::clone(pod)).collect(),
+        imported: shared.imported.iter().map(|import| NamedImport::clone(import)).collect(),
     }
 }
 
@@ -143,6 +146,40 @@ fn loss_of_more_than_half_of_all_endpoints_is_held_back_until_it_is_released() {
     assert_eq!(desired.take_changes().len(), 2, "the Service and its names");
     assert_eq!(desired.services().next().unwrap().ports[0].endpoints.len(), 11);
     assert!(!desired.is_dirty());
+}
+
+#[test]
+fn endpoints_of_headless_services_count_where_they_have_names() {
+    let headless = |hosts: std::ops::RangeInclusive<u8>| {
+        let mut slice = slice("db-1", "db", hosts);
+        slice["metadata"]["labels"]["service.kubernetes.io/headless"] = "".into();
+        slice
+    };
+    let mut db = service("db");
+    db["spec"]["clusterIP"] = "None".into();
+    let mut desired = Desired::new(configured());
+    apply(&mut desired, &[db, headless(1..=30)]);
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "settings and names");
+    assert_eq!(desired.published(), 0);
+    apply(&mut desired, &[headless(1..=10)]);
+    let held = Err(Shrink { before: 30, after: 10 });
+    assert_eq!(desired.take_guarded_changes(), held);
+    assert_eq!(desired.take_guarded_changes(), held, "also when asked again");
+    apply(&mut desired, &[headless(1..=24)]);
+    assert_eq!(desired.take_guarded_changes().unwrap().len(), 1);
+    // Both sorts together.
+    apply(&mut desired, &[service("web"), slice("web-1", "web", 1..=8)]);
+    desired.take_guarded_changes().unwrap();
+    desired.remove(&parsed(&headless(1..=24)).0);
+    assert_eq!(desired.take_guarded_changes(), Err(Shrink { before: 32, after: 8 }));
+    // What a former process has told counts as well.
+    let mut next = Desired::new(configured());
+    next.restore(saved_of(&desired), |_| {});
+    assert!(next.take_guarded_changes().is_ok(), "nothing restored goes before the sweep");
+    next.sweep();
+    assert_eq!(next.take_guarded_changes(), Err(Shrink { before: 32, after: 0 }));
+    assert!(!next.take_changes().is_empty());
+    assert_eq!(next.take_guarded_changes(), Ok(vec![]));
 }
 
 #[test]

@@ -184,6 +184,7 @@ impl Told {
                 }
                 What::Synced { .. } => self.synced += 1,
                 What::Failed(message) => self.failures.push(message),
+                What::Absent => {}
             }
         }
     }

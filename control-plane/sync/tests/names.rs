@@ -6,19 +6,23 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::*;
+use sluice_corefile::Selector;
 use sluice_model::{Change, DnsSettings, NameKind, NamedService, ObjectKey, PodNames, ServiceName, Settings};
 use sluice_sync::desired::Desired;
 use sluice_sync::object::{Exposed, Rules};
 
 fn world(exposed: Exposed) -> World {
-    let mut world = World::with(Rules { names: Some(exposed), ..rules() });
+    let rules = Rules { names: Some(exposed), ..rules() };
+    let by_labels = rules.by_namespace_labels();
+    let mut world = World::with(rules);
     let dns = DnsSettings {
         service: Some(ServiceName::new("kube-system", "kube-dns")),
         listen: vec!["192.0.2.53:53".parse().unwrap()],
         pods: PodNames::Verified,
         ..DnsSettings::default()
     };
-    world.desired = Desired::new(Settings { dns: Some(dns), ..configured() });
+    let settings = Settings { dns: Some(dns), ..configured() };
+    world.desired = Desired::new(settings).by_namespace_labels(by_labels);
     world
 }
 
@@ -131,7 +135,7 @@ fn the_dns_services_addresses_are_where_queries_are_answered() {
 
 #[test]
 fn namespaces_and_pods_that_may_be_told_of() {
-    let mut world = world(Exposed { namespaces: vec!["shown".into()], pods: true });
+    let mut world = world(Exposed { namespaces: vec!["shown".into()], pods: true, ..Exposed::default() });
     let namespace = |name: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name} }}\n");
     let pod = |namespace: &str, phase: &str| {
         format!(
@@ -161,4 +165,188 @@ fn namespaces_and_pods_that_may_be_told_of() {
     std::fs::remove_file(world.path("a.yaml")).unwrap();
     world.look();
     assert!(world.told.contains(&Change::NamespaceGone("shown".into())));
+}
+
+fn selector(text: &str) -> Selector {
+    Selector::parse(text).unwrap()
+}
+
+fn keys(world: &World) -> Vec<String> {
+    told(world)
+        .iter()
+        .map(|(key, change)| format!("{}{key}", if change.is_gone() { "-" } else { "" }))
+        .collect()
+}
+
+#[test]
+fn labels_say_which_services_and_pods_have_names_and_may_change() {
+    let labels = selector("tier in (a, b), !hidden");
+    let mut world = world(Exposed { labels, pods: true, ..Exposed::default() });
+    let labelled = |labels: &str| {
+        let service = web_alone().replace("name: web,", &format!("name: web, labels: {{ {labels} }},"));
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{ name: p, namespace: default, labels: {{ {labels} }} }}\nstatus: {{ phase: Running, podIP: 10.244.1.1 }}\n"
+        );
+        all(&[service, pod])
+    };
+    world.write("a.yaml", labelled("tier: a"));
+    assert_eq!(
+        keys(&world),
+        ["settings", "service default/web", "names of service default/web", "pod default/p"]
+    );
+    world.write("a.yaml", labelled("tier: a, hidden: \"\""));
+    assert_eq!(
+        keys(&world),
+        ["-names of service default/web", "-pod default/p"],
+        "it is served on, without a name"
+    );
+    world.write("a.yaml", labelled("tier: b"));
+    assert_eq!(keys(&world), ["names of service default/web", "pod default/p"]);
+    world.write("a.yaml", labelled("tier: c"));
+    assert_eq!(keys(&world), ["-names of service default/web", "-pod default/p"]);
+}
+
+#[test]
+fn labels_of_namespaces_say_whose_names_are_told_and_may_change() {
+    let namespace_labels = selector("team=red");
+    let mut world = world(Exposed { namespace_labels, pods: true, ..Exposed::default() });
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: p, namespace: default }\nstatus: { phase: Running, podIP: 10.244.1.1 }\n";
+    let namespace = |team: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: default, labels: {{ team: {team} }} }}\n"
+        )
+    };
+    let dns = web("ClusterIP", &[])
+        .replace("name: web, namespace: default", "name: kube-dns, namespace: kube-system")
+        .replace(".20", ".10");
+    // A namespace that nobody has told of is not known to be of the team.
+    world.write(
+        "a.yaml",
+        all(&[web_alone(), slice("web-1", &["10.244.1.5"]), HEADLESS.into(), pod.into(), dns]),
+    );
+    assert_eq!(keys(&world), ["settings", "service default/web", "service kube-system/kube-dns"]);
+    let listen = &world.settings.dns.as_ref().unwrap().listen;
+    assert!(
+        listen.contains(&"10.96.0.10:53".parse().unwrap()),
+        "a Service without a name has its addresses: {listen:?}"
+    );
+
+    let all_of_it = ["names of service default/db", "names of service default/web", "pod default/p"];
+    world.write("n.yaml", namespace("red"));
+    assert_eq!(keys(&world), [&["namespace default"][..], &all_of_it].concat());
+    world.write("n.yaml", namespace("blue"));
+    let gone: Vec<String> =
+        ["namespace default"].iter().chain(&all_of_it).map(|key| format!("-{key}")).collect();
+    assert_eq!(keys(&world), gone);
+    world.write("n.yaml", namespace("blue, other: x"));
+    assert_eq!(keys(&world), [""; 0]);
+    // What comes while the namespace is hidden is told when it no longer is.
+    world.write("b.yaml", web("ClusterIP", &[]).replace("name: web,", "name: late,").replace(".20", ".21"));
+    assert_eq!(keys(&world), ["service default/late"]);
+    world.write("n.yaml", namespace("red"));
+    assert_eq!(keys(&world).len(), 5);
+    assert!(matches!(named(&world, "late").kind, NameKind::Cluster(_)));
+    world.remove("n.yaml");
+    assert_eq!(keys(&world).len(), 5);
+    assert!(world.told.iter().all(Change::is_gone));
+}
+
+#[test]
+fn a_namespace_is_known_by_its_own_name_too() {
+    let namespace_labels = selector("kubernetes.io/metadata.name in (a, default)");
+    let mut world = world(Exposed { namespace_labels, ..Exposed::default() });
+    world.write(
+        "a.yaml",
+        all(&[web_alone(), "apiVersion: v1\nkind: Namespace\nmetadata: { name: default }\n".into()]),
+    );
+    assert!(matches!(named(&world, "web").kind, NameKind::Cluster(_)));
+}
+
+const IMPORTS: &str = r#"
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: web, namespace: default }
+spec: { type: ClusterSetIP, ips: [10.97.0.1], ports: [{ name: http, port: 80, appProtocol: http }], sessionAffinity: None }
+status: { clusters: [{ cluster: west }] }
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: db, namespace: default }
+spec: { type: Headless, ports: [{ name: sql, port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: imported-db-west
+  namespace: default
+  labels: { multicluster.kubernetes.io/service-name: db, multicluster.kubernetes.io/source-cluster: west }
+addressType: IPv4
+ports: [{ name: sql, port: 5432 }]
+endpoints: [{ addresses: [10.1.0.7], hostname: db-0 }]
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceImport
+metadata: { name: wrong, namespace: default }
+spec: { type: LoadBalancer }
+"#;
+
+#[test]
+fn imports_of_other_clusters_have_names_where_they_are_asked_for() {
+    let mut world = world(Exposed { imports: true, ..Exposed::default() });
+    world.write("a.yaml", all(&[IMPORTS.into(), HEADLESS.into()]));
+    let import = |world: &World, name: &str| match told(world)
+        .get(&ObjectKey::Imported(ServiceName::new("default", name)))
+    {
+        Some(Change::Imported(import)) => import.clone(),
+        other => panic!("{name}: {other:?} {:?}", world.folder.problems()),
+    };
+    let web = import(&world, "web");
+    assert_eq!(web.service.kind, NameKind::Cluster(vec!["10.97.0.1".parse().unwrap()]));
+    assert_eq!(&*web.service.ports[0].name, "http");
+    let db = import(&world, "db");
+    assert_eq!((&db.service.kind, db.clusters.clone()), (&NameKind::Headless, vec![Some("west".into())]));
+    assert_eq!(db.service.endpoints[0].endpoints[0].address.to_string(), "10.1.0.7");
+    // The Service of that name has its own endpoints.
+    assert_eq!(named(&world, "db").endpoints[0].endpoints.len(), 2);
+    let problems: Vec<String> =
+        world.folder.problems().iter().map(|p| format!("{} {}", p.object, p.field)).collect();
+    assert_eq!(problems, ["ServiceImport default/wrong spec.type"]);
+
+    // Another cluster takes over, then nobody.
+    world.write("a.yaml", all(&[IMPORTS.replace("west", "east"), HEADLESS.into()]));
+    assert_eq!(keys(&world), ["names of service import default/db"]);
+    assert_eq!(import(&world, "db").clusters, [Some("east".into())]);
+    world.write("a.yaml", HEADLESS);
+    assert_eq!(keys(&world), ["-names of service import default/db", "-names of service import default/web"]);
+}
+
+#[test]
+fn imports_are_other_peoples_objects_where_nobody_asks_for_them() {
+    let mut world = world(Exposed::default());
+    world.write("a.yaml", IMPORTS);
+    assert_eq!(keys(&world), ["settings"]);
+    assert!(world.folder.problems().iter().all(|problem| problem.level == sluice_sync::Level::Note));
+}
+
+#[test]
+fn labels_hide_imports_as_they_hide_services() {
+    let exposed = Exposed {
+        imports: true,
+        labels: selector("!hidden"),
+        namespace_labels: selector("team=red"),
+        ..Exposed::default()
+    };
+    let mut world = world(exposed);
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: { name: default, labels: { team: red } }\n";
+    world.write("a.yaml", IMPORTS);
+    assert_eq!(keys(&world), ["settings"]);
+    world.write("n.yaml", namespace);
+    assert_eq!(
+        keys(&world),
+        ["namespace default", "names of service import default/db", "names of service import default/web"]
+    );
+    world.write("a.yaml", IMPORTS.replace("name: web,", "name: web, labels: { hidden: \"\" },"));
+    assert_eq!(keys(&world), ["-names of service import default/web"]);
+    world.remove("n.yaml");
+    assert_eq!(keys(&world), ["-namespace default", "-names of service import default/db"]);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sluice_model::{Change, DnsSettings, NamedPod, NamedService, PodNames, ServiceName};
+use sluice_model::{Change, DnsSettings, NamedImport, NamedPod, NamedService, PodNames, ServiceName};
 
 use crate::compile::reverse::{Effect, Reverse};
 use crate::compile::{Rules, fixed, service};
@@ -20,9 +20,12 @@ pub struct Catalog {
     seed: Seed,
     zones: Zones,
     services: HashMap<ServiceName, Known>,
+    imports: HashMap<ServiceName, (Arc<NamedImport>, Vec<Node>)>,
     namespaces: HashSet<Box<str>>,
     /// How many Services each namespace has: those alone make it exist where nobody tells of namespaces.
     inhabited: BTreeMap<Box<str>, usize>,
+    /// The same of ServiceImports, which have zones of their own.
+    importing: BTreeMap<Box<str>, usize>,
     pods: HashMap<ServiceName, NamedPod>,
     /// How many pods have an address in a namespace: two do while one replaces the other.
     pod_addresses: HashMap<(Box<str>, IpAddr), usize>,
@@ -49,8 +52,10 @@ impl Catalog {
             seed,
             zones: Zones::new(seed),
             services: HashMap::new(),
+            imports: HashMap::new(),
             namespaces: HashSet::new(),
             inhabited: BTreeMap::new(),
+            importing: BTreeMap::new(),
             pods: HashMap::new(),
             pod_addresses: HashMap::new(),
             reverse: Reverse::default(),
@@ -89,6 +94,10 @@ impl Catalog {
             }
             Change::Pod(pod) => self.set_pod(&pod.name, Some(pod.clone())),
             Change::PodGone(name) => self.set_pod(name, None),
+            Change::Imported(import) => {
+                self.set_import(&import.service.name, Some(Arc::new(import.clone())));
+            }
+            Change::ImportedGone(name) => self.set_import(name, None),
             // What it would answer now may be something else.
             Change::Resolver(_) => self.zones.era += 1,
             Change::Service(_) | Change::ServiceGone(_) => {}
@@ -109,11 +118,12 @@ impl Catalog {
         self.zones = Zones { serial, start, era, ..Zones::new(self.seed) };
         self.reverse = Reverse::default();
         self.inhabited.clear();
+        self.importing.clear();
         self.pod_addresses.clear();
         self.rules = settings.map(|settings| Rules::new(settings.clone(), self.seed));
         let Some(rules) = &self.rules else { return };
         self.zones.configure(rules);
-        for zone in &rules.zones {
+        for zone in rules.forward_zones() {
             let nodes = fixed::forward(rules, zone).unwrap_or_default();
             nodes.into_iter().for_each(|node| drop(self.zones.table.insert(node)));
         }
@@ -126,6 +136,9 @@ impl Catalog {
         }
         for (name, known) in std::mem::take(&mut self.services) {
             self.set_service(&name, Some(known.service));
+        }
+        for (name, (import, _)) in std::mem::take(&mut self.imports) {
+            self.set_import(&name, Some(import));
         }
         for (name, pod) in std::mem::take(&mut self.pods) {
             self.set_pod(&name, Some(pod));
@@ -178,11 +191,36 @@ impl Catalog {
             self.services.insert(name.clone(), Known { service, nodes });
         }
         if had != has {
-            let count = self.inhabited.entry(name.namespace.clone()).or_default();
-            *count = if has { *count + 1 } else { count.saturating_sub(1) };
-            if *count == 0 {
-                self.inhabited.remove(&name.namespace);
+            count(&mut self.inhabited, &name.namespace, has);
+            self.update_namespace(&name.namespace);
+        }
+    }
+
+    fn set_import(&mut self, name: &ServiceName, import: Option<Arc<NamedImport>>) {
+        let (_, before) = self.imports.remove(name).unzip();
+        let Some(rules) = &self.rules else {
+            if let Some(import) = import {
+                self.imports.insert(name.clone(), (import, Vec::new()));
             }
+            return;
+        };
+        let nodes = import.as_ref().map(|import| service::compile_import(import, rules)).unwrap_or_default();
+        let before = before.unwrap_or_default();
+        let kept: HashSet<&[u8]> = nodes.iter().map(Node::name).collect();
+        for node in before.iter().filter(|node| !kept.contains(node.name())) {
+            self.zones.table.remove(node);
+        }
+        for node in &nodes {
+            if self.zones.table.get(node.hash(), node.name()) != Some(node) {
+                self.zones.table.insert(node.clone());
+            }
+        }
+        let (had, has) = (!before.is_empty(), !nodes.is_empty());
+        if let Some(import) = import {
+            self.imports.insert(name.clone(), (import, nodes));
+        }
+        if had != has {
+            count(&mut self.importing, &name.namespace, has);
             self.update_namespace(&name.namespace);
         }
     }
@@ -190,8 +228,10 @@ impl Catalog {
     /// Puts a namespace's own names in or takes them out.
     fn update_namespace(&mut self, namespace: &str) {
         let Some(rules) = &self.rules else { return };
-        let exists = self.namespaces.contains(namespace) || self.inhabited.contains_key(namespace);
-        for zone in &rules.zones {
+        let known = self.namespaces.contains(namespace);
+        for zone in rules.forward_zones() {
+            let inhabited = if rules.zones.contains(zone) { &self.inhabited } else { &self.importing };
+            let exists = known || inhabited.contains_key(namespace);
             for node in fixed::namespace(rules, namespace, zone).unwrap_or_default() {
                 if !exists {
                     self.zones.table.remove(&node);
@@ -237,6 +277,15 @@ impl Catalog {
                 }
             }
         }
+    }
+}
+
+/// One more, or one less, of a namespace.
+fn count(counts: &mut BTreeMap<Box<str>, usize>, namespace: &str, more: bool) {
+    let count = counts.entry(namespace.into()).or_default();
+    *count = if more { *count + 1 } else { count.saturating_sub(1) };
+    if *count == 0 {
+        counts.remove(namespace);
     }
 }
 

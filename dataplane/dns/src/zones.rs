@@ -1,5 +1,6 @@
 //! Immutable tables of one generation, as whoever answers sees them.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ impl Zones {
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
             clients: Clients::new(&settings.clients),
-            all: rules.zones.iter().chain(&rules.reverse_zones).cloned().collect(),
+            all: rules.forward_zones().chain(&rules.reverse_zones).cloned().collect(),
             fallthrough: settings
                 .fallthrough
                 .iter()
@@ -197,6 +198,26 @@ impl Zones {
     /// All names, in no order.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.table.iter()
+    }
+
+    /// Each zone as text without the last dot, and how many names it has, the zone's own included.
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        let mut counts: HashMap<&[u8], usize> = HashMap::new();
+        for node in self.table.iter() {
+            let name = node.name();
+            let zone = name.len().checked_sub(node.zone_len()).and_then(|at| name.get(at..));
+            *counts.entry(zone.unwrap_or_default()).or_default() += 1;
+        }
+        let count = |zone: &Name| {
+            let text = name::text(zone.wire());
+            (text.trim_end_matches('.').to_owned(), counts.get(zone.wire()).copied().unwrap_or(0))
+        };
+        self.fixed.all.iter().map(count).collect()
+    }
+
+    /// The serial of all SOA records.
+    pub fn serial(&self) -> u32 {
+        self.serial
     }
 
     /// The zone that a name is in, as bytes in wire form.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::*;
 use proptest::prelude::*;
-use sluice_dns::name::Seed;
+use sluice_dns::name::{Name, Seed};
 use sluice_dns::node::Node;
 use sluice_dns::{Catalog, Zones};
 use sluice_model::{
@@ -156,4 +156,42 @@ proptest! {
         bytes.truncate(length - cut % length);
         let _ = raw(&zones, &bytes, ASKED);
     }
+}
+
+/// Records of an SRV question's answer.
+fn ports_of(zones: &Zones, name: &str) -> u16 {
+    let name = Name::parse(name).unwrap();
+    zones.find(name.wire()).and_then(|node| Some(node.set(33)?.answers())).unwrap_or(0)
+}
+
+#[test]
+fn a_service_of_many_ports_and_endpoints_has_bounded_records() {
+    let address = |n: u32| std::net::Ipv4Addr::from_bits(0x0a00_0000 + n);
+    let ports =
+        |count: u16| (1..=count).map(|n| port(&format!("p{n}"), Protocol::Tcp, n)).collect::<Vec<_>>();
+    let many = |count: u16, endpoints: u32| {
+        let mut service = service("a", "s", NameKind::Headless);
+        let endpoints = (0..endpoints).map(|n| endpoint(&address(n).to_string(), None, None)).collect();
+        service.endpoints = vec![EndpointGroup { ports: ports(count), endpoints }];
+        zones_of(settings(), &[service], &["a"])
+    };
+    // Within the bound nothing is left out.
+    let zones = many(100, 50);
+    assert_eq!(ports_of(&zones, "_p100._tcp.s.a.svc.cluster.local"), 50);
+    assert_eq!(ports_of(&zones, "10-0-0-49.s.a.svc.cluster.local"), 100);
+    // 10 million pairs: there is room for 52 ports of 5,000 endpoints.
+    let zones = many(2000, 5000);
+    assert!(ports_of(&zones, "_p52._tcp.s.a.svc.cluster.local") > 0);
+    assert_eq!(ports_of(&zones, "_p53._tcp.s.a.svc.cluster.local"), 0);
+    assert_eq!(ports_of(&zones, "10-0-19-135.s.a.svc.cluster.local"), 52);
+    let sets = zones.nodes().flat_map(|node| node.kinds().filter_map(|kind| node.set(kind)));
+    let bytes: usize = sets.map(|set| set.answer().len() + set.glue().len()).sum();
+    assert!(bytes < 64 << 20, "{bytes}");
+    // So with addresses of the Service itself.
+    let addresses = (0..4096).map(|n| address(n).into()).collect();
+    let mut service = service("a", "s", NameKind::Cluster(addresses));
+    service.ports = ports(4096);
+    let zones = zones_of(settings(), &[service], &["a"]);
+    assert!(ports_of(&zones, "_p64._tcp.s.a.svc.cluster.local") > 0);
+    assert_eq!(ports_of(&zones, "_p65._tcp.s.a.svc.cluster.local"), 0);
 }

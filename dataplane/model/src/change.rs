@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Invalid, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings};
+use crate::{Invalid, NamedImport, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings};
 
 /// The number of a consistent state of everything; grows by one with each published set of changes.
 ///
@@ -35,6 +35,10 @@ pub enum Change {
     Pod(NamedPod),
     /// A pod that is no more.
     PodGone(ServiceName),
+    /// What DNS says of a ServiceImport.
+    Imported(NamedImport),
+    /// DNS knows a ServiceImport no more.
+    ImportedGone(ServiceName),
 }
 
 /// What identifies an object of the desired state. Settings sort first.
@@ -52,6 +56,8 @@ pub enum ObjectKey {
     Named(ServiceName),
     /// [`Change::Pod`].
     Pod(ServiceName),
+    /// [`Change::Imported`].
+    Imported(ServiceName),
 }
 
 impl ObjectKey {
@@ -63,6 +69,7 @@ impl ObjectKey {
             Self::Service(name) => Some(Change::ServiceGone(name.clone())),
             Self::Named(name) => Some(Change::NamedGone(name.clone())),
             Self::Pod(name) => Some(Change::PodGone(name.clone())),
+            Self::Imported(name) => Some(Change::ImportedGone(name.clone())),
         }
     }
 }
@@ -76,6 +83,7 @@ impl std::fmt::Display for ObjectKey {
             Self::Service(name) => write!(f, "service {name}"),
             Self::Named(name) => write!(f, "names of service {name}"),
             Self::Pod(name) => write!(f, "pod {name}"),
+            Self::Imported(name) => write!(f, "names of service import {name}"),
         }
     }
 }
@@ -93,12 +101,21 @@ impl Change {
             Self::Namespace(name) | Self::NamespaceGone(name) => ObjectKey::Namespace(name.clone()),
             Self::Pod(pod) => ObjectKey::Pod(pod.name.clone()),
             Self::PodGone(name) => ObjectKey::Pod(name.clone()),
+            Self::Imported(import) => ObjectKey::Imported(import.service.name.clone()),
+            Self::ImportedGone(name) => ObjectKey::Imported(name.clone()),
         }
     }
 
     /// Whether the object is no more.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Self::ServiceGone(_) | Self::NamedGone(_) | Self::NamespaceGone(_) | Self::PodGone(_))
+        matches!(
+            self,
+            Self::ServiceGone(_)
+                | Self::NamedGone(_)
+                | Self::NamespaceGone(_)
+                | Self::PodGone(_)
+                | Self::ImportedGone(_)
+        )
     }
 
     /// Whether its object obeys all rules.
@@ -112,6 +129,7 @@ impl Change {
             Self::Service(service) => service.check(),
             Self::Named(service) => service.check(),
             Self::Pod(pod) => pod.check(),
+            Self::Imported(import) => import.check(),
             _ => Ok(()),
         }
     }

@@ -4,7 +4,8 @@
 //! reaching the packet path.
 
 use crate::{
-    DnsSettings, Endpoint, NameKind, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings,
+    DnsSettings, Endpoint, NameKind, NamedImport, NamedPod, NamedService, ResolverSettings, Service,
+    ServiceName, Settings,
 };
 
 /// The most ports of a Service.
@@ -130,6 +131,21 @@ impl NamedService {
     }
 }
 
+impl NamedImport {
+    /// Whether the value obeys all rules.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.service.check()?;
+        let broken = if matches!(self.service.kind, NameKind::External(_)) {
+            "an import is no alias"
+        } else if self.clusters.len() != self.service.endpoints.len() {
+            "endpoints of an import without a cluster's place"
+        } else {
+            return Ok(());
+        };
+        Err(Invalid::Service { service: self.service.name.clone(), rule: broken })
+    }
+}
+
 impl NamedPod {
     /// Whether the value obeys all rules.
     pub fn check(&self) -> Result<(), Invalid> {
@@ -148,7 +164,11 @@ impl NamedPod {
 
 impl DnsSettings {
     fn broken_rule(&self) -> Option<&'static str> {
-        if self.listen.len() > 64 || self.zones.len() > 64 || self.reverse_zones.len() > 1024 {
+        if self.listen.len() > 64
+            || self.zones.len() > 64
+            || self.multicluster_zones.len() > 64
+            || self.reverse_zones.len() > 1024
+        {
             return Some("dns: a list is too long");
         }
         if self.clients.len() > MAX_ADDRESSES || self.clients.iter().any(|n| n.trunc() != *n) {

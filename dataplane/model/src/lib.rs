@@ -16,8 +16,8 @@ pub use change::{Change, Generation, ObjectKey};
 pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use names::{
-    DnsMode, DnsSettings, Elsewhere, EndpointGroup, NameKind, NamedEndpoint, NamedPod, NamedPort,
-    NamedService, PodNames,
+    DnsMode, DnsSettings, Elsewhere, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod,
+    NamedPort, NamedService, PodNames,
 };
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};

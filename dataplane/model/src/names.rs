@@ -22,6 +22,15 @@ pub struct NamedService {
     pub endpoints: Vec<EndpointGroup>,
 }
 
+/// A ServiceImport as DNS sees it: a Service of several clusters (KEP-1645), with the ready endpoints of all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedImport {
+    /// Its name, what it stands for (never an alias), its ports and its endpoints.
+    pub service: NamedService,
+    /// Which cluster each of the service's groups of endpoints is in; none where nobody says so.
+    pub clusters: Vec<Option<Box<str>>>,
+}
+
 /// What a Service's name stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NameKind {
@@ -83,6 +92,8 @@ pub struct DnsSettings {
     /// Domains of Services and pods, without the last dot, such as `cluster.local`. The first is the one that PTR records
     /// point into.
     pub zones: Vec<Box<str>>,
+    /// Domains of ServiceImports, such as `clusterset.local`; none of them is among the others.
+    pub multicluster_zones: Vec<Box<str>>,
     /// Domains of reverse names, such as `in-addr.arpa` and `10.in-addr.arpa`.
     pub reverse_zones: Vec<Box<str>>,
     /// TTL of all records, in seconds.
@@ -150,6 +161,7 @@ impl Default for DnsSettings {
             listen: Vec::new(),
             clients: Vec::new(),
             zones: vec!["cluster.local".into()],
+            multicluster_zones: Vec::new(),
             reverse_zones: vec!["in-addr.arpa".into(), "ip6.arpa".into()],
             ttl: 5,
             pods: PodNames::Disabled,

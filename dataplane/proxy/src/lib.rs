@@ -4,6 +4,7 @@
 //! packets are forwarded and cluster names are answered over UDP without it.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod autopath;
 mod cluster;
 mod feed;
@@ -39,8 +40,19 @@ pub struct ProxyConfig {
     pub dns: bool,
     /// What is set for this machine alone.
     pub serving: Serving,
+    /// The admin socket; none where nobody is to ask.
+    pub admin: Option<AdminSocket>,
     /// Where metrics and health are served.
     pub metrics: Option<SocketAddr>,
+}
+
+/// Where `sluice show dns` asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSocket {
+    /// The socket.
+    pub path: PathBuf,
+    /// The group whose members may ask, beside root and the process's own user.
+    pub group: Option<u32>,
 }
 
 /// Why the role did not start, or ended.
@@ -52,6 +64,14 @@ pub enum ProxyError {
     /// The event loop or a thread.
     #[error("cannot start: {0}")]
     Start(#[source] std::io::Error),
+    /// The admin socket.
+    #[error("admin socket {}: {source}", path.display())]
+    Admin {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A socket.
     #[error(transparent)]
     Listen(#[from] StartError),
@@ -102,6 +122,13 @@ async fn serve(
         None => None,
     };
     let _probed = config.serving.pages(&role)?;
+    let _admin = match &config.admin {
+        Some(AdminSocket { path, group }) => Some(
+            admin::Admin::start(path, *group, handle.clone())
+                .map_err(|source| ProxyError::Admin { path: path.clone(), source })?,
+        ),
+        None => None,
+    };
     ready();
     let mut wanted = None;
     while !stop.is_set() {

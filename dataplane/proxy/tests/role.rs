@@ -53,7 +53,7 @@ fn start_with(resolver: ResolverSettings, serving: impl FnOnce(&tempfile::TempDi
     let feed = folder.path().join("feed.sock");
     let control = Server::bind(&feed, ServerOptions::default()).unwrap();
     let stop = Stop::default();
-    let config = ProxyConfig { feed, dns: true, serving: serving(&folder), metrics: None };
+    let config = ProxyConfig { feed, dns: true, serving: serving(&folder), admin: None, metrics: None };
     let thread = std::thread::spawn({
         let stop = stop.clone();
         move || run(config, &stop, || {})

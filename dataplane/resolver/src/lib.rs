@@ -17,6 +17,7 @@ mod hosts;
 mod listen;
 mod log;
 mod message;
+pub mod overview;
 mod rewrite;
 mod server;
 mod service;

@@ -11,6 +11,7 @@ use crate::authority::Authority;
 use crate::config::{Config, Listener};
 use crate::counters::{self, one};
 use crate::listen::{Bound, Gate};
+use crate::overview::{self, CacheRow, UpstreamRow};
 use crate::service::{Service, State};
 
 /// The resolver.
@@ -138,6 +139,16 @@ impl Handle {
     /// Whether it has not been told to stop.
     pub fn is_ready(&self) -> bool {
         !self.service.is_stopping()
+    }
+
+    /// The cache of each zone that has one.
+    pub fn caches(&self) -> Vec<CacheRow> {
+        overview::caches(&self.service)
+    }
+
+    /// The upstreams of each zone.
+    pub fn upstreams(&self) -> Vec<UpstreamRow> {
+        overview::upstreams(&self.service)
     }
 
     /// Its metrics in Prometheus' text format, under CoreDNS's names where CoreDNS has them.

@@ -176,6 +176,44 @@ impl Lab {
     }
 }
 
+/// What `ip netns exec` shows to programs in a namespace as /etc/resolv.conf, until this is dropped.
+pub struct ResolvConf(PathBuf);
+
+impl ResolvConf {
+    pub fn write(namespace: &Netns, text: &str) -> Self {
+        let folder = PathBuf::from(format!("/etc/netns/{}", namespace.name()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("resolv.conf"), text).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for ResolvConf {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server on the node that knows one address, over UDP and TCP: what upstreams are in these tests.
+pub fn upstream(lab: &Lab, address: &str) {
+    let at = std::net::SocketAddr::new(address.parse().unwrap(), 53);
+    let reply = |query: &[u8]| {
+        let mut reply = query.to_vec();
+        (reply[2], reply[3]) = (0x81, 0x80);
+        reply.truncate(12 + query[12..].iter().position(|b| *b == 0).unwrap() + 5);
+        (reply[7], reply[11]) = (1, 0);
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 77]);
+        reply
+    };
+    let socket = lab.bed.node.enter(move || std::net::UdpSocket::bind(at).unwrap());
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            let _ = socket.send_to(&reply(&buffer[..length]), from);
+        }
+    });
+}
+
 fn configuration(bed: &Testbed, ports: Ports, source: &str, services: &str) -> String {
     let (uplink, cluster) = match ports {
         Ports::Tap => ("net_tap0", "net_tap1"),

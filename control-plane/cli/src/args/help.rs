@@ -127,6 +127,7 @@ Examples:
   sluice show backends shop/web
   sluice show flows --address 203.0.113.7 --limit 20
   sluice show counters --watch 2
+  sluice show dns upstreams
   sluice show ports -o json | jq '.[].device_counters'";
 
 pub(super) const RELEASE: &str = "\

@@ -15,7 +15,7 @@ use sluice_model::Protocol;
 
 pub(crate) use dns::{DiffArgs, DnsArgs, DnsCommand, ImportArgs, QueryArgs};
 pub(crate) use roles::{CheckArgs, ConfigFile, LogArgs, LogFormat, RoleArgs, RunArgs};
-pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, What};
+pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, ShowDns, What};
 
 /// Sluice, a Kubernetes edge gateway on DPDK.
 ///

@@ -73,6 +73,20 @@ pub(crate) enum Show {
     Counters(CounterFilter),
     /// Polling cores: load, packets, flows
     Lcores,
+    /// DNS: zones, and what is known and asked of others
+    #[command(subcommand, arg_required_else_help = true)]
+    Dns(ShowDns),
+}
+
+/// The tables of DNS.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ShowDns {
+    /// Zones answered on the lcores: names, serial, addresses, generation
+    Zones,
+    /// The resolver's cache, zone by zone: entries, memory, hits, misses
+    Cache,
+    /// Servers asked for other names: health, questions, failures, times
+    Upstreams,
 }
 
 /// Which connections.

@@ -1,7 +1,7 @@
 //! `sluice proxy`: what it is told at its start. What the resolver does comes by the feed.
 
 use sluice_config::{Config, DnsClass};
-use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving};
+use sluice_proxy::{AdminSocket, ProxyConfig, ProxyError, Secure, Serving};
 use sluice_resolver::config::{LogClass, QueryLog};
 use sluice_runtime::Stop;
 
@@ -28,6 +28,7 @@ fn proxy_config(config: &Config) -> ProxyConfig {
         feed: config.feed_socket(),
         dns: config.resolver.is_some(),
         serving: serving(&config.serving),
+        admin: Some(AdminSocket { path: config.admin_socket("proxy"), group: config.group }),
         metrics: config.metrics.proxy,
     }
 }

@@ -1,6 +1,7 @@
 //! `sluice show`: what a running gateway knows, as tables.
 
 mod counters;
+mod dns;
 mod flows;
 mod network;
 mod objects;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
 
-use crate::args::{Global, Show, ShowArgs};
+use crate::args::{Global, Show, ShowArgs, ShowDns};
 use crate::exit::{Exit, Failure};
 use crate::locate;
 use crate::output::{Printer, write};
@@ -55,6 +56,9 @@ fn once(what: &Show, folder: &Path, printer: &Printer) -> Result<(), Failure> {
         Show::Routes => network::routes(&mut dataplane()?, printer),
         Show::Neighbours => network::neighbours(&mut dataplane()?, printer),
         Show::Counters(which) => counters::counters(&mut dataplane()?, which, printer),
+        Show::Dns(ShowDns::Zones) => dns::zones(&mut dataplane()?, printer),
+        Show::Dns(ShowDns::Cache) => dns::cache(&mut locate::proxy_in(folder)?, printer),
+        Show::Dns(ShowDns::Upstreams) => dns::upstreams(&mut locate::proxy_in(folder)?, printer),
         Show::Lcores => counters::lcores(&mut dataplane()?, printer),
     }
 }

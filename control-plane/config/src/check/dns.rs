@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
+use sluice_corefile::Selector;
 use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use super::values::{is_host, network};
@@ -84,6 +85,19 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
     if zones.is_empty() && raw.zones.as_ref().is_some_and(Vec::is_empty) {
         out.add(place, "dns.zones", "at least one domain is needed");
     }
+    let multicluster_zones: Vec<Box<str>> = raw
+        .multicluster_zones
+        .iter()
+        .enumerate()
+        .filter_map(|(i, text)| {
+            let key = format!("dns.multicluster_zones[{i}]");
+            let zone = domain(text, &key, out)?;
+            if zones.iter().any(|other| other.eq_ignore_ascii_case(&zone)) {
+                out.add(text.referenced, &key, format!("`{zone}` is the domain of this cluster's Services"));
+            }
+            Some(zone)
+        })
+        .collect();
     let reverse_zones = match &raw.reverse_zones {
         None => defaults.reverse_zones.clone(),
         Some(list) => {
@@ -95,6 +109,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         listen,
         clients,
         zones,
+        multicluster_zones,
         reverse_zones,
         ttl: number(raw.ttl.as_ref(), "dns.ttl", 0..=3600, defaults.ttl.into(), out) as u32,
         pods: choice(
@@ -130,7 +145,29 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
 pub(super) fn names(raw: &raw::Dns, out: &mut Report) -> Names {
     let namespaces = raw.namespaces.iter().enumerate();
     let namespaces = namespaces.map(|(i, text)| super::name(text, &format!("dns.namespaces[{i}]"), out));
-    Names { namespaces: namespaces.collect() }
+    let namespaces = namespaces.collect::<Vec<_>>();
+    if let (false, Some(labels)) = (namespaces.is_empty(), &raw.namespace_labels) {
+        let message = "`namespaces` and `namespace_labels` exclude each other";
+        out.add(labels.referenced, "dns.namespace_labels", message);
+    }
+    let selector = |text: &Option<Text>, key: &str, out: &mut Report| {
+        text.as_ref().and_then(|text| selector(text, key, out)).unwrap_or_default()
+    };
+    Names {
+        namespaces,
+        namespace_labels: selector(&raw.namespace_labels, "dns.namespace_labels", out),
+        labels: selector(&raw.labels, "dns.labels", out),
+    }
+}
+
+/// A label selector, as `kubectl get -l` takes it.
+fn selector(text: &Text, key: &str, out: &mut Report) -> Option<Selector> {
+    let parsed = Selector::parse(&text.value);
+    if parsed.is_none() {
+        let message = format!("`{}` is no label selector such as app=web,tier in (a,b),!legacy", text.value);
+        out.add(text.referenced, key, message);
+    }
+    parsed
 }
 
 /// `namespace/name` of a Service.

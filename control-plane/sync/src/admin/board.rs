@@ -1,6 +1,6 @@
 //! What control's own thread writes down for those that look at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -145,7 +145,8 @@ impl Board {
         let subscribers = feed.subscribers().iter().map(subscriber).collect();
         let generation = feed.generation();
         let shown = self.shown();
-        let kinds = [Kind::Node, Kind::Service, Kind::EndpointSlice];
+        let mut kinds = BTreeSet::from([Kind::Node, Kind::Service, Kind::EndpointSlice]);
+        kinds.extend(shown.followed.keys());
         SyncStatus {
             sluice: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -153,6 +154,7 @@ impl Board {
             source: self.source.clone(),
             complete: shown.complete,
             kinds: kinds
+                .into_iter()
                 .map(|kind| KindRow {
                     kind,
                     objects: shown.objects.get(&kind).copied().unwrap_or(0) as u64,
@@ -165,7 +167,7 @@ impl Board {
                     errors: shown.followed.get(&kind).map(|f| f.errors),
                     error: shown.failures.get(&kind).cloned(),
                 })
-                .into(),
+                .collect(),
             services: shown.services as u64,
             generation,
             published_seconds_ago: shown.published.map(|at| at.elapsed().as_secs()),

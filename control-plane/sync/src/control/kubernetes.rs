@@ -15,11 +15,11 @@ use super::latency::Meter;
 use super::names::Effect;
 use super::saver::Saver;
 use super::{Control, ControlError, general, take};
-use crate::Problem;
 use crate::corefile;
 use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
+use crate::{Level, Problem};
 use sluice_model::ServiceName;
 
 /// How long a change may wait for the data plane to say that it has the generation before. One that comes later goes out
@@ -52,6 +52,7 @@ pub(super) fn run(
         kinds,
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
+        absent: BTreeSet::new(),
         failures: BTreeMap::new(),
         credentials: None,
         oldest: None,
@@ -78,6 +79,8 @@ struct Follower {
     complete: BTreeSet<Kind>,
     /// What is wrong with objects.
     said: BTreeMap<Key, Vec<Problem>>,
+    /// Kinds that the API server does not have.
+    absent: BTreeSet<Kind>,
     /// Kinds that cannot be followed, and why.
     failures: BTreeMap<Kind, String>,
     credentials: Option<String>,
@@ -127,6 +130,7 @@ impl Follower {
         self.kinds = kube::kinds(&rules);
         self.complete.clear();
         self.said.clear();
+        self.absent.clear();
         self.failures.clear();
         self.news_of_problems = true;
         kube::follow(client, &rules, api.streaming_lists)
@@ -196,7 +200,7 @@ impl Follower {
             match what {
                 What::Failed(_) => followed.errors += 1,
                 What::Synced { .. } => followed.lists += 1,
-                What::Changed(..) => {}
+                What::Changed(..) | What::Absent => {}
             }
             if !matches!(what, What::Failed(_)) {
                 followed.last_event = Some(at);
@@ -221,21 +225,31 @@ impl Follower {
                 }
             }
             What::Synced { objects } => {
-                if self.complete.insert(kind) {
+                self.news_of_problems |= self.absent.remove(&kind);
+                if !self.complete.contains(&kind) {
                     tracing::info!(%kind, objects, "complete");
-                    if self.is_complete() {
-                        // Only now is known what is no more.
-                        self.control.desired.sweep();
-                        self.news_of_problems = true;
-                    }
                 }
-                self.oldest.get_or_insert(at);
-                self.news_of_problems |= self.failures.remove(&kind).is_some();
+                self.complete(kind, at);
+            }
+            What::Absent => {
+                self.news_of_problems |= self.absent.insert(kind);
+                self.complete(kind, at);
             }
             What::Failed(message) => {
                 self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
             }
         }
+    }
+
+    /// All objects of the kind are known.
+    fn complete(&mut self, kind: Kind, at: Instant) {
+        if self.complete.insert(kind) && self.is_complete() {
+            // Only now is known what is no more.
+            self.control.desired.sweep();
+            self.news_of_problems = true;
+        }
+        self.oldest.get_or_insert(at);
+        self.news_of_problems |= self.failures.remove(&kind).is_some();
     }
 
     fn is_complete(&self) -> bool {
@@ -303,6 +317,13 @@ impl Follower {
         problems.extend(
             self.failures.iter().map(|(kind, message)| general(&format!("{kind}s"), message.clone())),
         );
+        problems.extend(self.absent.iter().map(|kind| Problem {
+            level: Level::Note,
+            ..general(
+                &format!("{kind}s"),
+                "the API server has no such kind; there are none until it is installed",
+            )
+        }));
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
         problems.extend(self.saver.trouble().map(|message| general("saved state", message)));
         problems.extend(self.addresses.iter().flat_map(Addresses::problems));

@@ -71,7 +71,7 @@ pub fn check(config: &Config, root: &Path) -> Checked {
     let mut corefile = corefile::Reader::new(config);
     let names = corefile.as_mut().and_then(|reader| reader.look(Instant::now()).0);
     let mut folder = Folder::new(root, rules(config, names.as_ref()));
-    let mut desired = Desired::new(config.settings.clone());
+    let mut desired = desired(config, names.as_ref());
     // A folder that cannot be read is among the folder's problems.
     let changes = folder.refresh(|_| false).unwrap_or_default();
     take(&mut desired, changes);
@@ -107,7 +107,8 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         None => None,
     };
     let (names, rules, dns, resolver) = Followed::begin(config);
-    let mut desired = Desired::new(Settings { dns: None, ..config.settings.clone() });
+    let mut desired = Desired::new(Settings { dns: None, ..config.settings.clone() })
+        .by_namespace_labels(rules.by_namespace_labels());
     desired.set_names(dns, resolver);
     let control = Control {
         server,
@@ -201,20 +202,32 @@ impl Control {
     }
 }
 
+/// What is wanted, of objects that are read by these rules.
+fn desired(config: &Config, corefile: Option<&Names>) -> Desired {
+    let by_labels = rules(config, corefile).by_namespace_labels();
+    Desired::new(config.settings.clone()).by_namespace_labels(by_labels)
+}
+
 /// What is read of objects: as the configuration says, or what a Corefile has come to.
 fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
-    let verified = |dns: &DnsSettings| dns.pods == PodNames::Verified;
+    let exposed = |dns: &DnsSettings, namespaces: &[Box<str>]| Exposed {
+        namespaces: namespaces.to_vec(),
+        pods: dns.pods == PodNames::Verified,
+        imports: !dns.multicluster_zones.is_empty(),
+        ..Exposed::default()
+    };
     let names = match (&config.corefile, corefile) {
-        (Some(_), names) => names.map(|names| (names.namespaces.clone(), verified(&names.dns))),
-        (None, _) => {
-            let pods = config.settings.dns.as_ref().is_some_and(verified);
-            config.names.as_ref().map(|names| (names.namespaces.clone(), pods))
-        }
+        (Some(_), names) => names.map(|names| exposed(&names.dns, &names.namespaces)),
+        (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| Exposed {
+            namespace_labels: names.namespace_labels.clone(),
+            labels: names.labels.clone(),
+            ..exposed(dns, &names.namespaces)
+        }),
     };
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,
-        names: names.map(|(namespaces, pods)| Exposed { namespaces, pods }),
+        names,
     }
 }
 

@@ -121,6 +121,7 @@ mod tests {
             namespace: "default".into(),
             name: name.as_str().into(),
             service: None,
+            import: None,
             named: None,
             ports: ports
                 .into_iter()

@@ -5,18 +5,19 @@ mod merge;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sluice_model::{
-    Change, DnsSettings, NameKind, NamedService, ResolverSettings, Service, ServiceName, Settings,
+    Change, DnsSettings, EndpointGroup, NameKind, NamedImport, NamedService, ResolverSettings, Service,
+    ServiceName, Settings,
 };
 
 use sluice_model::check::MAX_ENDPOINTS;
 
 pub use claims::Conflict;
 
-use crate::object::{Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
+use crate::object::{ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
 use crate::state::{Published, Saved};
 use claims::Claims;
 use names::Names;
@@ -34,8 +35,11 @@ pub struct Desired {
     /// Which slices each Service has; ordered, so that merging them has one outcome.
     slices_of: HashMap<ServiceName, BTreeSet<SliceName>>,
     /// Load-balancer addresses that this gateway has given out; they count, and not the status.
-    assigned: HashMap<ServiceName, Vec<std::net::IpAddr>>,
+    assigned: HashMap<ServiceName, Vec<IpAddr>>,
+    imports: HashMap<ServiceName, Arc<ImportObject>>,
+    slices_of_imports: HashMap<ServiceName, BTreeSet<SliceName>>,
     dirty: BTreeSet<ServiceName>,
+    dirty_imports: BTreeSet<ServiceName>,
     published: HashMap<ServiceName, Arc<Service>>,
     /// Endpoints of all that is published which take connections.
     usable: usize,
@@ -56,7 +60,7 @@ const MANY: usize = 20;
 /// A loss of endpoints so large that it may be a mistake rather than meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shrink {
-    /// Endpoints that are published and take connections.
+    /// Endpoints that are published and take connections, or stand behind a headless Service's name.
     pub before: usize,
     /// What would be left of them.
     pub after: usize,
@@ -90,8 +94,11 @@ impl Desired {
             services: HashMap::new(),
             slices: HashMap::new(),
             slices_of: HashMap::new(),
+            imports: HashMap::new(),
+            slices_of_imports: HashMap::new(),
             assigned: HashMap::new(),
             dirty: BTreeSet::new(),
+            dirty_imports: BTreeSet::new(),
             published: HashMap::new(),
             usable: 0,
             published_settings: None,
@@ -99,6 +106,14 @@ impl Desired {
             unswept: false,
             node_unheard: false,
         }
+    }
+
+    /// The same, where the labels of namespaces say what has names: nothing has before its Namespace is known.
+    pub fn by_namespace_labels(mut self, labels: bool) -> Self {
+        if labels {
+            self.names.only_by_namespace();
+        }
+        self
     }
 
     /// Other settings of DNS, and of the resolver.
@@ -112,7 +127,10 @@ impl Desired {
         self.services.clear();
         self.slices.clear();
         self.slices_of.clear();
+        self.imports.clear();
+        self.slices_of_imports.clear();
         self.dirty.clear();
+        self.dirty_imports.clear();
         self.names.forget();
         self.node_unheard = self.node.is_some();
         self.unswept = true;
@@ -136,11 +154,20 @@ impl Desired {
                 // A slice may have moved to another Service, which then is not to keep its endpoints.
                 self.drop_slice(&name);
                 if let Some(service) = &slice.service {
-                    let slices = self.slices_of.entry(service.clone()).or_default();
-                    slices.insert(name.clone());
+                    self.slices_of.entry(service.clone()).or_default().insert(name.clone());
                     self.dirty.insert(service.clone());
+                }
+                if let Some((import, _)) = &slice.import {
+                    self.slices_of_imports.entry(import.clone()).or_default().insert(name.clone());
+                    self.dirty_imports.insert(import.clone());
+                }
+                if slice.service.is_some() || slice.import.is_some() {
                     self.slices.insert(name, slice);
                 }
+            }
+            Object::ServiceImport(import) => {
+                self.dirty_imports.insert(import.name.clone());
+                self.imports.insert(import.name.clone(), import);
             }
             Object::Namespace(namespace) => self.names.set_namespace(&namespace.name, namespace.exposed),
             Object::Pod(pod) => self.names.set_pod(&pod.name, Some(Arc::clone(&pod))),
@@ -162,6 +189,11 @@ impl Desired {
             }
             Kind::EndpointSlice => self.drop_slice(&(key.namespace.clone(), key.name.clone())),
             Kind::Namespace => self.names.set_namespace(&key.name, false),
+            Kind::ServiceImport => {
+                let name = ServiceName::new(&key.namespace, &key.name);
+                self.imports.remove(&name);
+                self.dirty_imports.insert(name);
+            }
             Kind::Pod => self.names.set_pod(&ServiceName::new(&key.namespace, &key.name), None),
         }
     }
@@ -176,7 +208,7 @@ impl Desired {
         self.unswept = true;
         // Where the configuration has no DNS any more, nobody is to be told of names.
         let names = match self.configured.dns {
-            Some(_) => self.names.restore(saved.named, saved.namespaces, saved.pods),
+            Some(_) => self.names.restore(saved.named, saved.imported, saved.namespaces, saved.pods),
             None => Vec::new(),
         };
         let settings = self.settings();
@@ -215,12 +247,14 @@ impl Desired {
     /// # Errors
     /// The [`Shrink`] that is held back.
     pub fn take_guarded_changes(&mut self) -> Result<Vec<Change>, Shrink> {
-        let mut after = self.usable;
+        self.settle_names();
+        let (named, mut after) = self.names.headless(self.unswept);
+        after += self.usable;
         for name in self.dirty.iter().filter(|name| !self.is_restored(name)) {
             after += self.join(name).as_ref().map_or(0, usable);
             after -= self.published.get(name).map_or(0, |service| usable(service));
         }
-        let shrink = Shrink { before: self.usable, after };
+        let shrink = Shrink { before: self.usable + named, after };
         // A few endpoints come and go all the time.
         if shrink.before >= MANY && shrink.after * 2 < shrink.before {
             return Err(shrink);
@@ -229,7 +263,7 @@ impl Desired {
     }
 
     /// Gives a Service these load-balancer addresses in place of those of its status; none: what the status says.
-    pub fn assign(&mut self, name: &ServiceName, addresses: Option<Vec<std::net::IpAddr>>) {
+    pub fn assign(&mut self, name: &ServiceName, addresses: Option<Vec<IpAddr>>) {
         let changed = match addresses {
             Some(addresses) => self.assigned.insert(name.clone(), addresses.clone()) != Some(addresses),
             None => self.assigned.remove(name).is_some(),
@@ -257,6 +291,7 @@ impl Desired {
     /// Whether there may be something to tell.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
+            || !self.dirty_imports.is_empty()
             || self.names.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
             || self.published_resolver != self.resolver
@@ -270,11 +305,8 @@ impl Desired {
     /// What has changed since the last call, and nothing else.
     pub fn take_changes(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
+        self.settle_names();
         let dirty = std::mem::take(&mut self.dirty);
-        for name in &dirty {
-            let named = self.join_names(name);
-            self.names.set_service(name, named);
-        }
         changes.append(&mut self.take_settings());
         // Names first: an address that is told of is one that is forwarded in the same generation.
         self.names.take(self.unswept, &mut changes);
@@ -333,7 +365,7 @@ impl Desired {
         }
         if let Some(dns) = &mut settings.dns
             && let Some(service) = &dns.service
-            && let Some(NameKind::Cluster(addresses)) = self.names.service(service).map(|named| &named.kind)
+            && let Some(addresses) = self.cluster_ips(service)
         {
             let port = dns.listen.first().map_or(53, SocketAddr::port);
             for ip in addresses {
@@ -359,6 +391,7 @@ impl Desired {
             named: self.names.services().cloned().collect(),
             namespaces: self.names.namespaces().map(Box::from).collect(),
             pods: self.names.pods().cloned().collect(),
+            imported: self.names.imports().cloned().collect(),
         }
     }
 
@@ -381,12 +414,23 @@ impl Desired {
             (Kind::EndpointSlice, self.slices.len()),
             (Kind::Namespace, namespaces),
             (Kind::Pod, pods),
+            (Kind::ServiceImport, self.imports.len()),
         ])
     }
 
     /// Whether this Service stands as it was restored: of its objects some may not be known yet.
     fn is_restored(&self, name: &ServiceName) -> bool {
         self.unswept && self.published.contains_key(name)
+    }
+
+    /// A Service's addresses, whether or not it has a name.
+    fn cluster_ips(&self, name: &ServiceName) -> Option<&[IpAddr]> {
+        if let Some(NameKind::Cluster(addresses)) = self.names.service(name).map(|named| &named.kind) {
+            return Some(addresses);
+        }
+        let applied = self.services.get(name).and_then(|object| object.service.as_ref());
+        let service = applied.or_else(|| self.published.get(name).map(Arc::as_ref))?;
+        Some(&service.cluster_ips)
     }
 
     fn join(&self, name: &ServiceName) -> Option<Service> {
@@ -405,30 +449,71 @@ impl Desired {
         Some(service)
     }
 
+    /// Joins what names of Services have become. Nothing is told of it yet.
+    fn settle_names(&mut self) {
+        for name in &self.dirty {
+            let named = self.join_names(name);
+            self.names.set_service(name, named);
+        }
+        for name in std::mem::take(&mut self.dirty_imports) {
+            let named = self.join_import(&name);
+            self.names.set_import(&name, named);
+        }
+    }
+
     /// A Service's names, with the endpoints of all its slices.
     fn join_names(&self, name: &ServiceName) -> Option<NamedService> {
         let mut named = NamedService::clone(self.services.get(name)?.named.as_ref()?);
-        let slices = self.slices_of.get(name).into_iter().flatten();
-        let groups = slices.filter_map(|slice| self.slices.get(slice)?.named.as_deref());
-        let mut room = MAX_ENDPOINTS;
-        for group in groups {
-            let Some(left) = room.checked_sub(group.endpoints.len()) else { break };
-            room = left;
-            named.endpoints.push(group.clone());
-        }
+        named.endpoints = self.groups(self.slices_of.get(name)).map(|(group, _)| group.clone()).collect();
         Some(named)
     }
 
+    /// A ServiceImport's names, with the endpoints of all its slices and the clusters that they are in.
+    fn join_import(&self, name: &ServiceName) -> Option<NamedImport> {
+        let mut service = NamedService::clone(self.imports.get(name)?.named.as_ref()?);
+        let groups = self.groups(self.slices_of_imports.get(name));
+        let groups = groups.map(|(group, slice)| {
+            let cluster = slice.import.as_ref().and_then(|(_, cluster)| cluster.clone());
+            (group.clone(), cluster)
+        });
+        let clusters;
+        (service.endpoints, clusters) = groups.unzip();
+        Some(NamedImport { service, clusters })
+    }
+
+    /// The endpoints that DNS tells of these slices, as many as there may be.
+    fn groups<'a>(
+        &'a self,
+        slices: Option<&'a BTreeSet<SliceName>>,
+    ) -> impl Iterator<Item = (&'a EndpointGroup, &'a SliceObject)> {
+        let slices = slices.into_iter().flatten().filter_map(|name| self.slices.get(name));
+        let mut room = MAX_ENDPOINTS;
+        slices.filter_map(|slice| Some((slice.named.as_deref()?, slice.as_ref()))).take_while(
+            move |(group, _)| {
+                let left = room.checked_sub(group.endpoints.len());
+                room = left.unwrap_or(0);
+                left.is_some()
+            },
+        )
+    }
+
     fn drop_slice(&mut self, name: &SliceName) {
-        let Some(service) = self.slices.remove(name).and_then(|s| s.service.clone()) else {
-            return;
-        };
-        if let Some(slices) = self.slices_of.get_mut(&service) {
-            slices.remove(name);
-            if slices.is_empty() {
-                self.slices_of.remove(&service);
+        let Some(slice) = self.slices.remove(name) else { return };
+        let forget = |slices_of: &mut HashMap<ServiceName, BTreeSet<SliceName>>, owner: &ServiceName| {
+            if let Some(slices) = slices_of.get_mut(owner) {
+                slices.remove(name);
+                if slices.is_empty() {
+                    slices_of.remove(owner);
+                }
             }
+        };
+        if let Some(service) = &slice.service {
+            forget(&mut self.slices_of, service);
+            self.dirty.insert(service.clone());
         }
-        self.dirty.insert(service);
+        if let Some((import, _)) = &slice.import {
+            forget(&mut self.slices_of_imports, import);
+            self.dirty_imports.insert(import.clone());
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use sluice_model::{Change, NamedPod, NamedService, ServiceName};
+use sluice_model::{Change, NameKind, NamedImport, NamedPod, NamedService, ServiceName};
 
 /// What is wanted of one kind of object, and what was told of it.
 #[derive(Debug)]
@@ -29,23 +29,47 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
         self.dirty.insert(key);
     }
 
-    /// Tells each difference. What was restored is not told to be gone while others may yet turn up.
-    fn take(&mut self, unswept: bool, mut tell: impl FnMut(K, Option<&V>)) {
+    /// Tells each difference, of what may be told: its key, what it was and what it is. What was restored is not told to be
+    /// gone while others may yet turn up.
+    fn take(
+        &mut self,
+        unswept: bool,
+        may: impl Fn(&K) -> bool,
+        mut tell: impl FnMut(K, Option<V>, Option<&V>),
+    ) {
         for key in std::mem::take(&mut self.dirty) {
-            match self.wanted.get(&key) {
+            match self.wanted.get(&key).filter(|_| may(&key)) {
                 Some(value) if self.told.get(&key) == Some(value) => {}
                 Some(value) => {
-                    self.told.insert(key.clone(), value.clone());
-                    tell(key, Some(value));
+                    let before = self.told.insert(key.clone(), value.clone());
+                    tell(key, before, Some(value));
                 }
                 None if unswept => {}
                 None => {
-                    if self.told.remove(&key).is_some() {
-                        tell(key, None);
+                    if let Some(before) = self.told.remove(&key) {
+                        tell(key, Some(before), None);
                     }
                 }
             }
         }
+    }
+
+    /// What the next [`take`](Self::take) adds and what it takes away, as counted.
+    fn difference(
+        &self,
+        unswept: bool,
+        may: impl Fn(&K) -> bool,
+        count: impl Fn(&V) -> usize,
+    ) -> (usize, usize) {
+        let (mut more, mut less) = (0, 0);
+        for key in &self.dirty {
+            let wanted = self.wanted.get(key).filter(|_| may(key));
+            if wanted.is_some() || !unswept {
+                more += wanted.map_or(0, &count);
+                less += self.told.get(key).map_or(0, &count);
+            }
+        }
+        (more, less)
     }
 
     fn sweep(&mut self) {
@@ -58,21 +82,50 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
     }
 }
 
+impl<V> Told<ServiceName, V> {
+    /// All of a namespace are to be looked at again.
+    fn touch(&mut self, namespace: &str) {
+        let of_namespace = self.wanted.keys().filter(|name| &*name.namespace == namespace);
+        self.dirty.extend(of_namespace.cloned());
+    }
+}
+
 /// All that has a name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     services: Told<ServiceName, Arc<NamedService>>,
+    imports: Told<ServiceName, Arc<NamedImport>>,
+    /// Endpoints of headless Services that were told, those of imports included.
+    headless: usize,
     namespaces: Told<Box<str>, ()>,
     pods: Told<ServiceName, Arc<NamedPod>>,
+    /// Of namespaces that nobody has told of, nothing is told.
+    by_namespace: bool,
 }
 
 impl Names {
+    /// From now on only what is in a namespace that exists, and may be told of, has names.
+    pub fn only_by_namespace(&mut self) {
+        self.by_namespace = true;
+    }
+
     /// A Service's names as of now; none where it has none.
     pub fn set_service(&mut self, name: &ServiceName, named: Option<NamedService>) {
         self.services.set(name.clone(), named.map(Arc::new));
     }
 
+    /// A ServiceImport's names as of now; none where it has none.
+    pub fn set_import(&mut self, name: &ServiceName, named: Option<NamedImport>) {
+        self.imports.set(name.clone(), named.map(Arc::new));
+    }
+
     pub fn set_namespace(&mut self, name: &str, exists: bool) {
+        if self.by_namespace && self.namespaces.wanted.contains_key(name) != exists {
+            // Looked for among all: labels of namespaces hardly ever change.
+            self.services.touch(name);
+            self.imports.touch(name);
+            self.pods.touch(name);
+        }
         self.namespaces.set(name.into(), exists.then_some(()));
     }
 
@@ -84,17 +137,25 @@ impl Names {
     pub fn restore(
         &mut self,
         services: Vec<NamedService>,
+        imports: Vec<NamedImport>,
         namespaces: Vec<Box<str>>,
         pods: Vec<NamedPod>,
     ) -> Vec<Change> {
-        let mut changes = Vec::with_capacity(services.len() + namespaces.len() + pods.len());
+        let count = services.len() + imports.len() + namespaces.len() + pods.len();
+        let mut changes = Vec::with_capacity(count);
         for name in namespaces {
             changes.push(Change::Namespace(name.clone()));
             self.namespaces.told.insert(name, ());
         }
         for service in services {
             changes.push(Change::Named(service.clone()));
+            self.headless += headless_endpoints(&service);
             self.services.told.insert(service.name.clone(), Arc::new(service));
+        }
+        for import in imports {
+            changes.push(Change::Imported(import.clone()));
+            self.headless += headless_endpoints(&import.service);
+            self.imports.told.insert(import.service.name.clone(), Arc::new(import));
         }
         for pod in pods {
             changes.push(Change::Pod(pod.clone()));
@@ -105,6 +166,7 @@ impl Names {
 
     pub fn sweep(&mut self) {
         self.services.sweep();
+        self.imports.sweep();
         self.namespaces.sweep();
         self.pods.sweep();
     }
@@ -112,30 +174,59 @@ impl Names {
     /// All of it will be told once more.
     pub fn forget(&mut self) {
         self.services.forget();
+        self.imports.forget();
         self.namespaces.forget();
         self.pods.forget();
     }
 
     pub fn is_dirty(&self) -> bool {
-        !(self.services.dirty.is_empty() && self.namespaces.dirty.is_empty() && self.pods.dirty.is_empty())
+        !(self.services.dirty.is_empty()
+            && self.imports.dirty.is_empty()
+            && self.namespaces.dirty.is_empty()
+            && self.pods.dirty.is_empty())
+    }
+
+    /// Endpoints of headless Services: those that were told, and those that there are after the next
+    /// [`take`](Self::take).
+    pub fn headless(&self, unswept: bool) -> (usize, usize) {
+        let Self { services, imports, namespaces, by_namespace, .. } = self;
+        let may = |name: &ServiceName| !by_namespace || namespaces.wanted.contains_key(&name.namespace);
+        let (more, less) = services.difference(unswept, may, |service| headless_endpoints(service));
+        let (imported, gone) = imports.difference(unswept, may, |import| headless_endpoints(&import.service));
+        (self.headless, self.headless + more + imported - less - gone)
     }
 
     /// What has changed since the last call.
     pub fn take(&mut self, unswept: bool, changes: &mut Vec<Change>) {
-        self.namespaces.take(unswept, |name, exists| {
-            changes.push(if exists.is_some() {
-                Change::Namespace(name)
-            } else {
-                Change::NamespaceGone(name)
-            });
-        });
-        self.services.take(unswept, |name, service| {
+        let Self { services, imports, headless, namespaces, pods, by_namespace } = self;
+        namespaces.take(
+            unswept,
+            |_| true,
+            |name, _, exists| {
+                changes.push(if exists.is_some() {
+                    Change::Namespace(name)
+                } else {
+                    Change::NamespaceGone(name)
+                });
+            },
+        );
+        let namespaces = &namespaces.wanted;
+        let may = |name: &ServiceName| !*by_namespace || namespaces.contains_key(&name.namespace);
+        services.take(unswept, may, |name, before, service| {
+            *headless += service.map_or(0, |service| headless_endpoints(service));
+            *headless -= before.map_or(0, |service| headless_endpoints(&service));
             changes.push(
                 service
                     .map_or(Change::NamedGone(name), |service| Change::Named(NamedService::clone(service))),
             );
         });
-        self.pods.take(unswept, |name, pod| {
+        imports.take(unswept, may, |name, before, import| {
+            *headless += import.map_or(0, |import| headless_endpoints(&import.service));
+            *headless -= before.map_or(0, |import| headless_endpoints(&import.service));
+            changes
+                .push(import.map_or(Change::ImportedGone(name), |i| Change::Imported(NamedImport::clone(i))));
+        });
+        pods.take(unswept, may, |name, _, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
         });
     }
@@ -150,6 +241,10 @@ impl Names {
         self.services.told.values()
     }
 
+    pub fn imports(&self) -> impl Iterator<Item = &Arc<NamedImport>> {
+        self.imports.told.values()
+    }
+
     pub fn namespaces(&self) -> impl Iterator<Item = &str> {
         self.namespaces.told.keys().map(|name| &**name)
     }
@@ -161,5 +256,13 @@ impl Names {
     /// How many namespaces and pods are known.
     pub fn counts(&self) -> (usize, usize) {
         (self.namespaces.wanted.len(), self.pods.wanted.len())
+    }
+}
+
+/// Endpoints that a Service's own name stands for. Those of others are counted where they take connections.
+fn headless_endpoints(service: &NamedService) -> usize {
+    match service.kind {
+        NameKind::Headless => service.endpoints.iter().map(|group| group.endpoints.len()).sum(),
+        NameKind::Cluster(_) | NameKind::External(_) => 0,
     }
 }

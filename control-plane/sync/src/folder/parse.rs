@@ -109,6 +109,9 @@ impl Reader<'_> {
             ("discovery.k8s.io/v1", "EndpointSlice") => Kind::EndpointSlice,
             ("v1", "Namespace") if self.rules.names.is_some() => Kind::Namespace,
             ("v1", "Pod") if self.rules.names.as_ref().is_some_and(|names| names.pods) => Kind::Pod,
+            ("multicluster.x-k8s.io/v1alpha1", "ServiceImport") if self.rules.imports() => {
+                Kind::ServiceImport
+            }
             _ => return self.other(&value, place),
         };
         let key = match key(kind, value.get("metadata").unwrap_or(&Value::Null)) {
@@ -162,6 +165,13 @@ impl Reader<'_> {
             Kind::Pod => {
                 let parsed = object::pod(&deserialize::<core::Pod>(value, &mut unknown)?, self.rules);
                 (Object::Pod(Arc::new(parsed.object)), parsed.problems)
+            }
+            Kind::ServiceImport => {
+                let mut others = Vec::new();
+                let import = deserialize::<object::ServiceImport>(value, &mut others)?;
+                // Of another program's kind only some fields are known here.
+                let parsed = object::service_import(&import, self.rules)?;
+                (Object::ServiceImport(Arc::new(parsed.object)), parsed.problems)
             }
         };
         let name = key.to_string();

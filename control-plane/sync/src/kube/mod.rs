@@ -8,19 +8,21 @@ mod client;
 mod mirror;
 mod watch;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
-use kube::Api;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 
 pub use client::{ClientError, client};
 
 use crate::folder::ObjectChange;
-use crate::object::{self, Asks, Key, Kind, Object, Parsed, Rules};
+use crate::object::{self, Asks, Key, Kind, Object, Parsed, Rules, ServiceImport, ServiceObject};
 use crate::{FieldProblem, Problem};
 use watch::Spec;
 
@@ -48,6 +50,8 @@ pub enum What {
         /// How many there are.
         objects: usize,
     },
+    /// The API server does not have the kind, which it need not: its definition is not installed.
+    Absent,
     /// The kind cannot be followed for now, with the API server's words.
     Failed(String),
 }
@@ -60,6 +64,9 @@ pub fn kinds(rules: &Rules) -> Vec<Kind> {
         if names.pods {
             kinds.push(Kind::Pod);
         }
+        if names.imports {
+            kinds.push(Kind::ServiceImport);
+        }
     }
     kinds
 }
@@ -68,111 +75,96 @@ pub fn kinds(rules: &Rules) -> Vec<Kind> {
 pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Receiver<News>, JoinSet<()>) {
     let (news, receiver) = channel(QUEUE);
     let mut tasks = JoinSet::new();
-    let of_rules = Arc::clone(rules);
+    let server = Server { client, streaming, news };
     let named = rules.names.is_some();
-    tasks.spawn(watch::follow(
-        Api::<core::Service>::all(client.clone()),
-        Spec {
-            kind: Kind::Service,
-            // What the label names is another's (KEP-2447); but it has a name.
-            labels: if named { "" } else { "!service.kubernetes.io/service-proxy-name" },
-            streaming,
-            parse: Box::new(move |service: core::Service| {
-                let key = key_of(Kind::Service, &service.metadata);
-                let parsed = object::service(&service, &of_rules).map(|mut parsed| {
-                    let wish = crate::pools::wish(&service, &of_rules);
-                    let shown = crate::status::Shown::of(&service);
-                    if wish.object.is_some() || !shown.says(&[]) {
-                        parsed.object.asks = Some(Box::new(Asks { wish: wish.object, shown }));
-                    }
-                    parsed.problems.extend(wish.problems);
-                    parsed
-                });
-                (key, parsed.map(|p| with(p, |s| Object::Service(Arc::new(s)))))
-            }),
-        },
-        news.clone(),
-    ));
-    let of_rules = Arc::clone(rules);
-    tasks.spawn(watch::follow(
-        Api::<discovery::EndpointSlice>::all(client.clone()),
-        Spec {
-            kind: Kind::EndpointSlice,
-            labels: if named { "" } else { "!service.kubernetes.io/headless" },
-            streaming,
-            parse: Box::new(move |slice: discovery::EndpointSlice| {
-                let key = key_of(Kind::EndpointSlice, &slice.metadata);
-                let parsed = object::endpoint_slice(&slice, &of_rules);
-                (key, Ok(with(parsed, |s| Object::EndpointSlice(Arc::new(s)))))
-            }),
-        },
-        news.clone(),
-    ));
-    tasks.spawn(watch::follow(
-        Api::<core::Node>::all(client.clone()),
-        Spec {
-            kind: Kind::Node,
-            labels: "",
-            streaming,
-            parse: Box::new(|node: core::Node| {
-                let parsed = Parsed { object: object::node(&node), problems: Vec::new() };
-                (key_of(Kind::Node, &node.metadata), Ok(with(parsed, |n| Object::Node(Arc::new(n)))))
-            }),
-        },
-        news.clone(),
-    ));
     for kind in kinds(rules) {
+        let rules = Arc::clone(rules);
         match kind {
-            Kind::Namespace => drop(tasks.spawn(namespaces(client, rules, streaming, news.clone()))),
-            Kind::Pod => drop(tasks.spawn(pods(client, rules, streaming, news.clone()))),
-            _ => {}
+            Kind::Service => {
+                // What the label names is another's (KEP-2447); but it has a name.
+                let labels = if named { "" } else { "!service.kubernetes.io/service-proxy-name" };
+                let parse = move |object: &core::Service| service(object, &rules);
+                tasks.spawn(server.follow(kind, labels, parse, Object::Service));
+            }
+            Kind::EndpointSlice => {
+                let labels = if named { "" } else { "!service.kubernetes.io/headless" };
+                let parse = move |slice: &discovery::EndpointSlice| Ok(object::endpoint_slice(slice, &rules));
+                tasks.spawn(server.follow(kind, labels, parse, Object::EndpointSlice));
+            }
+            Kind::Node => {
+                let parse = |node: &core::Node| Ok(sound(object::node(node)));
+                tasks.spawn(server.follow(kind, "", parse, Object::Node));
+            }
+            Kind::Namespace => {
+                let parse = move |object: &core::Namespace| Ok(sound(object::namespace(object, &rules)));
+                tasks.spawn(server.follow(kind, "", parse, Object::Namespace));
+            }
+            Kind::Pod => {
+                let parse = move |pod: &core::Pod| Ok(object::pod(pod, &rules));
+                tasks.spawn(server.follow(kind, "", parse, Object::Pod));
+            }
+            Kind::ServiceImport => {
+                let parse = move |import: &ServiceImport| object::service_import(import, &rules);
+                tasks.spawn(server.follow(kind, "", parse, Object::ServiceImport));
+            }
         }
     }
     (receiver, tasks)
 }
 
-fn namespaces(
-    client: &kube::Client,
-    rules: &Arc<Rules>,
+/// Who is followed, and who is told.
+struct Server<'a> {
+    client: &'a kube::Client,
     streaming: bool,
     news: Sender<News>,
-) -> impl Future<Output = ()> + use<> {
-    let rules = Arc::clone(rules);
-    let parse = move |namespace: core::Namespace| {
-        let key = key_of(Kind::Namespace, &namespace.metadata);
-        let object = Object::Namespace(Arc::new(object::namespace(&namespace, &rules)));
-        (key, Ok(Parsed { object, problems: Vec::new() }))
-    };
-    let spec = Spec { kind: Kind::Namespace, labels: "", streaming, parse: Box::new(parse) };
-    watch::follow(Api::all(client.clone()), spec, news)
 }
 
-fn pods(
-    client: &kube::Client,
-    rules: &Arc<Rules>,
-    streaming: bool,
-    news: Sender<News>,
-) -> impl Future<Output = ()> + use<> {
-    let rules = Arc::clone(rules);
-    let parse = move |pod: core::Pod| {
-        let key = key_of(Kind::Pod, &pod.metadata);
-        (key, Ok(with(object::pod(&pod, &rules), |pod| Object::Pod(Arc::new(pod)))))
-    };
-    let spec = Spec { kind: Kind::Pod, labels: "", streaming, parse: Box::new(parse) };
-    watch::follow(Api::all(client.clone()), spec, news)
+impl Server<'_> {
+    /// Follows the objects of a kind that have `labels`, a selector which may be empty.
+    fn follow<K, T, P>(
+        &self,
+        kind: Kind,
+        labels: &'static str,
+        parse: P,
+        wrap: fn(Arc<T>) -> Object,
+    ) -> impl Future<Output = ()> + use<K, T, P>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+        T: 'static,
+        P: Fn(&K) -> Result<Parsed<T>, FieldProblem> + Send + Sync + 'static,
+    {
+        let parse = move |object: K| {
+            let metadata = object.meta();
+            let key = Key {
+                kind,
+                namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+                name: metadata.name.as_deref().unwrap_or_default().into(),
+            };
+            let outcome = parse(&object)
+                .map(|parsed| Parsed { object: wrap(Arc::new(parsed.object)), problems: parsed.problems });
+            (key, outcome)
+        };
+        let spec = Spec { kind, labels, streaming: self.streaming, parse: Box::new(parse) };
+        watch::follow(Api::all(self.client.clone()), spec, self.news.clone())
+    }
+}
+
+/// A Service with what it asks for.
+fn service(service: &core::Service, rules: &Rules) -> Result<Parsed<ServiceObject>, FieldProblem> {
+    let mut parsed = object::service(service, rules)?;
+    let wish = crate::pools::wish(service, rules);
+    let shown = crate::status::Shown::of(service);
+    if wish.object.is_some() || !shown.says(&[]) {
+        parsed.object.asks = Some(Box::new(Asks { wish: wish.object, shown }));
+    }
+    parsed.problems.extend(wish.problems);
+    Ok(parsed)
+}
+
+/// An object with which nothing can be wrong.
+fn sound<T>(object: T) -> Parsed<T> {
+    Parsed { object, problems: Vec::new() }
 }
 
 /// An object as parsed, or why it cannot be used.
 type Outcome = Result<Parsed<Object>, FieldProblem>;
-
-fn with<T>(parsed: Parsed<T>, wrap: impl FnOnce(T) -> Object) -> Parsed<Object> {
-    Parsed { object: wrap(parsed.object), problems: parsed.problems }
-}
-
-fn key_of(kind: Kind, metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
-    Key {
-        kind,
-        namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
-        name: metadata.name.as_deref().unwrap_or_default().into(),
-    }
-}

@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause: what an API server that comes back is noticed after.
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long to wait before a kind is asked for again that the server does not have.
+const ABSENT: Duration = Duration::from_secs(10);
+
 /// What to follow.
 pub(super) struct Spec<K> {
     pub kind: Kind,
@@ -106,6 +109,14 @@ where
                 }
                 listed |= matches!(event, Event::InitDone);
                 take(event, spec, mirror)
+            }
+            // Another program's kind: until its definition is installed there are none of it.
+            Err(error) if spec.kind == Kind::ServiceImport && code(&error) == 404 => {
+                if !tell(news, spec.kind, at, What::Absent).await {
+                    return End::Closed;
+                }
+                tokio::time::sleep(ABSENT).await;
+                return End::Again;
             }
             Err(error) => {
                 let message = describe(&error);

@@ -4,6 +4,7 @@
 //! reported, whichever is the safer for traffic; the functions here say which.
 
 mod addresses;
+mod import;
 mod names;
 mod node;
 mod service;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sluice_model::{NamedPod, Service};
 
+pub use import::{ImportObject, ServiceImport, service_import};
 pub use names::{NamespaceObject, namespace, pod};
 pub use node::{NodeObject, node};
 pub use service::{Asks, Exposed, Rules, ServiceObject, service};
@@ -35,6 +37,8 @@ pub enum Kind {
     Namespace,
     /// `v1`.
     Pod,
+    /// `multicluster.x-k8s.io/v1alpha1`.
+    ServiceImport,
 }
 
 impl fmt::Display for Kind {
@@ -45,6 +49,7 @@ impl fmt::Display for Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::Namespace => "Namespace",
             Self::Pod => "Pod",
+            Self::ServiceImport => "ServiceImport",
         })
     }
 }
@@ -83,6 +88,8 @@ pub enum Object {
     Namespace(Arc<NamespaceObject>),
     /// A Pod.
     Pod(Arc<NamedPod>),
+    /// A ServiceImport, without its endpoints.
+    ServiceImport(Arc<ImportObject>),
 }
 
 /// A parsed object, with what was left out of it.

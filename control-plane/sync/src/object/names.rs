@@ -9,6 +9,9 @@ use super::service::{cluster_ips, is_headless};
 use super::{Parsed, Rules, port_number, protocol};
 use crate::FieldProblem;
 
+/// `metadata.labels` of a Namespace: its own name.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
 /// A Service's name and ports, without its endpoints; none where it cannot have a name, and why.
 pub(super) fn service(
     object: &core::Service,
@@ -93,7 +96,16 @@ pub struct NamespaceObject {
 /// Parses a Namespace.
 pub fn namespace(object: &core::Namespace, rules: &Rules) -> NamespaceObject {
     let name = object.metadata.name.as_deref().unwrap_or_default();
-    NamespaceObject { name: name.into(), exposed: rules.exposes(name) }
+    let labels = || {
+        let mut labels = object.metadata.labels.clone().unwrap_or_default();
+        // Every Namespace has it; API servers see to that, who writes manifests need not.
+        labels.insert(NAMESPACE_NAME.to_owned(), name.to_owned());
+        labels
+    };
+    let names = rules.names.as_ref();
+    let selected =
+        names.is_some_and(|n| n.namespace_labels.is_empty() || n.namespace_labels.matches(&labels()));
+    NamespaceObject { name: name.into(), exposed: rules.exposes(name) && selected }
 }
 
 /// A pod's addresses; none where DNS may not tell of it.
@@ -107,7 +119,7 @@ pub fn pod(object: &core::Pod, rules: &Rules) -> Parsed<NamedPod> {
     // Of a pod that has ended another one has the address by now.
     let alive = status.and_then(|s| s.phase.as_deref()).is_none_or(|p| !matches!(p, "Succeeded" | "Failed"));
     let mut addresses = Vec::new();
-    if let Some(status) = status.filter(|_| alive && rules.exposes(&name.namespace)) {
+    if let Some(status) = status.filter(|_| alive && rules.names(&name.namespace, metadata)) {
         let several = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str());
         for ip in several.chain(status.pod_ip.as_deref()).filter_map(|ip| host(ip).ok()) {
             if !addresses.contains(&ip) {

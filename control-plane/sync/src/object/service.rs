@@ -1,9 +1,11 @@
 //! Services.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sluice_corefile::Selector;
 use sluice_model::check::{MAX_ADDRESSES, MAX_PORTS};
 use sluice_model::{Affinity, NamedService, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
 
@@ -36,15 +38,37 @@ pub struct Rules {
 pub struct Exposed {
     /// Namespaces; all where empty.
     pub namespaces: Vec<Box<str>>,
+    /// What labels their Namespace objects have.
+    pub namespace_labels: Selector,
+    /// What labels Services and pods have.
+    pub labels: Selector,
     /// Whether pods are to be known.
     pub pods: bool,
+    /// Whether ServiceImports are to be known.
+    pub imports: bool,
 }
 
 impl Rules {
-    /// Whether DNS may tell of this namespace.
+    /// Whether DNS may tell of this namespace, as far as its name goes.
     pub fn exposes(&self, namespace: &str) -> bool {
         let names = self.names.as_ref();
         names.is_some_and(|n| n.namespaces.is_empty() || n.namespaces.iter().any(|n| &**n == namespace))
+    }
+
+    /// Whether DNS may tell of this object, as far as its own labels and its namespace's name go.
+    pub fn names(&self, namespace: &str, metadata: &ObjectMeta) -> bool {
+        let labels = || metadata.labels.as_ref().unwrap_or(const { &BTreeMap::new() });
+        self.exposes(namespace) && self.names.as_ref().is_some_and(|names| names.labels.matches(labels()))
+    }
+
+    /// Whether ServiceImports are to be known.
+    pub fn imports(&self) -> bool {
+        self.names.as_ref().is_some_and(|names| names.imports)
+    }
+
+    /// Whether only namespaces whose labels are known have names.
+    pub fn by_namespace_labels(&self) -> bool {
+        self.names.as_ref().is_some_and(|names| !names.namespace_labels.is_empty())
     }
 }
 
@@ -117,7 +141,7 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         service.check().map_err(|error| FieldProblem::new("spec", error.to_string()))?;
         Some(service)
     };
-    let named = match rules.exposes(&name.namespace) {
+    let named = match rules.names(&name.namespace, metadata) {
         true => names::service(object, &name, &mut problems).map(Box::new),
         false => None,
     };

@@ -15,6 +15,11 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// `metadata.labels`: the slice is a headless Service's, of no use to a load balancer.
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
+/// `metadata.labels`: the ServiceImport that a slice belongs to (KEP-1645).
+const IMPORT_NAME: &str = "multicluster.kubernetes.io/service-name";
+/// `metadata.labels`: the cluster that a slice's endpoints are in (KEP-1645).
+const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
+
 /// An EndpointSlice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SliceObject {
@@ -24,6 +29,9 @@ pub struct SliceObject {
     pub name: Box<str>,
     /// The Service it belongs to; none where it is of no use here: no label, headless and without names, FQDN.
     pub service: Option<ServiceName>,
+    /// The ServiceImport it belongs to, with the cluster its endpoints are in where that is known; only where imports have
+    /// names.
+    pub import: Option<(ServiceName, Option<Box<str>>)>,
     /// What DNS tells of it.
     pub named: Option<Arc<EndpointGroup>>,
     /// The ports that its endpoints have.
@@ -53,6 +61,7 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
         namespace: namespace.into(),
         name: metadata.name.as_deref().unwrap_or_default().into(),
         service: None,
+        import: None,
         named: None,
         ports: Vec::new(),
         endpoints: Vec::new(),
@@ -69,6 +78,12 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
             None
         }
     };
+    let import = label(IMPORT_NAME).filter(|name| !name.is_empty() && v6.is_some() && rules.imports());
+    if let Some(import) = import.filter(|_| rules.exposes(namespace)) {
+        let cluster = label(SOURCE_CLUSTER).filter(|id| !id.is_empty());
+        slice.import = Some((ServiceName::new(namespace, import), cluster.map(|id| id.as_str().into())));
+        slice.named = names::endpoints(object).map(Arc::new);
+    }
     let service = label(SERVICE_NAME).filter(|name| !name.is_empty());
     if let (Some(v6), Some(service)) = (v6, service) {
         if rules.exposes(namespace) {

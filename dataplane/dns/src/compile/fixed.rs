@@ -20,7 +20,7 @@ const VERSION_TTL: u32 = 28_800;
 pub(crate) fn forward(rules: &Rules, zone: &Name) -> Result<Vec<Node>, NameError> {
     let mut nodes = tops(rules, zone)?;
     nodes.extend([version(rules, zone)?, rules.bare(zone.child("svc")?, zone)]);
-    if rules.settings.pods != PodNames::Disabled {
+    if rules.pods(zone) != PodNames::Disabled {
         nodes.push(rules.bare(zone.child("pod")?, zone));
     }
     Ok(nodes)
@@ -77,7 +77,7 @@ fn server(rules: &Rules, zone: &Name) -> Result<Node, NameError> {
 pub(crate) fn namespace(rules: &Rules, namespace: &str, zone: &Name) -> Result<Vec<Node>, NameError> {
     let name = |parent: &str| Ok(zone.child(parent)?.child(namespace)?.lowered());
     let mut nodes = vec![rules.bare(name("svc")?, zone)];
-    match rules.settings.pods {
+    match rules.pods(zone) {
         PodNames::Disabled => {}
         PodNames::Insecure => {
             let pods = Builder::new(name("pod")?, zone.wire().len()).role(Role::Pods);

@@ -7,7 +7,7 @@ pub(crate) mod service;
 
 use std::net::IpAddr;
 
-use sluice_model::{DnsMode, DnsSettings, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use crate::name::{Name, NameError, Seed};
 use crate::node::{Builder, Node};
@@ -20,6 +20,8 @@ pub(crate) struct Rules {
     pub seed: Seed,
     /// The domains of Services and pods, in lower case, the primary one first.
     pub zones: Vec<Name>,
+    /// The domains of ServiceImports, in lower case.
+    pub multicluster_zones: Vec<Name>,
     /// The domains of reverse names, in lower case.
     pub reverse_zones: Vec<Name>,
 }
@@ -31,7 +33,23 @@ impl Rules {
             let parsed = list.iter().filter_map(|zone| Name::parse(zone).ok());
             parsed.map(Name::lowered).collect::<Vec<_>>()
         };
-        Self { zones: names(&settings.zones), reverse_zones: names(&settings.reverse_zones), settings, seed }
+        Self {
+            zones: names(&settings.zones),
+            multicluster_zones: names(&settings.multicluster_zones),
+            reverse_zones: names(&settings.reverse_zones),
+            settings,
+            seed,
+        }
+    }
+
+    /// All domains but those of reverse names.
+    pub fn forward_zones(&self) -> impl Iterator<Item = &Name> {
+        self.zones.iter().chain(&self.multicluster_zones)
+    }
+
+    /// Whether pods have names in this domain, and how.
+    pub fn pods(&self, zone: &Name) -> PodNames {
+        if self.zones.contains(zone) { self.settings.pods } else { PodNames::Disabled }
     }
 
     /// Whether CoreDNS's answers are wanted.

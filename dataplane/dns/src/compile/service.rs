@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use sluice_model::{NameKind, NamedEndpoint, NamedPort, NamedService, Protocol};
+use sluice_model::{NameKind, NamedEndpoint, NamedImport, NamedPort, NamedService, Protocol};
 
 use super::Rules;
 use super::record::{address, pointer, record};
@@ -18,7 +18,18 @@ pub(crate) fn compile(service: &NamedService, rules: &Rules) -> Vec<Node> {
     for zone in &rules.zones {
         // A Service whose own name is too long has none.
         if let Ok(base) = rules.service_name(&service.name, zone) {
-            nodes.extend(in_zone(service, rules, zone, base));
+            nodes.extend(in_zone(service, None, rules, zone, base));
+        }
+    }
+    nodes
+}
+
+/// The nodes of a ServiceImport in all multicluster zones: its endpoints' names have their cluster's label (KEP-1645).
+pub(crate) fn compile_import(import: &NamedImport, rules: &Rules) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for zone in &rules.multicluster_zones {
+        if let Ok(base) = rules.service_name(&import.service.name, zone) {
+            nodes.extend(in_zone(&import.service, Some(&import.clusters), rules, zone, base));
         }
     }
     nodes
@@ -34,6 +45,16 @@ pub(crate) fn host(endpoint: &NamedEndpoint, pod_names: bool) -> String {
 /// Addresses of a family, and pairs of address and port, that one name keeps: more than any message carries. All endpoints at
 /// all ports would be thousands of times what the objects take that say so.
 const KEPT: usize = 8192;
+
+/// Pairs of address and port that a Service has among its names; ports beyond them are left out, though never the first.
+/// Each pair makes a few records: without a bound some objects of a megabyte would make gigabytes.
+const PAIRS: usize = 1 << 18;
+
+/// As many ports as so many addresses may have.
+fn affordable(ports: &[NamedPort], addresses: usize) -> &[NamedPort] {
+    let most = (PAIRS / addresses.max(1)).max(1);
+    ports.get(..most).unwrap_or(ports)
+}
 
 /// What one name has.
 #[derive(Default)]
@@ -65,20 +86,27 @@ impl Owner {
     }
 }
 
-fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Vec<Node> {
+/// A Service's names in one zone; those of an import's endpoints are in their clusters, one for each group of endpoints.
+fn in_zone(
+    service: &NamedService,
+    clusters: Option<&[Option<Box<str>>]>,
+    rules: &Rules,
+    zone: &Name,
+    base: Name,
+) -> Vec<Node> {
     let zone_len = zone.wire().len();
     let mut owners: BTreeMap<Name, Owner> = BTreeMap::new();
-    let endpoints =
-        || service.endpoints.iter().flat_map(|group| group.endpoints.iter().map(move |e| (&group.ports, e)));
     match &service.kind {
         NameKind::External(target) => return external(target, rules, zone_len, base).into_iter().collect(),
         NameKind::Cluster(addresses) => {
-            if rules.settings.hide_empty && endpoints().next().is_none() {
+            let is_empty = service.endpoints.iter().all(|group| group.endpoints.is_empty());
+            if rules.settings.hide_empty && is_empty {
                 return Vec::new();
             }
             let target = Rc::new(base.clone());
+            let ports = affordable(&service.ports, addresses.len());
             for ip in addresses {
-                add(&mut owners, &base, *ip, &service.ports, &target, rules.compat());
+                add(&mut owners, &base, *ip, ports, &target, rules.compat());
             }
         }
         NameKind::Headless => {
@@ -87,19 +115,40 @@ fn in_zone(service: &NamedService, rules: &Rules, zone: &Name, base: Name) -> Ve
             }
         }
     }
-    for (ports, endpoint) in endpoints().filter(|_| rules.settings.endpoints) {
-        let Ok(name) = base.child(&host(endpoint, rules.settings.endpoint_pod_names)).map(Name::lowered)
-        else {
-            continue;
+    let count = service.endpoints.iter().map(|group| group.endpoints.len()).sum();
+    let groups = service.endpoints.iter().enumerate().filter(|_| rules.settings.endpoints);
+    for (n, group) in groups {
+        let ports = affordable(&group.ports, count);
+        // What endpoints' names are below; none where they have no names.
+        let parent = match clusters.map(|clusters| clusters.get(n)) {
+            None => Some(base.clone()),
+            Some(cluster) => {
+                cluster.and_then(Option::as_deref).and_then(|id| base.child(id).ok().map(Name::lowered))
+            }
         };
-        let target = Rc::new(name);
-        if service.kind == NameKind::Headless {
-            add(&mut owners, &base, endpoint.address, ports, &target, rules.compat());
+        for endpoint in &group.endpoints {
+            let label = host(endpoint, rules.settings.endpoint_pod_names);
+            let name = parent.as_ref().and_then(|parent| parent.child(&label).ok().map(Name::lowered));
+            let Some(name) = name else {
+                // Without a name there is no target for its ports, but an import of unknown cluster is there.
+                if clusters.is_some() && service.kind == NameKind::Headless {
+                    owners.entry(base.clone()).or_default().address(endpoint.address);
+                }
+                continue;
+            };
+            let target = Rc::new(name);
+            if service.kind == NameKind::Headless {
+                add(&mut owners, &base, endpoint.address, ports, &target, rules.compat());
+            }
+            let owner = owners.entry(Name::clone(&target)).or_default();
+            owner.address(endpoint.address);
+            for port in ports {
+                owner.port(endpoint.address, port.port, &target);
+            }
         }
-        let owner = owners.entry(Name::clone(&target)).or_default();
-        owner.address(endpoint.address);
-        for port in ports {
-            owner.port(endpoint.address, port.port, &target);
+        // A cluster has names below it and so exists, without records (RFC 8020).
+        if let Some(parent) = parent.filter(|_| clusters.is_some() && !group.endpoints.is_empty()) {
+            owners.entry(parent).or_default();
         }
     }
     // `_tcp.service…` has names below it and so exists, without records (RFC 8020).

@@ -61,7 +61,9 @@ impl Publisher {
             | Change::Namespace(_)
             | Change::NamespaceGone(_)
             | Change::Pod(_)
-            | Change::PodGone(_) => {}
+            | Change::PodGone(_)
+            | Change::Imported(_)
+            | Change::ImportedGone(_) => {}
         }
     }
 

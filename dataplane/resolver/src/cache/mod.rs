@@ -105,6 +105,11 @@ impl Cache {
         [self.success.evictions(), self.denial.evictions()]
     }
 
+    /// About how many octets entries take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.success.bytes() + self.denial.bytes()
+    }
+
     /// What is known, counted.
     pub(crate) fn lookup(&self, key: &Key, now: Instant) -> Lookup {
         let found = self.find(key, now, self.settings.prefetch.as_ref());

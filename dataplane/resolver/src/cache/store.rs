@@ -70,7 +70,7 @@ impl Store {
         self.shards.iter().map(|shard| lock(shard).slots.len()).sum()
     }
 
-    #[cfg(test)]
+    /// About how many octets its entries take.
     pub(crate) fn bytes(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).bytes).sum()
     }

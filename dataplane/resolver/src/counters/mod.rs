@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hickory_proto::op::ResponseCode;
 
 pub(crate) use dns::{Asked, Registry};
-pub(crate) use histogram::{Durations, Sizes};
+pub(crate) use histogram::{Durations, Sizes, TIMES};
 pub(crate) use render::render;
 
 /// Codes that are counted apart; the last is for all others.

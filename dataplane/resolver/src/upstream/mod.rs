@@ -118,6 +118,10 @@ impl Upstream {
         self.max_fails > 0 && self.fails.load(Ordering::Relaxed) >= self.max_fails
     }
 
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     pub(crate) fn is_looping(&self) -> bool {
         self.looping.load(Ordering::Relaxed)
     }

@@ -53,6 +53,8 @@ pub enum AdminRequest {
     Routes,
     /// The neighbours taken over from Linux: [`AdminResponse::Neighbors`].
     Neighbors,
+    /// The zones of DNS that are answered: [`AdminResponse::DnsZones`], in parts.
+    DnsZones,
     /// All counters: [`AdminResponse::Counters`].
     Counters,
     /// The lcores: [`AdminResponse::Lcores`].
@@ -95,6 +97,8 @@ pub enum AdminResponse {
     Routes(Vec<RouteRow>),
     /// Neighbours.
     Neighbors(Vec<NeighborRow>),
+    /// Zones.
+    DnsZones(Vec<DnsZoneRow>),
     /// Counters.
     Counters(Vec<CounterRow>),
     /// Lcores.
@@ -179,6 +183,47 @@ pub struct Status {
     pub buffers: [u64; 2],
     /// Frontends that two Services claim; the older one has it.
     pub conflicts: Vec<Conflict>,
+}
+
+/// A zone of DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsZoneRow {
+    /// The domain.
+    pub zone: String,
+    /// What it has names of.
+    pub kind: ZoneKind,
+    /// Its names, those without records included.
+    pub names: u64,
+    /// The serial of its SOA record.
+    pub serial: u32,
+    /// The TTL of its records, in seconds.
+    pub ttl: u32,
+    /// Where queries are answered, all zones' alike.
+    pub addresses: Vec<SocketAddr>,
+    /// The generation that the names are of.
+    pub generation: Generation,
+}
+
+/// What a zone has names of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZoneKind {
+    /// Services, endpoints and pods.
+    Cluster,
+    /// ServiceImports.
+    Multicluster,
+    /// Addresses.
+    Reverse,
+}
+
+impl std::fmt::Display for ZoneKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => "cluster",
+            Self::Multicluster => "multicluster",
+            Self::Reverse => "reverse",
+        })
+    }
 }
 
 /// A Service.

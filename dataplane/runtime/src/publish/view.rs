@@ -58,7 +58,9 @@ impl View {
             | Change::Namespace(_)
             | Change::NamespaceGone(_)
             | Change::Pod(_)
-            | Change::PodGone(_) => {}
+            | Change::PodGone(_)
+            | Change::Imported(_)
+            | Change::ImportedGone(_) => {}
         }
     }
 

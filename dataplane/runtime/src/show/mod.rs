@@ -7,6 +7,7 @@ mod flows;
 mod metrics;
 mod objects;
 mod trace;
+mod zones;
 
 use std::io;
 use std::net::IpAddr;
@@ -97,6 +98,7 @@ impl Handler<AdminRequest> for Show {
             AdminRequest::Ports => Ok(say(AdminResponse::Ports(self.ports()))?),
             AdminRequest::Routes => in_parts(self.routes(), say, AdminResponse::Routes),
             AdminRequest::Neighbors => in_parts(self.neighbors(), say, AdminResponse::Neighbors),
+            AdminRequest::DnsZones => in_parts(self.dns_zones(), say, AdminResponse::DnsZones),
             AdminRequest::Counters => Ok(say(AdminResponse::Counters(self.counters()))?),
             AdminRequest::Lcores => Ok(say(AdminResponse::Lcores(self.lcores()))?),
             AdminRequest::Explain(query) => Ok(say(AdminResponse::Explain(Box::new(self.explain(&query))))?),

@@ -66,6 +66,11 @@ pub(crate) fn within_2_ms() -> (f64, f64) {
 
 /// A gateway on two TAP ports that follows the cluster.
 pub(crate) fn configuration(bed: &Testbed, cluster: &Cluster) -> PathBuf {
+    configuration_with(bed, cluster, "")
+}
+
+/// The same, with more keys.
+pub(crate) fn configuration_with(bed: &Testbed, cluster: &Cluster, more: &str) -> PathBuf {
     let path = bed.folder().join("gateway.yaml");
     let run = bed.folder().join("run");
     std::fs::create_dir_all(&run).unwrap();
@@ -88,7 +93,7 @@ source:
 services:
   cluster_cidrs: [10.128.0.0/9]
   service_cidrs: [10.96.0.0/12]
-",
+{more}",
         run = run.display(),
         config = cluster.kubeconfig(User::Sluice).display()
     );

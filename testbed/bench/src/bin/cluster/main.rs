@@ -1,11 +1,14 @@
-//! `cluster SERVICES ENDPOINTS [RUNS]`: a real API server with so many Services of so many endpoints each, and who follows
+//! `cluster SERVICES ENDPOINTS [RUNS [names]]`: a real API server with so many Services of so many endpoints each, and who follows
 //! it: `sluice control` with a subscriber that does with its feed what the data plane does; a whole gateway on TAP ports; and
 //! kube-proxy in nftables mode, built from the same module as the API server. Rows `sync.*` and `kube-proxy.*`.
+//!
+//! With `names` only rows `dns.new.*` are measured: from a Service's making to the first right answer to a query for it.
 //!
 //! Everything is in network namespaces of its own. They take turns: who is not measured does not run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod control;
+mod names;
 mod objects;
 mod plane;
 mod probe;
@@ -32,18 +35,23 @@ fn main() {
     let (services, endpoints, runs) = (number(1, 10_000), number(2, 10), number(3, 3));
     let bed = Testbed::new().expect("namespaces take root and iproute2");
     let here = bed.gateway.clone();
-    let rows = here.enter(move || measure(&bed, services, endpoints, runs));
+    let names_only = std::env::args().nth(4).is_some_and(|word| word == "names");
+    let rows = here.enter(move || measure(&bed, services, endpoints, runs, names_only));
     println!("{}", table(&rows));
     write(Path::new("target/bench/sync.json"), &rows).unwrap();
 }
 
-fn measure(bed: &Testbed, services: usize, endpoints: usize, runs: usize) -> Vec<Row> {
+fn measure(bed: &Testbed, services: usize, endpoints: usize, runs: usize, names_only: bool) -> Vec<Row> {
     let mut cluster = Options::default().controllers(&[]).start().unwrap();
     let start = Instant::now();
     let objects = Objects::create(&cluster.kubeconfig(User::Admin), services, endpoints);
     eprintln!("{services} Services and slices made in {:.1} s", start.elapsed().as_secs_f64());
 
     let mut rows = Rows { name: format!("{services}x{endpoints}"), rows: Vec::new() };
+    names::new_services(bed, &cluster, &objects, &mut rows);
+    if names_only {
+        return rows.rows;
+    }
     first_states(bed, &cluster, &objects, runs, &mut rows);
     probe::through_a_gateway(bed, &cluster, &objects, &mut rows);
     proxy::measure(bed, &cluster, &objects, runs, &mut rows);

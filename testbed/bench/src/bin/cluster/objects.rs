@@ -65,6 +65,22 @@ impl Objects {
         })
     }
 
+    /// Makes one more Service; when it was asked for, when the API server's answer came, and the address it has.
+    pub(crate) fn make(&self, name: &str) -> (Instant, Instant, IpAddr) {
+        let all: Api<Service> = Api::namespaced(self.client.clone(), "default");
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": name },
+            "spec": { "ports": [{ "name": "http", "port": 80 }] },
+        });
+        let service = serde_json::from_value(service).unwrap();
+        self.runtime.block_on(async {
+            let asked = Instant::now();
+            let made = all.create(&PostParams::default(), &service).await.unwrap();
+            let answered = Instant::now();
+            (asked, answered, made.spec.unwrap().cluster_ip.unwrap().parse().unwrap())
+        })
+    }
+
     /// Whether an endpoint is one of that round.
     pub(crate) fn is_of(&self, round: usize, address: IpAddr) -> bool {
         (0..self.endpoints).any(|n| replaced(round, n) == address.to_string())

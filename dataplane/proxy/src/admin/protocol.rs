@@ -1,0 +1,55 @@
+//! Requests and answers of the resolver's admin socket, as JSON.
+
+use serde::{Deserialize, Serialize};
+use sluice_observe::admin::{Part, Request, Response};
+pub use sluice_resolver::overview::{CacheRow, Health, UpstreamRow};
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ProxyRequest {
+    /// The caches: [`ProxyResponse::Cache`].
+    Cache,
+    /// The upstreams: [`ProxyResponse::Upstreams`].
+    Upstreams,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "data", rename_all = "snake_case")]
+pub enum ProxyResponse {
+    /// The cache of each zone.
+    Cache(Vec<CacheRow>),
+    /// The upstreams of each zone.
+    Upstreams(Vec<UpstreamRow>),
+    /// The end: all is said.
+    Done,
+    /// The end: it could not be done.
+    Error {
+        /// Why.
+        message: String,
+    },
+}
+
+impl Request for ProxyRequest {
+    const ROLE: &'static str = "the resolver";
+    type Response = ProxyResponse;
+}
+
+impl Response for ProxyResponse {
+    fn done() -> Self {
+        Self::Done
+    }
+
+    fn error(message: String) -> Self {
+        Self::Error { message }
+    }
+
+    fn part(self) -> Part<Self> {
+        match self {
+            Self::Done => Part::Done,
+            Self::Error { message } => Part::Error(message),
+            part => Part::More(part),
+        }
+    }
+}

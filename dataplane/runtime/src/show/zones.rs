@@ -1,0 +1,34 @@
+//! Zones of DNS.
+
+use super::Show;
+use crate::admin::protocol::{DnsZoneRow, ZoneKind};
+
+impl Show {
+    /// From the tables that lcores answer from; none without DNS.
+    pub(super) fn dns_zones(&self) -> Vec<DnsZoneRow> {
+        let view = self.view();
+        let Some(settings) = view.settings.dns.clone() else { return Vec::new() };
+        let generation = view.generation;
+        // Counting takes a while where there are many names.
+        drop(view);
+        let tables = self.tables.load();
+        let zones = tables.dns();
+        let is_one_of = |list: &[Box<str>], zone: &str| list.iter().any(|it| it.eq_ignore_ascii_case(zone));
+        let row = |(zone, names): (String, usize)| DnsZoneRow {
+            kind: if is_one_of(&settings.zones, &zone) {
+                ZoneKind::Cluster
+            } else if is_one_of(&settings.multicluster_zones, &zone) {
+                ZoneKind::Multicluster
+            } else {
+                ZoneKind::Reverse
+            },
+            zone,
+            names: names as u64,
+            serial: zones.serial(),
+            ttl: settings.ttl,
+            addresses: zones.listen().to_vec(),
+            generation,
+        };
+        zones.counts().into_iter().map(row).collect()
+    }
+}
