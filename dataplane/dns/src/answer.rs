@@ -92,7 +92,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         return Verdict::Forward;
     }
     let Some(node) = zones.table.get(hash, query.name(message)) else {
-        return missed(zones, query, message, limit, cookie);
+        return missed(zones, query, message, asked, (limit, cookie));
     };
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
     if aliased && fixed.compat.is_some() {
@@ -208,8 +208,8 @@ fn missed(
     zones: &Zones,
     query: &Query,
     message: &mut [u8],
-    limit: usize,
-    cookie: Option<[u8; 24]>,
+    asked: &Asked,
+    (limit, cookie): (usize, Option<[u8; 24]>),
 ) -> Verdict {
     let fixed = &*zones.fixed;
     let size = fixed.max_udp;
@@ -256,7 +256,7 @@ fn missed(
         }
         return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
     }
-    if zones.falls_through(asked_name) {
+    if zones.falls_through(asked_name) || !asked.resolver && zones.completes(asked_name) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, size, cookie);

@@ -42,6 +42,10 @@ pub(crate) struct Fixed {
     pub fallthrough: Vec<Name>,
     /// Names that are a resolver's before all.
     pub elsewhere: Elsewhere,
+    /// Addresses of ours that the resolver serves over TLS and HTTPS.
+    pub secure: Vec<SocketAddr>,
+    /// The resolver completes pods' search lists.
+    pub autopath: bool,
     /// Pods have names that need not be in the table.
     pub pods: bool,
     pub ttl: u32,
@@ -87,6 +91,8 @@ impl Zones {
                 .map(Name::lowered)
                 .collect(),
             elsewhere: Elsewhere::new(&settings.elsewhere),
+            secure: settings.secure.clone(),
+            autopath: settings.autopath,
             pods: settings.pods == PodNames::Insecure,
             ttl: settings.ttl,
             max_udp: settings.max_udp,
@@ -159,6 +165,31 @@ impl Zones {
     /// A number that no other settings had.
     pub(crate) fn era(&self) -> u64 {
         self.era
+    }
+
+    /// Where `namespace.svc.zone` begins in a name that is longer, if that namespace has names: the first step of a pod's search
+    /// list leads there (resolv.conf(5)).
+    pub fn searched(&self, name: &[u8]) -> Option<usize> {
+        let zone = self.zone(name)?;
+        let end = name.len() - zone.len();
+        let (mut namespace, mut svc, mut at) = (0, 0, 0);
+        while at < end {
+            (namespace, svc) = (svc, at);
+            at += usize::from(*name.get(at)?) + 1;
+        }
+        let label = name.get(svc + 1..end)?;
+        let found = namespace > 0 && label.eq_ignore_ascii_case(b"svc");
+        (found && self.find(name.get(namespace..)?).is_some()).then_some(namespace)
+    }
+
+    /// Whether the resolver completes search lists.
+    pub(crate) fn completes(&self, name: &[u8]) -> bool {
+        self.fixed.autopath && self.searched(name).is_some()
+    }
+
+    /// Whether TCP to this address and port is DNS over TLS or HTTPS.
+    pub fn secure(&self, address: IpAddr, port: u16) -> bool {
+        self.fixed.secure.iter().any(|at| at.ip() == address && at.port() == port)
     }
 
     /// The hash under which a name, in whatever case, is looked up.

@@ -125,6 +125,14 @@ impl Mbuf {
         self.header().port
     }
 
+    /// An empty packet of the same pool. `None` where that is exhausted.
+    pub(crate) fn sibling(&self) -> Option<Self> {
+        // SAFETY: a pool outlives its buffers; one from it has reference count 1 and no other owner.
+        unsafe {
+            NonNull::new(dpdk_sys::sluice_mbuf_alloc(self.header().pool)).map(|raw| Self::from_raw(raw))
+        }
+    }
+
     /// True where the buffer belongs to this pool.
     #[inline(always)]
     pub fn is_from(&self, pool: &Mempool) -> bool {

@@ -77,6 +77,15 @@ impl PacketBuf for Mbuf {
         header.data_len = len as u16;
         header.pkt_len = len as u32;
     }
+
+    fn another(&self, frame: &[u8]) -> Option<Self> {
+        let mut packet = self.sibling()?;
+        if !packet.append(frame.len()) {
+            return None;
+        }
+        packet.data_mut().copy_from_slice(frame);
+        Some(packet)
+    }
 }
 
 /// Shortens a packet of several segments and gives those back that it no longer needs.

@@ -157,6 +157,8 @@ counted! {
         DnsForwarded = "dns_forwarded",
         /// DNS queries answered with what the resolver had answered before.
         DnsKept = "dns_kept",
+        /// Names at the end of search lists that the resolver was told of before they were asked for.
+        DnsHinted = "dns_hinted",
         /// Later fragments translated.
         Fragments = "fragments",
         /// Packets that waited for a next hop.

@@ -73,7 +73,7 @@ impl PuntClass {
             Self::Routing => (20_000, 4_000),
             Self::Dhcp | Self::Icmp | Self::Multicast | Self::Other => (2_000, 500),
             // More than the resolver answers, less than keeps its machine from other work.
-            Self::Resolver => (200_000, 20_000),
+            Self::Resolver => (50_000, 5_000),
             // Bulk transfers to and through the gateway's kernel are allowed to be as fast as it is.
             Self::Management | Self::Forward => (500_000, 50_000),
         }

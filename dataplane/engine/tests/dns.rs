@@ -172,3 +172,80 @@ fn what_the_resolver_answered_is_answered_at_once_the_next_time() {
     }
     assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (2, 4));
 }
+
+/// A world where names of others are asked of a resolver, and namespaces are known.
+fn searching(change: impl FnOnce(&mut DnsSettings)) -> World {
+    let mut world = world(true);
+    let mut dns = world.snapshot.settings().dns.clone().unwrap();
+    change(&mut dns);
+    world.apply([
+        Change::Settings(Settings { dns: Some(dns), ..settings() }),
+        Change::Namespace("default".into()),
+    ]);
+    world
+}
+
+#[test]
+fn the_end_of_a_search_list_is_told_before_it_is_asked_for() {
+    let mut world = searching(|_| {});
+    let first = |name: &str| question(&format!("{name}.default.svc.cluster.local"), 28);
+    for (from, to) in [(POD, DNS), (POD6, DNS6)] {
+        let mut asked = first(if from == POD { "WWW.example.com" } else { "www.example.net" });
+        asked[3] = 0x10;
+        let outs = world.send(CLUSTER, &[query(from, to, asked.clone()).frame()]);
+        let [Out::Punted(CLUSTER, hint), Out::Sent(CLUSTER, reply)] = &outs[..] else { panic!("{outs:?}") };
+        let (hint, reply) = (Seen::new(hint.clone()), Seen::new(reply.clone()));
+        assert_eq!(reply.frame[usize::from(reply.parsed.l4) + 11] & 15, 3);
+        assert_eq!(
+            (hint.src.to_string(), hint.dst.to_string()),
+            (
+                std::net::SocketAddr::new(ip(from), 0).to_string(),
+                std::net::SocketAddr::new(ip(to), 53).to_string(),
+            )
+        );
+        let message = &hint.frame[usize::from(hint.parsed.l4) + 8..];
+        let mut bare = question(if from == POD { "WWW.example.com" } else { "www.example.net" }, 28);
+        bare[..4].copy_from_slice(&[0, 0, 1, 0x10]);
+        assert_eq!(message, bare);
+    }
+    // The same again, later steps of the list, one label, our own names, other types, without recursion, without a namespace.
+    let mut iterative = first("b.example.com");
+    iterative[2] = 0;
+    for asked in [
+        first("www.example.com"),
+        question("www.example.com.svc.cluster.local", 28),
+        question("www.example.com.cluster.local", 28),
+        first("www"),
+        first("web.default.svc.cluster.local"),
+        question("c.example.com.default.svc.cluster.local", 16),
+        question("d.example.com.other.svc.cluster.local", 1),
+        iterative,
+    ] {
+        world.one(CLUSTER, query(POD, DNS, asked).frame(), CLUSTER);
+    }
+    assert_eq!(world.events(Event::DnsHinted), 2);
+    // Not more than so many, whatever is asked for.
+    for n in 0..2_000 {
+        world.send(CLUSTER, &[query(POD, DNS, first(&format!("n{n}.example.com"))).frame()]);
+    }
+    assert!((400..=502).contains(&world.events(Event::DnsHinted)), "{}", world.report());
+    // Nobody keeps what a resolver would learn.
+    let mut world = searching(|dns| dns.keep = false);
+    world.one(CLUSTER, query(POD, DNS, first("www.example.com")).frame(), CLUSTER);
+}
+
+#[test]
+fn search_lists_are_completed_by_the_resolver_and_tls_is_its_as_well() {
+    let mut world = searching(|dns| {
+        dns.autopath = true;
+        dns.secure = vec![format!("{DNS}:853").parse().unwrap(), "10.96.0.20:853".parse().unwrap()];
+    });
+    let asked = query(POD, DNS, question("www.example.com.default.svc.cluster.local", 1)).frame();
+    assert_eq!(world.send(CLUSTER, std::slice::from_ref(&asked)), [Out::Punted(CLUSTER, asked)]);
+    let absent = query(POD, DNS, question("www.example.com.other.svc.cluster.local", 1)).frame();
+    world.one(CLUSTER, absent, CLUSTER);
+    let tcp = |port| Packet::new(ip(POD), ip(DNS)).macs(CLUSTER_MAC, NODE_MAC).tcp(40_000, port, 2).frame();
+    assert_eq!(world.send(CLUSTER, &[tcp(853)]), [Out::Punted(CLUSTER, tcp(853))]);
+    let reset = world.one(CLUSTER, tcp(443), CLUSTER);
+    assert_eq!(reset.parsed.tcp_flags & 4, 4);
+}

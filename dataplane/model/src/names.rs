@@ -122,6 +122,10 @@ pub struct DnsSettings {
     pub elsewhere: Vec<Elsewhere>,
     /// Whose answers are given where RFCs and CoreDNS differ.
     pub mode: DnsMode,
+    /// Where the resolver serves DNS over TLS and HTTPS; those that are addresses of `listen` are reached through the ports.
+    pub secure: Vec<SocketAddr>,
+    /// The resolver completes the search lists of pods that are known.
+    pub autopath: bool,
 }
 
 /// Names that the resolver is asked for first.
@@ -176,6 +180,8 @@ impl Default for DnsSettings {
             fallthrough: Vec::new(),
             elsewhere: Vec::new(),
             mode: DnsMode::Strict,
+            secure: Vec::new(),
+            autopath: false,
         }
     }
 }

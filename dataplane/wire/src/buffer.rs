@@ -29,6 +29,11 @@ pub trait PacketBuf {
 
     /// Shortens the packet to `len` bytes; longer than it is: no change.
     fn truncate(&mut self, len: usize);
+
+    /// Another packet, from where this one's memory came from, with these bytes. `None` where there is no memory left.
+    fn another(&self, frame: &[u8]) -> Option<Self>
+    where
+        Self: Sized;
 }
 
 /// A packet in ordinary memory, with the room a DPDK mbuf has by default.
@@ -90,5 +95,9 @@ impl PacketBuf for TestBuf {
 
     fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len);
+    }
+
+    fn another(&self, frame: &[u8]) -> Option<Self> {
+        Some(Self::new(frame))
     }
 }

@@ -46,6 +46,10 @@ impl PacketBuf for Buffer {
     fn truncate(&mut self, len: usize) {
         self.end = self.end.min(self.start + len.min(ROOM) as u16);
     }
+
+    fn another(&self, _: &[u8]) -> Option<Self> {
+        None
+    }
 }
 
 /// Buffers at hand, and what the engine did with those it was given.

@@ -172,6 +172,8 @@ impl Reader {
             service: base.service.clone(),
             mode: base.mode,
             cookie_key: base.cookie_key,
+            secure: base.secure.clone(),
+            autopath: base.autopath,
             ..names.dns
         };
         Names { dns, ..names }

@@ -200,6 +200,14 @@ impl<B: PacketBuf> Worker<B> {
         };
         match verdict {
             Verdict::Reply { length, rcode } => {
+                let hint = match &understood {
+                    Ok(query) if rcode == query::rcode::NXDOMAIN => self.hint(&packet, parsed, query, cx),
+                    _ => None,
+                };
+                if let Some(hint) = hint {
+                    self.counters.add(Event::DnsHinted, 1);
+                    self.punt_as(hint, PuntClass::Resolver, cx, sink);
+                }
                 if reply::udp_reply(&mut packet, parsed, length).is_err() {
                     return self.drop_packet(packet, DropReason::DnsIgnored);
                 }
@@ -273,6 +281,6 @@ fn may_ask(zones: &Zones, frame: &[u8], parsed: &Parsed) -> bool {
 
 /// Ports that nobody asks from (RFC 862, RFC 863, RFC 864 and none at all).
 #[inline(always)]
-fn nobody(port: u16) -> bool {
+pub(super) fn nobody(port: u16) -> bool {
     matches!(port, 0 | 7 | 9 | 19)
 }

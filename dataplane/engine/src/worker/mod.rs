@@ -8,6 +8,7 @@ mod create;
 mod deliver;
 mod dns;
 mod fragments;
+mod hint;
 mod hit;
 mod icmp;
 mod park;
@@ -35,6 +36,7 @@ use crate::{BURST, Now, PortId, Sink};
 
 use dns::Asking;
 use fragments::Fragments;
+use hint::Hints;
 use park::Parked;
 
 /// Refusals, ICMP errors and echo replies that one lcore sends in a second at most (RFC 1812, section 4.3.2.8).
@@ -76,6 +78,7 @@ pub struct Worker<B> {
     turn: u32,
     /// Answers of the resolver.
     kept: Kept,
+    hints: Hints,
     scratch: Box<Scratch>,
 }
 
@@ -134,6 +137,7 @@ impl<B: PacketBuf> Worker<B> {
             tracer: None,
             turn: 0,
             kept: Kept::default(),
+            hints: Hints::new(now),
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],

@@ -9,10 +9,12 @@ use sluice_wire::parse::{Flags, Kind, Parsed, parse, v6_addrs};
 use super::{Context, Worker, drop_reason};
 use crate::choice::frontend_of;
 use crate::drops::DropReason;
+use crate::punt::PuntClass;
 use crate::snapshot::{AddressClass, Hit};
 use crate::{Sink, Tuple};
 
 const ICMP: u8 = 1;
+const TCP: u8 = 6;
 const ICMPV6: u8 = 58;
 
 impl<B: PacketBuf> Worker<B> {
@@ -91,6 +93,10 @@ impl<B: PacketBuf> Worker<B> {
         self.note_punted(packet.data(), parsed, cx);
         match cx.snapshot.address(tuple.dst) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
+            // DNS over TLS and HTTPS.
+            AddressClass::Vip if parsed.proto == TCP && cx.snapshot.dns().secure(tuple.dst, parsed.dport) => {
+                self.punt_as(packet, PuntClass::Resolver, cx, sink);
+            }
             // A service address, but a port nobody serves.
             AddressClass::Vip => self.refuse(packet, parsed, cx, sink),
             AddressClass::ServiceRange => self.drop_packet(packet, DropReason::UnallocatedService),
