@@ -7,7 +7,7 @@ use crate::compat;
 use crate::compile::record::kind_of;
 use crate::name;
 use crate::node::{Node, Role, Set};
-use crate::query::{IN, Query, Unanswerable, kind, rcode};
+use crate::query::{IN, Query, Unanswerable, kind, rcode, reason};
 use crate::reply::{self, Owner, Reply, Section, header_only};
 use crate::zones::Zones;
 
@@ -70,20 +70,19 @@ pub fn answer(
 pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8], asked: &Asked) -> Verdict {
     let fixed = &*zones.fixed;
     let (limit, cookie) = terms(zones, query, message, asked);
-    let refusal = if query.edns.is_some_and(|edns| edns.version != 0) {
-        Some(rcode::BADVERS)
-    } else if query.class != IN
-        || query.kind == kind::AXFR
-        || query.kind == kind::IXFR
-        || !zones.may_ask(asked.client)
-    {
-        Some(rcode::REFUSED)
+    if query.edns.is_some_and(|edns| edns.version != 0) {
+        let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode::BADVERS, false);
+        return Verdict::Reply { length, rcode: rcode::BADVERS };
+    }
+    let refusal = if !zones.may_ask(asked.client) {
+        Some(reason::PROHIBITED)
+    } else if query.class != IN || matches!(query.kind, kind::AXFR | kind::IXFR) {
+        Some(reason::NOT_SUPPORTED)
     } else {
         None
     };
-    if let Some(rcode) = refusal {
-        let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode, false);
-        return Verdict::Reply { length, rcode };
+    if let Some(reason) = refusal {
+        return refuse(Reply::new(message, query, limit, fixed.max_udp, cookie), reason);
     }
     if !fixed.elsewhere.is_empty()
         && !asked.resolver
@@ -143,6 +142,11 @@ pub(crate) fn terms(
         limit = usize::from(u16::MAX);
     }
     (limit, cookie)
+}
+
+#[inline(never)]
+fn refuse(reply: Reply<'_>, reason: u16) -> Verdict {
+    Verdict::Reply { length: reply.refuse(reason), rcode: rcode::REFUSED }
 }
 
 /// Writes a set, from a different record on each time; as much of it as fits.
@@ -218,8 +222,7 @@ fn missed(
         if fixed.forward {
             return Verdict::Forward;
         }
-        let length = Reply::new(message, query, limit, size, cookie).finish(rcode::REFUSED, false);
-        return Verdict::Reply { length, rcode: rcode::REFUSED };
+        return refuse(Reply::new(message, query, limit, size, cookie), reason::NOT_AUTHORITATIVE);
     };
     let zone_at = query.end() - 4 - zone.len();
     if fixed.compat.is_some()

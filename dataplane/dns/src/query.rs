@@ -35,6 +35,14 @@ pub mod rcode {
     pub const BADVERS: u8 = 16;
 }
 
+/// Why a query is refused, as clients with EDNS are told (RFC 8914, section 4).
+pub mod reason {
+    #![allow(missing_docs)]
+    pub const PROHIBITED: u16 = 18;
+    pub const NOT_AUTHORITATIVE: u16 = 20;
+    pub const NOT_SUPPORTED: u16 = 21;
+}
+
 /// Class IN.
 pub const IN: u16 = 1;
 const COOKIE: u16 = 10;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher24;
 
 use crate::node::{Node, Set};
-use crate::query::{Edns, Query, kind};
+use crate::query::{Edns, Query, kind, rcode};
 use crate::soa::Soa;
 
 /// Bytes of an OPT record without options.
@@ -167,6 +167,28 @@ impl<'m> Reply<'m> {
         if !self.put(section, 1, &soa.record(zone)) {
             self.truncated = true;
         }
+    }
+
+    /// The length of a message that refuses the query, and says why to a client with EDNS (RFC 8914).
+    pub fn refuse(self, reason: u16) -> usize {
+        const OPTION: u16 = 15;
+        let (opt, said) = (self.at, self.opt.is_some());
+        let Self { message, at, limit, counts, truncated, opt: options } = self;
+        let reply = Reply { message: &mut *message, at, limit, counts, truncated, opt: options };
+        let length = reply.finish(rcode::REFUSED, false);
+        let [[a, b], [c, d]] = [OPTION, reason].map(u16::to_be_bytes);
+        let option = [a, b, 0, 2, c, d];
+        if !said || length + option.len() > message.len() {
+            return length;
+        }
+        // The OPT record is the last one, and the option its last.
+        if let Some(data) = message.get_mut(opt + 9..).and_then(|rest| rest.first_chunk_mut::<2>()) {
+            *data = (u16::from_be_bytes(*data) + option.len() as u16).to_be_bytes();
+        }
+        if let Some(place) = message.get_mut(length..length + option.len()) {
+            place.copy_from_slice(&option);
+        }
+        length + option.len()
     }
 
     /// The whole message's length, header and OPT record written.

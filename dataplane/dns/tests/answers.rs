@@ -4,8 +4,10 @@
 mod common;
 
 use common::*;
-use hickory_proto::op::{Edns, OpCode, ResponseCode};
+use hickory_proto::op::{Edns, Message, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{DNSClass, RecordType as T};
+use hickory_proto::serialize::binary::BinDecodable;
 use sluice_dns::Verdict;
 use sluice_model::{DnsMode, DnsSettings, Elsewhere, NameKind, NamedPod, PodNames, ServiceName};
 
@@ -477,6 +479,38 @@ fn what_comes_before_the_clusters_names_is_a_resolvers() {
         assert!(asked(name, kind, true).is_ok(), "{name}");
     }
     assert_eq!(asked("x.workshop.svc.cluster.local.", T::A, false), Ok(3));
+}
+
+#[test]
+fn who_is_refused_is_told_why() {
+    let given = DnsSettings { clients: vec!["10.244.0.0/16".parse().unwrap()], ..settings() };
+    let zones = zones_of(DnsSettings { cookie_key: Some([9; 16]), ..given }, &cluster(), &["default"]);
+    let ask = |name: &str, kind, client: &str, cookie: bool| {
+        let mut message = query(name, kind);
+        let mut edns = Edns::new();
+        if cookie {
+            edns.options_mut().insert(EdnsOption::Unknown(10, vec![7; 8]));
+        }
+        message.set_edns(edns);
+        let bytes = message.to_vec().unwrap();
+        let reply = raw(&zones, &bytes, sluice_dns::Asked { client: ip(client), ..ASKED }).unwrap();
+        let reply = Message::from_bytes(&reply).unwrap();
+        assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+        let options = reply.edns.unwrap();
+        assert_eq!(options.option(EdnsCode::Cookie).is_some(), cookie);
+        match options.option(EdnsCode::from(15)) {
+            Some(EdnsOption::Unknown(15, said)) => u16::from_be_bytes([said[0], said[1]]),
+            other => panic!("{other:?}"),
+        }
+    };
+    let web = "web.default.svc.cluster.local.";
+    for cookie in [false, true] {
+        assert_eq!(ask(web, T::A, "192.0.2.1", cookie), 18);
+        assert_eq!(ask("example.com.", T::A, "10.244.0.9", cookie), 20);
+        assert_eq!(ask("cluster.local.", T::AXFR, "10.244.0.9", cookie), 21);
+    }
+    let plain = query("example.com.", T::A).to_vec().unwrap();
+    assert_eq!(raw(&zones, &plain, ASKED).unwrap().len(), plain.len());
 }
 
 #[test]
