@@ -249,3 +249,18 @@ fn search_lists_are_completed_by_the_resolver_and_tls_is_its_as_well() {
     let reset = world.one(CLUSTER, tcp(443), CLUSTER);
     assert_eq!(reset.parsed.tcp_flags & 4, 4);
 }
+
+#[test]
+fn nobody_passes_for_the_resolver() {
+    let mut world = world(true);
+    for (from, to) in [(DNS, "192.0.2.9"), (DNS6, "2001:db8:9::9")] {
+        let from_port = |port| {
+            let packet = Packet::new(ip(from), ip(to)).macs(CLUSTER_MAC, NODE_MAC).udp(port, 40_000);
+            packet.payload(question("example.com", 1))
+        };
+        world.dropped(CLUSTER, from_port(53).frame(), DropReason::SpoofedSource);
+        world.dropped(CLUSTER, from_port(53).vlan(7).frame(), DropReason::SpoofedSource);
+        let other = from_port(54).frame();
+        assert_eq!(world.send(CLUSTER, std::slice::from_ref(&other)), [Out::Punted(CLUSTER, other)]);
+    }
+}

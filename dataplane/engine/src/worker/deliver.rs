@@ -1,13 +1,16 @@
 //! Where packets end up: dropped and counted, given to Linux, or recorded for a trace on the way.
 
 use sluice_wire::PacketBuf;
-use sluice_wire::parse::Parsed;
+use sluice_wire::parse::{Kind, Parsed};
 
+use super::slow::addresses_of;
 use super::{Context, Worker};
 use crate::Sink;
 use crate::drops::{DropReason, Event};
 use crate::punt::{PuntClass, classify};
 use crate::trace::Stage;
+
+const UDP: u8 = 17;
 
 impl<B: PacketBuf> Worker<B> {
     /// Drops a packet under its reason's name.
@@ -36,6 +39,11 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
+        // Linux routes IPv6 packets that come from its own addresses: on its way out one would pass for the resolver's answer,
+        // and be kept.
+        if parsed.proto == UDP && resolver_sends(packet.data(), parsed, cx) {
+            return self.drop_packet(packet, DropReason::SpoofedSource);
+        }
         self.punt_as(packet, classify(parsed, own), cx, sink);
     }
 
@@ -81,4 +89,11 @@ impl<B: PacketBuf> Worker<B> {
     pub(super) fn trace_handed_over(&mut self, owner: u16) {
         self.trace(Stage::HandedOver { lcore: owner });
     }
+}
+
+/// Whether a datagram comes from where answers to queries come from, as far as a fragment shows it.
+fn resolver_sends(frame: &[u8], parsed: &Parsed, cx: &Context<'_>) -> bool {
+    let zones = cx.snapshot.dns();
+    let port = if parsed.is_fragment() { zones.port() } else { parsed.sport };
+    matches!(parsed.kind, Kind::V4 | Kind::V6) && zones.listens(addresses_of(frame, parsed).0, port)
 }
