@@ -18,14 +18,19 @@ const WAYS: usize = 4;
 const ROOM: usize = 512;
 /// Records of a reply that is kept.
 const RECORDS: usize = 24;
+/// Milliseconds after a change of the settings in which nothing is kept: they come to the resolver by a way of their own, and
+/// it may still answer by the former ones.
+const QUIET: u64 = 3_000;
 
 /// The answers.
 #[derive(Debug, Default)]
 pub struct Kept {
     /// None before the first answer.
     entries: Vec<Entry>,
-    /// The settings that they came under.
+    /// The settings that they came under; 0 before any.
     era: u64,
+    /// Before this time nothing is kept, in milliseconds of the monotonic clock.
+    quiet: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +115,10 @@ impl Kept {
         if reading.ttl == 0 || zones.zone(name).is_some() {
             return;
         }
-        self.settle(zones);
+        self.settle(zones, now);
+        if now < self.quiet {
+            return;
+        }
         if self.entries.is_empty() {
             self.entries = vec![NOTHING; ENTRIES];
         }
@@ -149,10 +157,7 @@ impl Kept {
         asked: &Asked,
         now: u64,
     ) -> Option<(usize, u8)> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        self.settle(zones);
+        self.settle(zones, now);
         let name = query.name(message);
         let hash = zones.hash(name);
         let key = Key::of(query, message, query.edns.is_some_and(|edns| edns.dnssec));
@@ -174,7 +179,8 @@ impl Kept {
             return None;
         }
         let rcode = entry.flags as u8 & 15;
-        let length = reply.finish(rcode, false);
+        // Tables and rules of the resolver's are authoritative.
+        let length = reply.finish(rcode, entry.flags & 0x0400 != 0);
         let records = entry.counts.iter().map(|count| usize::from(*count)).sum();
         for at in entry.ttls.iter().take(records) {
             let at = usize::from(*at);
@@ -202,8 +208,10 @@ impl Kept {
     }
 
     /// Forgets all that came under other settings.
-    fn settle(&mut self, zones: &Zones) {
+    fn settle(&mut self, zones: &Zones, now: u64) {
         if self.era != zones.era() {
+            // The first settings follow no others.
+            self.quiet = if self.era == 0 { 0 } else { now + QUIET };
             self.era = zones.era();
             self.entries.iter_mut().for_each(|entry| entry.ttl = 0);
         }

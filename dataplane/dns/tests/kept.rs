@@ -139,7 +139,24 @@ fn other_settings_other_answers() {
     let asked = query("www.example.com.", T::A);
     assert!(ask(&mut kept, &zones, &asked, 0).is_some());
     catalog.apply(&Change::Resolver(Box::default()));
-    assert!(ask(&mut kept, &catalog.zones(), &asked, 0).is_none());
+    let zones = catalog.zones();
+    assert!(ask(&mut kept, &zones, &asked, 10_000).is_none());
+    // The resolver may not know of them yet.
+    let late = reply("www.example.com.", 30).to_vec().unwrap();
+    kept.keep(&zones, &late, 12_999);
+    assert!(ask(&mut kept, &zones, &asked, 12_999).is_none());
+    kept.keep(&zones, &late, 13_000);
+    assert!(ask(&mut kept, &zones, &asked, 13_000).is_some());
+}
+
+#[test]
+fn whose_answer_it_is_stays() {
+    let (zones, mut kept) = (zones(), Kept::default());
+    let mut message = reply("www.example.com.", 30);
+    message.metadata.authoritative = true;
+    kept.keep(&zones, &message.to_vec().unwrap(), 0);
+    let answered = ask(&mut kept, &zones, &query("www.example.com.", T::A), 0).unwrap();
+    assert!(answered.metadata.authoritative);
 }
 
 #[test]

@@ -81,8 +81,10 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
         !(zone.forward.is_empty() && zone.template.is_empty() && zone.rewrite.is_empty())
             || zone.hosts.is_some()
     });
-    // A cache is an answer's way to others; where there is none, each query wants its own.
-    dns.keep = resolver.zones.iter().all(|zone| zone.cache.is_some());
+    // A cache is an answer's way to others; where there is none, each query wants its own, and so does each client that is
+    // told of itself.
+    let told_apart = corefile.servers.iter().any(template::speaks_of_clients);
+    dns.keep = !told_apart && resolver.zones.iter().all(|zone| zone.cache.is_some());
     if run.problems.has_errors() {
         return Err(run.problems);
     }

@@ -3,14 +3,23 @@
 use sluice_model::resolver;
 
 use super::{Run, texts};
-use crate::corefile::Placed;
+use crate::corefile::{Placed, Server};
 use crate::names::Class;
-use crate::plugins::{Part, Template, Text};
+use crate::plugins::{Part, Plugin, Template, Text};
 
 /// Class IN.
 const IN: Class = Class(1);
 /// The largest code that a header has room for.
 const LARGEST_CODE: u16 = 15;
+
+/// Whether a template of the server tells clients their own addresses.
+pub(super) fn speaks_of_clients(server: &Server) -> bool {
+    server.plugins.iter().any(|placed| {
+        let Plugin::Template(template) = &placed.plugin else { return false };
+        let mut texts = template.answer.iter().chain(&template.authority).chain(&template.additional);
+        texts.any(|text| text.parts().contains(&Part::Remote))
+    })
+}
 
 impl Run<'_> {
     pub(super) fn template(&mut self, template: &Template, placed: &Placed) -> Option<resolver::Template> {

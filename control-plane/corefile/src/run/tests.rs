@@ -375,3 +375,14 @@ fn addresses_ports_and_transports() {
     let bound = run(&bound.corefile, &MemoryFiles::default(), &Base::default()).unwrap();
     assert_eq!(bound.dns.listen, ["192.0.2.1:5353".parse().unwrap()]);
 }
+
+#[test]
+fn answers_are_kept_for_others_only_where_they_are_the_same_for_all() {
+    let keeps = |lines: &str| running(&format!(". {{\n{lines}\nforward . 192.0.2.1\n}}\n")).dns.keep;
+    assert!(keeps("cache"));
+    assert!(!keeps(""));
+    assert!(keeps("cache\ntemplate IN TXT example.org {\n answer \"{{ .Name }} 60 IN TXT x\"\n}"));
+    assert!(!keeps(
+        "cache\ntemplate IN TXT example.org {\n answer \"{{ .Name }} 60 IN TXT {{ .Remote }}\"\n}"
+    ));
+}
