@@ -49,6 +49,7 @@ pub(crate) struct Dns {
     pub endpoints: Option<Spanned<bool>>,
     pub max_udp_size: Option<Spanned<u64>>,
     pub cookie_secret: Option<Text>,
+    pub rate_limit: Option<RateLimit>,
     pub fallthrough: Vec<Text>,
     pub upstreams: Vec<Text>,
     pub stub_zones: Vec<Spanned<StubZone>>,
@@ -63,6 +64,14 @@ pub(crate) struct Dns {
     pub https: Option<Spanned<Secure>>,
     pub transfer: Vec<Text>,
     pub autopath: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RateLimit {
+    pub per_second: Option<Spanned<u64>>,
+    pub slip: Option<Spanned<u64>>,
+    pub exempt: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

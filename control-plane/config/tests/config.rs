@@ -536,6 +536,31 @@ fn label_selectors_of_dns_are_checked() {
 }
 
 #[test]
+fn a_limit_for_clients_that_ask_too_much() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");
+    let limit = |keys: &str| parse(&dns(keys)).unwrap().settings.dns.unwrap().rate_limit;
+    assert_eq!(limit("  addresses: [192.0.2.53]\n"), None);
+    for keys in ["  addresses: [192.0.2.53]\n", "  corefile: dns/Corefile\n"] {
+        let defaults = limit(&format!("{keys}  rate_limit: {{}}\n")).unwrap();
+        assert_eq!((defaults.per_second, defaults.slip, defaults.exempt), (50, 2, vec![]));
+        let all = "  rate_limit: { per_second: 7, slip: 0, exempt: [10.1.0.0/16, \"fd00::/8\"] }\n";
+        let all = limit(&format!("{keys}{all}")).unwrap();
+        let exempt = vec!["10.1.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        assert_eq!((all.per_second, all.slip, all.exempt), (7, 0, exempt));
+    }
+    for (keys, key) in [
+        ("{ per_second: 0 }", "dns.rate_limit.per_second"),
+        ("{ per_second: 1000001 }", "dns.rate_limit.per_second"),
+        ("{ slip: 101 }", "dns.rate_limit.slip"),
+        ("{ exempt: [10.0.0.1/8] }", "dns.rate_limit.exempt[0]"),
+    ] {
+        let text = dns(&format!("  addresses: [192.0.2.53]\n  rate_limit: {keys}\n"));
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(key), "{keys}: {error}");
+    }
+}
+
+#[test]
 fn a_corefile_in_place_of_keys() {
     use sluice_config::CorefileSource;
     let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");

@@ -16,6 +16,7 @@ mod compile;
 mod elsewhere;
 pub mod explain;
 pub mod kept;
+pub mod limit;
 pub mod name;
 pub mod node;
 pub mod query;

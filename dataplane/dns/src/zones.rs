@@ -11,6 +11,7 @@ use crate::clients::Clients;
 use crate::compat::Compat;
 use crate::compile::{Rules, fixed};
 use crate::elsewhere::Elsewhere;
+use crate::limit::Limit;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
 use crate::soa::Soa;
@@ -54,6 +55,7 @@ pub(crate) struct Fixed {
     /// The resolver's answers may be kept.
     pub keep: bool,
     pub cookie_key: Option<[u8; 16]>,
+    pub limit: Option<Limit>,
     /// CoreDNS's answers are given.
     pub compat: Option<Compat>,
 }
@@ -99,6 +101,7 @@ impl Zones {
             forward: settings.forward,
             keep: settings.forward && settings.keep,
             cookie_key: settings.cookie_key,
+            limit: settings.rate_limit.as_ref().map(Limit::new),
             compat: rules.compat().then(|| fixed::compat(rules)),
         });
     }
@@ -160,6 +163,12 @@ impl Zones {
     #[inline]
     pub fn keeps(&self) -> bool {
         self.fixed.keep
+    }
+
+    /// How many queries a client is answered; none: any number.
+    #[inline(always)]
+    pub fn limit(&self) -> Option<&Limit> {
+        self.fixed.limit.as_ref()
     }
 
     /// A number that no other settings had.

@@ -107,6 +107,8 @@ counted! {
         NotContiguous = "not_contiguous",
         /// A DNS message that gets no answer: one that is itself an answer, or from a port or address that nobody asks from.
         DnsIgnored = "dns_ignored",
+        /// A DNS query beyond its client's limit (`dns.rate_limit`).
+        DnsRateLimited = "dns_rate_limited",
         /// A packet handed over between lcores came back to one that is not its owner.
         HandOverLoop = "hand_over_loop",
     }
@@ -159,6 +161,8 @@ counted! {
         DnsKept = "dns_kept",
         /// Names at the end of search lists that the resolver was told of before they were asked for.
         DnsHinted = "dns_hinted",
+        /// DNS queries beyond their client's limit that were told to come back over TCP.
+        DnsSlipped = "dns_slipped",
         /// Later fragments translated.
         Fragments = "fragments",
         /// Packets that waited for a next hop.

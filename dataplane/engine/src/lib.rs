@@ -6,6 +6,7 @@
 
 pub mod affinity;
 mod choice;
+pub mod clients;
 pub mod drops;
 pub mod explain;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod fragment;
 pub mod limit;
 pub mod nat;
 pub mod punt;
+mod rate;
 pub mod snapshot;
 pub mod trace;
 pub mod tuple;

@@ -17,7 +17,7 @@ pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use names::{
     DnsMode, DnsSettings, Elsewhere, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod,
-    NamedPort, NamedService, PodNames,
+    NamedPort, NamedService, PodNames, RateLimit,
 };
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};

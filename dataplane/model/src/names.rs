@@ -112,6 +112,8 @@ pub struct DnsSettings {
     pub service: Option<ServiceName>,
     /// The secret of the cookies that clients are given (RFC 9018), the same on all gateways; none: no cookies.
     pub cookie_key: Option<[u8; 16]>,
+    /// How many queries over UDP a client is answered; none: any number.
+    pub rate_limit: Option<RateLimit>,
     /// A resolver answers for names outside of the zones.
     pub forward: bool,
     /// Its answers may be kept as long as their TTLs say.
@@ -126,6 +128,17 @@ pub struct DnsSettings {
     pub secure: Vec<SocketAddr>,
     /// The resolver completes the search lists of pods that are known.
     pub autopath: bool,
+}
+
+/// How many queries over UDP are answered to one address; networks around it have multiples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Queries a second to one address, on each lcore; at least 1.
+    pub per_second: u32,
+    /// One of so many queries beyond gets an empty, truncated reply; 0: none does.
+    pub slip: u8,
+    /// Clients that have no limit.
+    pub exempt: Vec<IpNet>,
 }
 
 /// Names that the resolver is asked for first.
@@ -175,6 +188,7 @@ impl Default for DnsSettings {
             max_udp: 1232,
             service: None,
             cookie_key: None,
+            rate_limit: None,
             forward: false,
             keep: true,
             fallthrough: Vec::new(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
 use sluice_corefile::Selector;
-use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, PodNames, RateLimit, ServiceName};
 
 use super::values::{is_host, network};
 use super::{Report, choice, number};
@@ -71,6 +71,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             reverse_zones: Vec::new(),
             service,
             cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
+            rate_limit: rate_limit(raw, out),
             ..defaults
         };
     }
@@ -131,6 +132,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
         secure: secure(raw),
         autopath: raw.autopath.as_ref().is_some_and(|given| given.value),
+        rate_limit: rate_limit(raw, out),
         keep: raw.cache.as_ref().is_none_or(|given| given.value),
         forward: !raw.upstreams.is_empty() || !raw.stub_zones.is_empty(),
         fallthrough: raw
@@ -173,6 +175,20 @@ pub(super) fn names(raw: &raw::Dns, out: &mut Report) -> Names {
         namespace_labels: selector(&raw.namespace_labels, "dns.namespace_labels", out),
         labels: selector(&raw.labels, "dns.labels", out),
     }
+}
+
+/// The limit, where there is one.
+fn rate_limit(raw: &raw::Dns, out: &mut Report) -> Option<RateLimit> {
+    let raw = raw.rate_limit.as_ref()?;
+    let exempt = raw.exempt.iter().enumerate();
+    Some(RateLimit {
+        per_second: number(raw.per_second.as_ref(), "dns.rate_limit.per_second", 1..=1_000_000, 50, out)
+            as u32,
+        slip: number(raw.slip.as_ref(), "dns.rate_limit.slip", 0..=100, 2, out) as u8,
+        exempt: exempt
+            .filter_map(|(i, text)| network(text, &format!("dns.rate_limit.exempt[{i}]"), out))
+            .collect(),
+    })
 }
 
 /// A label selector, as `kubectl get -l` takes it.

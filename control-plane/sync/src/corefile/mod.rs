@@ -174,6 +174,7 @@ impl Reader {
             cookie_key: base.cookie_key,
             secure: base.secure.clone(),
             autopath: base.autopath,
+            rate_limit: base.rate_limit.clone(),
             ..names.dns
         };
         Names { dns, ..names }

@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::{Now, Sink};
 
 /// Bytes of a UDP header.
-const HEADER: usize = 8;
+pub(super) const HEADER: usize = 8;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 /// Queries between a node's prefetch and its use.
@@ -83,6 +83,14 @@ impl<B: PacketBuf> Worker<B> {
         if !transport::udp_checksum_ok(frame, parsed) {
             return self.drop_packet(packet, DropReason::BadChecksum);
         }
+        if self.clients.is_due() {
+            self.clients.count(addresses_of(frame, parsed).0, cx.now);
+        }
+        if cx.snapshot.dns().limit().is_some() {
+            let Some(within) = self.within_limit(packet, parsed, cx, sink) else { return };
+            packet = within;
+        }
+        let frame = packet.data();
         let start = usize::from(parsed.l4) + HEADER;
         if let Looks::Usual(usual) = looks
             && may_ask(cx.snapshot.dns(), frame, parsed)
@@ -128,10 +136,17 @@ impl<B: PacketBuf> Worker<B> {
             return Some(packet);
         };
         let asking = asking(cx, message);
-        if transport::udp_checksum_ok(packet.data(), parsed) {
-            self.answer_dns(packet, parsed, &asking, cx, sink);
-        } else {
+        if !transport::udp_checksum_ok(packet.data(), parsed) {
             self.drop_packet(packet, DropReason::BadChecksum);
+            return None;
+        }
+        if self.clients.is_due() {
+            self.clients.count(addresses_of(packet.data(), parsed).0, cx.now);
+        }
+        if cx.snapshot.dns().limit().is_none() {
+            self.answer_dns(packet, parsed, &asking, cx, sink);
+        } else if let Some(packet) = self.within_limit(packet, parsed, cx, sink) {
+            self.answer_dns(packet, parsed, &asking, cx, sink);
         }
         None
     }
@@ -249,7 +264,7 @@ fn listens(cx: &Context<'_>, frame: &[u8], parsed: &Parsed) -> bool {
 
 /// What a datagram carries, by its own length: the packet around it may be longer.
 #[inline]
-fn message<'f>(frame: &'f [u8], parsed: &Parsed) -> Option<&'f [u8]> {
+pub(super) fn message<'f>(frame: &'f [u8], parsed: &Parsed) -> Option<&'f [u8]> {
     let datagram = frame.get(usize::from(parsed.l4)..usize::from(parsed.end))?;
     let header = datagram.first_chunk::<HEADER>()?;
     datagram.get(HEADER..usize::from(u16::from_be_bytes([header[4], header[5]])))
@@ -262,7 +277,7 @@ fn asking(cx: &Context<'_>, message: &[u8]) -> Asking {
     Asking { looks: Looks::Parsed(parsed), hash, candidate: None }
 }
 
-fn parse(message: &[u8]) -> Result<Query, Unanswerable> {
+pub(super) fn parse(message: &[u8]) -> Result<Query, Unanswerable> {
     sluice_dns::parse(message.get(..message.len().min(query::MAX_QUERY)).unwrap_or_default())
 }
 

@@ -11,6 +11,7 @@ mod fragments;
 mod hint;
 mod hit;
 mod icmp;
+mod limited;
 mod park;
 mod reply;
 mod revalidate;
@@ -24,12 +25,14 @@ use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Kind, ParseError, Parsed, parse_into, v6_addrs};
 
 use crate::affinity::AffinityTable;
+use crate::clients::{Clients, TopClients};
 use crate::drops::{Counters, DropReason, Event};
 use crate::flow::table::tick;
 use crate::flow::{FlowRecord, FlowRef, FlowStats, FlowStorage, FlowTable, HashKeys};
 use crate::limit::TokenBucket;
 use crate::nat::pressure::Pressure;
 use crate::punt::PuntLimits;
+use crate::rate::RateTable;
 use crate::snapshot::Snapshot;
 use crate::trace::{TraceFilter, TraceRecord, Tracer};
 use crate::{BURST, Now, PortId, Sink};
@@ -79,6 +82,12 @@ pub struct Worker<B> {
     /// Answers of the resolver.
     kept: Kept,
     hints: Hints,
+    /// Who asks most.
+    clients: Clients,
+    /// How often clients asked, where there is a limit.
+    rates: RateTable,
+    /// Queries beyond it.
+    limited: u32,
     scratch: Box<Scratch>,
 }
 
@@ -138,6 +147,9 @@ impl<B: PacketBuf> Worker<B> {
             turn: 0,
             kept: Kept::default(),
             hints: Hints::new(now),
+            clients: Clients::new(keys.number(config.lcore.into()), now),
+            rates: RateTable::new(keys),
+            limited: 0,
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],
@@ -196,6 +208,9 @@ impl<B: PacketBuf> Worker<B> {
     pub fn adopt(&mut self, snapshot: &Snapshot) {
         self.flows.set_timeouts(snapshot.settings().timeouts);
         self.parked.renew();
+        if snapshot.dns().limit().is_none() {
+            self.rates.clear();
+        }
     }
 
     /// The counters. Only this worker writes them.
@@ -231,6 +246,11 @@ impl<B: PacketBuf> Worker<B> {
     /// Begins to count [`Worker::pressure`] anew.
     pub fn clear_pressure(&mut self) {
         self.pressure.clear();
+    }
+
+    /// The clients that sent most DNS queries.
+    pub fn top_clients(&mut self, now: Now) -> TopClients {
+        self.clients.top(now)
     }
 
     /// Starts or stops recording what happens to packets that match.
