@@ -83,6 +83,7 @@ fn every_table_is_there_in_every_format_with_the_documented_fields() {
                 "stale",
                 "held",
                 "leader",
+                "corefile",
                 "manifest_files",
                 "latency",
                 "subscribers",

@@ -9,8 +9,6 @@ use ipnet::IpNet;
 use sluice_corefile::Selector;
 use sluice_model::{ResolverSettings, Settings};
 
-use crate::serving::Serving;
-
 /// A whole YAML file, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -45,10 +43,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `dns`, as far as control needs it; the rest is in `settings`.
     pub names: Option<Names>,
-    /// `dns`, as far as names that are not the cluster's go.
+    /// `dns`, as far as names that are not the cluster's go, and how the role `sluice proxy` serves.
     pub resolver: Option<ResolverSettings>,
-    /// `dns`, as far as the role `sluice proxy` on this machine goes.
-    pub serving: Serving,
     /// `dns.corefile` or `dns.config_map`: what else there is to say of DNS stands there, and only what a Corefile has no word
     /// for is in `settings`.
     pub corefile: Option<Corefile>,

@@ -10,11 +10,9 @@ pub mod config;
 pub mod error;
 mod load;
 mod raw;
-mod serving;
 
 pub use config::{
     AddressPool, Config, Corefile, CorefileSource, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat,
     LogLevel, Metrics, Names, Port, Queues, Route, Source,
 };
 pub use error::{ConfigError, Problem};
-pub use serving::{DnsClass, DnsLog, Secure, Serving};

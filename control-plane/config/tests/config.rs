@@ -458,7 +458,7 @@ fn with_dns(keys: &str) -> String {
 
 #[test]
 fn dns_is_served_as_its_keys_say() {
-    assert_eq!(parse(&with_dns("")).unwrap().serving, sluice_config::Serving::default());
+    assert_eq!(parse(&with_dns("")).unwrap().resolver.unwrap().serving, sluice_model::Serving::default());
     let keys = r#"  health: 0.0.0.0:8080
   ready: "[::]:8181"
   lameduck: 5
@@ -470,19 +470,20 @@ fn dns_is_served_as_its_keys_say() {
   autopath: true
   pods: verified
 "#;
-    let serving = parse(&with_dns(keys)).unwrap().serving;
+    let resolver = parse(&with_dns(keys)).unwrap().resolver.unwrap();
+    let serving = resolver.serving;
     assert_eq!(serving.health, Some("0.0.0.0:8080".parse().unwrap()));
     assert_eq!(serving.ready, Some("[::]:8181".parse().unwrap()));
-    assert_eq!((serving.lameduck.as_secs(), serving.nsid.as_deref()), (5, Some("gw-1")));
+    assert_eq!((resolver.times.lameduck.unwrap().as_secs(), serving.nsid.as_deref()), (5, Some("gw-1")));
     let log = serving.log.unwrap();
     assert_eq!(log.file.as_deref(), Some(Path::new("/etc/sluice/queries.log")));
     assert_eq!((log.sample, log.rate, log.zones.len(), log.classes.len()), (10, 50, 1, 2));
-    let (tls, https) = (serving.tls.unwrap(), serving.https.unwrap());
+    let [tls, https] = serving.secure.as_slice() else { panic!() };
     assert_eq!(tls.addresses, ["10.96.0.10:853".parse().unwrap(), "[fd00::a]:8853".parse().unwrap()]);
     assert_eq!(tls.certificate, Path::new("/etc/sluice/tls.crt"));
     assert!(serving.autopath);
     assert_eq!(serving.transfer, ["192.0.2.0/24".parse().unwrap()]);
-    assert_eq!((https.addresses[0].port(), &*https.path), (443, "/q"));
+    assert_eq!((https.addresses[0].port(), https.path.as_deref(), &tls.path), (443, Some("/q"), &None));
 }
 
 #[test]

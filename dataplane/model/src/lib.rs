@@ -10,6 +10,7 @@ pub mod names;
 pub mod resolver;
 pub mod select;
 pub mod service;
+pub mod serving;
 pub mod settings;
 
 pub use change::{Change, Generation, ObjectKey};
@@ -22,4 +23,5 @@ pub use names::{
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};
 pub use service::{Affinity, Endpoint, Service, ServiceName, ServicePort, TrafficPolicy};
+pub use serving::Serving;
 pub use settings::{PortRange, Settings, SnatAddresses, Timeouts};

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Serving;
+
 /// All that the resolver is told beside what it listens on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolverSettings {
@@ -17,6 +19,8 @@ pub struct ResolverSettings {
     pub protected: Vec<String>,
     /// Times that are not the resolver's own.
     pub times: Times,
+    /// How it serves, beside what it answers.
+    pub serving: Serving,
 }
 
 /// Times; the resolver's own where there is none.

@@ -10,6 +10,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 use ipnet::IpNet;
 use sluice_dns::{Asked, Verdict, Zones, answer, parse};
+use sluice_model::Serving;
 use sluice_resolver::{Authority, Continuation, Messages, Transport, Verdict as Outcome};
 
 use crate::autopath::{self, Completed};
@@ -19,6 +20,11 @@ use crate::autopath::{self, Completed};
 pub struct ClusterNames {
     zones: Arc<ArcSwap<Zones>>,
     turn: AtomicU32,
+    told: ArcSwap<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
     /// Who may have whole zones.
     transfer: Vec<IpNet>,
     /// Whether search lists are completed.
@@ -28,19 +34,13 @@ pub struct ClusterNames {
 impl ClusterNames {
     /// By these tables, as they are when a query comes.
     pub fn new(zones: Arc<ArcSwap<Zones>>) -> Self {
-        Self { zones, turn: AtomicU32::new(0), transfer: Vec::new(), autopath: false }
+        Self { zones, turn: AtomicU32::new(0), told: ArcSwap::default() }
     }
 
-    /// The same, with whole zones for these.
-    #[must_use]
-    pub fn with_transfer(self, transfer: Vec<IpNet>) -> Self {
-        Self { transfer, ..self }
-    }
-
-    /// The same; `autopath` says whether the search lists of pods are completed for them.
-    #[must_use]
-    pub fn with_autopath(self, autopath: bool) -> Self {
-        Self { autopath, ..self }
+    /// From now on, who may have whole zones, and whether search lists are completed.
+    pub fn set(&self, serving: &Serving) {
+        let Serving { transfer, autopath, .. } = serving;
+        self.told.store(Arc::new(Told { transfer: transfer.clone(), autopath: *autopath }));
     }
 
     /// The reply to a name that does not exist, in `out`, or to what the client's search list makes of it.
@@ -69,7 +69,7 @@ impl ClusterNames {
 impl Authority for ClusterNames {
     fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
         let client = client.ip().to_canonical();
-        if !self.transfer.iter().any(|net| net.contains(&client)) {
+        if !self.told.load().transfer.iter().any(|net| net.contains(&client)) {
             return None;
         }
         let parsed = parse(query).ok()?;
@@ -99,7 +99,7 @@ impl Authority for ClusterNames {
         match answer::answer(&zones, parsed, out, &asked) {
             Verdict::Reply { length, rcode } => {
                 out.truncate(length);
-                if self.autopath && rcode == autopath::NXDOMAIN {
+                if rcode == autopath::NXDOMAIN && self.told.load().autopath {
                     return self.completed(&zones, query, &asked, out);
                 }
                 Outcome::Answered

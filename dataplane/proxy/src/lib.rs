@@ -25,8 +25,7 @@ use sluice_resolver::{Config, ConfigError, Resolver, Settings, StartError};
 use tokio::sync::watch;
 
 pub use cluster::ClusterNames;
-pub use secure::Secure;
-pub use serving::Serving;
+pub use sluice_model::serving::{Secure, Serving};
 
 /// How often the role looks whether it should end, and a listener that could not be had is tried again.
 const TICK: Duration = Duration::from_millis(200);
@@ -38,7 +37,7 @@ pub struct ProxyConfig {
     pub feed: PathBuf,
     /// Whether there is DNS to answer; without, the role is there for nothing and ready for it.
     pub dns: bool,
-    /// What is set for this machine alone.
+    /// How it serves until the feed says so: its pages are there before control is.
     pub serving: Serving,
     /// The admin socket; none where nobody is to ask.
     pub admin: Option<AdminSocket>,
@@ -107,12 +106,9 @@ async fn serve(
     stop: &Stop,
     ready: impl FnOnce(),
 ) -> Result<(), ProxyError> {
-    let names = ClusterNames::new(Arc::clone(&zones))
-        .with_transfer(config.serving.transfer.clone())
-        .with_autopath(config.serving.autopath);
-    let names = Arc::new(names);
-    let handle = Resolver::start(Config::new(Settings::default())?, names).await?;
-    let listening = Arc::new(listen::Listening::new(config.dns, &config.serving.secure));
+    let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
+    let handle = Resolver::start(Config::new(Settings::default())?, Arc::clone(&names) as _).await?;
+    let listening = Arc::new(listen::Listening::new(config.dns));
     let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
     let role: Arc<dyn sluice_observe::Observed> = Arc::new(role);
     let _pages = match config.metrics {
@@ -121,7 +117,8 @@ async fn serve(
         }
         None => None,
     };
-    let _probed = config.serving.pages(&role)?;
+    let mut pages = serving::Pages::new(Arc::clone(&role));
+    pages.set(&config.serving);
     let _admin = match &config.admin {
         Some(AdminSocket { path, group }) => Some(
             admin::Admin::start(path, *group, handle.clone())
@@ -135,9 +132,12 @@ async fn serve(
         let news = tokio::time::timeout(TICK, changed.changed()).await;
         if matches!(news, Ok(Ok(()))) {
             wanted = changed.borrow_and_update().clone();
-            listening.forget();
+            let serving = wanted.as_ref().map_or(&config.serving, |wanted| &wanted.resolver.serving);
+            names.set(serving);
+            pages.set(serving);
+            listening.forget(&serving.secure);
         }
-        listening.update(&handle, &config.serving, wanted.as_ref()).await;
+        listening.update(&handle, wanted.as_ref()).await;
         if matches!(news, Ok(Err(_))) {
             // The follower has ended, which it does when it is told to stop.
             tokio::time::sleep(TICK).await;

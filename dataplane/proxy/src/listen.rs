@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
+use sluice_model::serving::Secure;
 use sluice_resolver::{Config, Handle, Settings};
 
 use crate::feed::Wanted;
 use crate::secure::Secured;
-use crate::{Secure, Serving};
+
+/// Questions to upstreams for hints of the packet path at a time.
+const HINTS: usize = 512;
 
 /// Which addresses are listened on, and why others are not.
 #[derive(Debug)]
@@ -29,13 +32,20 @@ struct State {
 
 impl Listening {
     /// Nothing yet.
-    pub(crate) fn new(expected: bool, secure: &[Secure]) -> Self {
-        let secured = secure.iter().cloned().map(Secured::new).collect();
-        Self { expected, secured: Mutex::new(secured), state: Mutex::default() }
+    pub(crate) fn new(expected: bool) -> Self {
+        Self { expected, secured: Mutex::default(), state: Mutex::default() }
     }
 
-    /// Other addresses are wanted from now on.
-    pub(crate) fn forget(&self) {
+    /// Other settings are wanted from now on. Certificates that go on being served are kept.
+    pub(crate) fn forget(&self, secure: &[Secure]) {
+        let mut secured = self.secured();
+        let mut before = std::mem::take(&mut *secured);
+        for wanted in secure {
+            let same = before.iter().position(|it| it.settings() == wanted);
+            secured
+                .push(same.map_or_else(|| Secured::new(wanted.clone()), |index| before.swap_remove(index)));
+        }
+        drop(secured);
         self.state().settled = false;
     }
 
@@ -53,10 +63,10 @@ impl Listening {
 
     /// Opens what is wanted and not open. Addresses come to the machine with the data plane: until then this fails, and is
     /// tried again.
-    pub(crate) async fn update(&self, handle: &Handle, serving: &Serving, wanted: Option<&Wanted>) {
+    pub(crate) async fn update(&self, handle: &Handle, wanted: Option<&Wanted>) {
         for secured in self.secured().iter_mut() {
             if secured.look() {
-                self.forget();
+                self.state().settled = false;
             }
         }
         if self.state().settled {
@@ -66,7 +76,7 @@ impl Listening {
         let mut settings = dns.as_ref().map(|dns| Settings::of(dns, resolver)).unwrap_or_default();
         if let Some(dns) = dns {
             settings.listeners.extend(self.secured().iter().flat_map(|it| it.listeners(&dns.clients)));
-            serving.apply(&mut settings);
+            settings.limits.hints = HINTS;
         }
         let addresses: Vec<SocketAddr> = dns.iter().flat_map(|dns| &dns.listen).copied().collect();
         let outcome = match Config::new(settings) {

@@ -1,28 +1,16 @@
 //! Listeners over TLS: their certificates come from files, which are looked at again and again.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use sluice_model::serving::Secure;
 use sluice_resolver::config::{Identity, Listener, Protocol};
 use sluice_resolver::{Config, Settings};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Addresses where queries come over TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secure {
-    /// The addresses.
-    pub addresses: Vec<SocketAddr>,
-    /// A PEM file: the certificate, then those that vouch for it.
-    pub certificate: PathBuf,
-    /// A PEM file: the private key.
-    pub key: PathBuf,
-    /// The path of requests over HTTPS; DNS over TLS without.
-    pub path: Option<String>,
-}
 
 /// Such addresses, and the certificate they have now.
 #[derive(Debug)]
@@ -38,6 +26,11 @@ pub(crate) struct Secured {
 impl Secured {
     pub(crate) fn new(settings: Secure) -> Self {
         Self { settings, identity: None, problem: None, looked: None }
+    }
+
+    /// What it was made of.
+    pub(crate) fn settings(&self) -> &Secure {
+        &self.settings
     }
 
     /// Looks at the files, if that is due. True if there is another certificate now: one that cannot be used leaves the last

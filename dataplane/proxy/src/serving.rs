@@ -1,65 +1,64 @@
-//! How the role serves on this machine: its pages for orchestrators, its log, its name.
+//! The role's pages for orchestrators, at the addresses that CoreDNS has them at.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ipnet::IpNet;
+use sluice_model::Serving;
 use sluice_observe::Observed;
 use sluice_observe::http::{Page, Server};
-use sluice_resolver::Settings;
-use sluice_resolver::config::QueryLog;
 
-use crate::{ProxyError, Secure};
-
-/// Questions to upstreams for hints of the packet path at a time.
-const HINTS: usize = 512;
-
-/// What is set for this machine alone.
-#[derive(Clone, Debug, Default)]
-pub struct Serving {
-    /// Where `/health` is answered, as CoreDNS's `health` does.
-    pub health: Option<SocketAddr>,
-    /// Where `/ready` is answered, as CoreDNS's `ready` does.
-    pub ready: Option<SocketAddr>,
-    /// How long queries are answered on after the role was told to end, not ready any more.
-    pub lameduck: Duration,
-    /// Which queries are logged.
-    pub log: Option<QueryLog>,
-    /// The name told to who asks for one (RFC 5001).
-    pub nsid: Option<String>,
-    /// Addresses of DNS over TLS and over HTTPS.
-    pub secure: Vec<Secure>,
-    /// Networks whose clients may have whole zones (AXFR, IXFR over TCP); nobody without.
-    pub transfer: Vec<IpNet>,
-    /// Whether the search lists of pods are completed for them.
-    pub autopath: bool,
+/// Pages, each with the address it is served at.
+pub(crate) struct Pages {
+    role: Arc<dyn Observed>,
+    health: Option<(SocketAddr, Server)>,
+    ready: Option<(SocketAddr, Server)>,
+    metrics: Option<(SocketAddr, Server)>,
 }
 
-impl Serving {
-    /// The resolver's settings with these.
-    pub(crate) fn apply(&self, settings: &mut Settings) {
-        settings.limits.hints = HINTS;
-        if !self.lameduck.is_zero() {
-            settings.limits.lameduck = self.lameduck;
-        }
-        settings.log.clone_from(&self.log);
-        settings.nsid.clone_from(&self.nsid);
+impl Pages {
+    /// None yet.
+    pub(crate) fn new(role: Arc<dyn Observed>) -> Self {
+        Self { role, health: None, ready: None, metrics: None }
     }
 
-    /// Serves `/health` and `/ready` for as long as the servers live. An address that cannot be had is tried again.
-    pub(crate) fn pages(&self, role: &Arc<dyn Observed>) -> Result<Vec<Server>, ProxyError> {
-        let page = |address, name, path: &'static str, state: fn(&dyn Observed) -> Result<(), String>| {
-            let role = role.clone();
-            let answer = move |asked: &str| match state(&*role) {
-                _ if asked != path => Page::text(404, format!("there is {path}\n")),
-                Ok(()) => Page::text(200, "OK"),
-                Err(why) => Page::text(503, why),
-            };
-            Server::persistent(name, address, Arc::new(answer)).map_err(ProxyError::Start)
-        };
-        let health = self.health.map(|address| page(address, "health", "/health", |role| role.healthy()));
-        let ready = self.ready.map(|address| page(address, "ready", "/ready", |role| role.ready()));
-        health.into_iter().chain(ready).collect()
+    /// Serves them where it is said, and nowhere else. An address that cannot be had is tried again; a page that stays where it
+    /// is goes on.
+    pub(crate) fn set(&mut self, serving: &Serving) {
+        let Self { role, health, ready, metrics } = self;
+        put(health, serving.health, |at| probe(role, at, "/health", |role| role.healthy()));
+        put(ready, serving.ready, |at| probe(role, at, "/ready", |role| role.ready()));
+        put(metrics, serving.metrics, |at| sluice_observe::role::serve(Arc::clone(role), at));
     }
+}
+
+fn put(
+    page: &mut Option<(SocketAddr, Server)>,
+    wanted: Option<SocketAddr>,
+    serve: impl FnOnce(SocketAddr) -> std::io::Result<Server>,
+) {
+    if page.as_ref().map(|(at, _)| *at) == wanted {
+        return;
+    }
+    // The former one ends first: the address may be the same in other words.
+    *page = None;
+    let Some(at) = wanted else { return };
+    match serve(at) {
+        Ok(server) => *page = Some((at, server)),
+        Err(why) => tracing::warn!(%at, %why, "a page is not served"),
+    }
+}
+
+fn probe(
+    role: &Arc<dyn Observed>,
+    at: SocketAddr,
+    path: &'static str,
+    state: fn(&dyn Observed) -> Result<(), String>,
+) -> std::io::Result<Server> {
+    let role = Arc::clone(role);
+    let answer = move |asked: &str| match state(&*role) {
+        _ if asked != path => Page::text(404, format!("there is {path}\n")),
+        Ok(()) => Page::text(200, "OK"),
+        Err(why) => Page::text(503, why),
+    };
+    Server::persistent(&path[1..], at, Arc::new(answer))
 }

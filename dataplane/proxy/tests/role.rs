@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use sluice_feed::{Server, ServerOptions};
+use sluice_model::resolver::Times;
 use sluice_model::{
     Change, DnsSettings, NameKind, NamedPod, NamedPort, NamedService, PodNames, Protocol, ResolverSettings,
     ServiceName, Settings,
@@ -53,7 +54,9 @@ fn start_with(resolver: ResolverSettings, serving: impl FnOnce(&tempfile::TempDi
     let feed = folder.path().join("feed.sock");
     let control = Server::bind(&feed, ServerOptions::default()).unwrap();
     let stop = Stop::default();
-    let config = ProxyConfig { feed, dns: true, serving: serving(&folder), admin: None, metrics: None };
+    let serving = serving(&folder);
+    let resolver = ResolverSettings { serving: serving.clone(), ..resolver };
+    let config = ProxyConfig { feed, dns: true, serving, admin: None, metrics: None };
     let thread = std::thread::spawn({
         let stop = stop.clone();
         move || run(config, &stop, || {})
@@ -122,10 +125,11 @@ fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
 #[test]
 fn probes_are_coredns_and_lameduck_answers_on() {
     let (health, ready) = (free(), free());
-    let role = start(|folder| Serving {
+    let times = Times { lameduck: Some(Duration::from_millis(1500)), ..Times::default() };
+    let settings = ResolverSettings { times, ..ResolverSettings::default() };
+    let role = start_with(settings, |folder| Serving {
         health: Some(health),
         ready: Some(ready),
-        lameduck: Duration::from_millis(1500),
         log: Some(QueryLog { file: Some(folder.path().join("queries")), ..QueryLog::default() }),
         ..Serving::default()
     });

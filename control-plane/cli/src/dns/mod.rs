@@ -85,7 +85,7 @@ fn import(args: &ImportArgs, printer: &Printer) -> Result<Exit, Failure> {
 /// What a Corefile does not say: who asks, and where. The addresses are those of the Service that is always there.
 fn base() -> Base {
     let service = Some(ServiceName::new("kube-system", "kube-dns"));
-    Base { dns: DnsSettings { service, ..DnsSettings::default() }, refuse_private: false }
+    Base { dns: DnsSettings { service, ..DnsSettings::default() }, ..Base::default() }
 }
 
 /// The section, with what it does not say as comments.

@@ -1,12 +1,14 @@
 //! The `dns` section that does what a Corefile does.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Serialize;
 use sluice_corefile::plugins::{Forward, Plugin, Upstream, UpstreamHost};
-use sluice_corefile::{Corefile, Running, Transport};
+use sluice_corefile::{Corefile, Running, Selector, Transport};
 use sluice_model::PodNames;
-use sluice_model::resolver;
+use sluice_model::resolver::{self, Times};
+use sluice_model::serving::{LogClass, QueryLog};
 
 /// What the configuration has under `dns`; a key that has its default is left away.
 #[derive(Debug, Default, Serialize)]
@@ -43,9 +45,35 @@ pub(super) struct Section {
     fallthrough: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    multicluster_zones: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace_labels: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lameduck: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Log>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nsid: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transfer: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    autopath: Option<bool>,
     /// What was not carried over.
     #[serde(skip)]
     pub(super) left: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Log {
+    zones: Vec<String>,
+    classes: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,11 +126,36 @@ pub(super) fn section(corefile: &Corefile, running: &Running, path: &Path) -> Se
             }
         }
     }
+    serving(&mut section, running);
     section.left = lost(running);
     if running.resolver.zones.iter().all(|zone| zone.cache.is_none()) {
         section.cache = Some(false);
     }
     section
+}
+
+/// How it serves, and what objects have names.
+fn serving(section: &mut Section, running: &Running) {
+    let selector = |selector: &Selector| (!selector.is_empty()).then(|| selector.to_string());
+    section.multicluster_zones = running.dns.multicluster_zones.iter().map(ToString::to_string).collect();
+    (section.namespace_labels, section.labels) =
+        (selector(&running.namespace_labels), selector(&running.labels));
+    let serving = &running.resolver.serving;
+    (section.health, section.ready) = (serving.health, serving.ready);
+    section.lameduck = running.resolver.times.lameduck.map(|time| time.as_secs());
+    section.log = serving.log.as_ref().map(log);
+    section.nsid.clone_from(&serving.nsid);
+    section.transfer = serving.transfer.iter().map(ToString::to_string).collect();
+    section.autopath = serving.autopath.then_some(true);
+}
+
+fn log(log: &QueryLog) -> Log {
+    let class = |class: &LogClass| match class {
+        LogClass::Success => "success",
+        LogClass::Denial => "denial",
+        LogClass::Error => "error",
+    };
+    Log { zones: log.zones.clone(), classes: log.classes.iter().map(class).collect() }
 }
 
 /// What keys cannot say.
@@ -117,6 +170,7 @@ fn beyond(running: &Running) -> Option<&'static str> {
         (any(|zone| !zone.template.is_empty()), "`template`"),
         (any(|zone| zone.foreign), "a server for a part of the cluster's zones"),
         (any(|zone| zone.forward.len() > 1), "several `forward`s of one server"),
+        (!running.resolver.serving.secure.is_empty(), "servers over TLS or HTTPS"),
         (running.dns.zones.is_empty(), "DNS without the cluster's names"),
         (cached > 0 && cached < running.resolver.zones.len(), "a `cache` for some servers alone"),
         (
@@ -172,8 +226,11 @@ fn lost(running: &Running) -> Vec<String> {
             left.push(format!("the server for {name}, which answers nothing"));
         }
     }
-    if running.resolver.times != sluice_model::resolver::Times::default() {
-        left.push("times: `lameduck`, `cancel`, `timeouts`".to_owned());
+    if running.resolver.times != (Times { lameduck: running.resolver.times.lameduck, ..Times::default() }) {
+        left.push("times: `cancel`, `timeouts`".to_owned());
+    }
+    if let Some(at) = running.resolver.serving.metrics {
+        left.push(format!("metrics at {at}: `metrics.proxy` says where they are"));
     }
     left
 }

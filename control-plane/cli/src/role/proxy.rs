@@ -1,8 +1,7 @@
 //! `sluice proxy`: what it is told at its start. What the resolver does comes by the feed.
 
-use sluice_config::{Config, DnsClass};
-use sluice_proxy::{AdminSocket, ProxyConfig, ProxyError, Secure, Serving};
-use sluice_resolver::config::{LogClass, QueryLog};
+use sluice_config::Config;
+use sluice_proxy::{AdminSocket, ProxyConfig, ProxyError};
 use sluice_runtime::Stop;
 
 use super::{begin, notify};
@@ -27,44 +26,9 @@ fn proxy_config(config: &Config) -> ProxyConfig {
     ProxyConfig {
         feed: config.feed_socket(),
         dns: config.resolver.is_some(),
-        serving: serving(&config.serving),
+        serving: config.resolver.as_ref().map(|resolver| resolver.serving.clone()).unwrap_or_default(),
         admin: Some(AdminSocket { path: config.admin_socket("proxy"), group: config.group }),
         metrics: config.metrics.proxy,
-    }
-}
-
-fn serving(serving: &sluice_config::Serving) -> Serving {
-    let class = |class: &DnsClass| match class {
-        DnsClass::Success => LogClass::Success,
-        DnsClass::Denial => LogClass::Denial,
-        DnsClass::Error => LogClass::Error,
-    };
-    let log = serving.log.as_ref().map(|log| QueryLog {
-        zones: log.zones.iter().map(ToString::to_string).collect(),
-        classes: log.classes.iter().map(class).collect(),
-        sample: log.sample,
-        rate: log.rate,
-        file: log.file.clone(),
-    });
-    let https = serving.https.iter().map(|https| secure(https, true));
-    Serving {
-        health: serving.health,
-        ready: serving.ready,
-        lameduck: serving.lameduck,
-        log,
-        nsid: serving.nsid.as_ref().map(ToString::to_string),
-        secure: serving.tls.iter().map(|tls| secure(tls, false)).chain(https).collect(),
-        transfer: serving.transfer.clone(),
-        autopath: serving.autopath,
-    }
-}
-
-fn secure(secure: &sluice_config::Secure, https: bool) -> Secure {
-    Secure {
-        addresses: secure.addresses.clone(),
-        certificate: secure.certificate.clone(),
-        key: secure.key.clone(),
-        path: https.then(|| secure.path.to_string()),
     }
 }
 

@@ -90,8 +90,12 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
         address_pools: pools::check(&file.services.address_pools, out),
         metrics: metrics(&file.metrics, out),
         names: file.dns.as_ref().map(|dns| dns::names(&dns.value, out)),
-        resolver: file.dns.as_ref().map(|dns| resolver::check(&dns.value, &zones, out)),
-        serving: file.dns.as_ref().map(|dns| serving::check(&dns.value, path, out)).unwrap_or_default(),
+        resolver: file.dns.as_ref().map(|dns| {
+            let mut resolver = resolver::check(&dns.value, &zones, out);
+            resolver.serving = serving::check(&dns.value, path, out);
+            resolver.times.lameduck = serving::lameduck(&dns.value, out);
+            resolver
+        }),
         corefile: file.dns.as_ref().and_then(|dns| corefile::check(&dns.value, path, out)),
     };
     if let (Source::Manifests(_), Some(Corefile { source: CorefileSource::ConfigMap { .. }, .. })) =

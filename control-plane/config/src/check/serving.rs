@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
+use sluice_model::Serving;
+use sluice_model::serving::{LogClass, QueryLog, Secure};
 
 use super::dns::domain;
 use super::values::{is_host, network};
 use super::{Report, choice, folder, number};
 use crate::raw::{self, Text};
-use crate::serving::{DnsClass, DnsLog, Secure, Serving};
 
 /// The ports of DNS over TLS (RFC 7858) and of HTTPS.
 const TLS: u16 = 853;
@@ -22,19 +23,27 @@ const NSID: usize = 128;
 
 pub(super) fn check(raw: &raw::Dns, file: &Path, out: &mut Report) -> Serving {
     let transfer = raw.transfer.iter().enumerate();
+    let tls = raw.tls.as_ref().and_then(|raw| secure(raw, "dns.tls", TLS, file, out));
+    let https = raw.https.as_ref().and_then(|raw| secure(raw, "dns.https", HTTPS, file, out));
     Serving {
         health: raw.health.as_ref().and_then(|text| listen(text, "dns.health", 8080, out)),
         ready: raw.ready.as_ref().and_then(|text| listen(text, "dns.ready", 8181, out)),
-        lameduck: Duration::from_secs(number(raw.lameduck.as_ref(), "dns.lameduck", 0..=300, 0, out)),
+        // `metrics.proxy` is for that.
+        metrics: None,
         log: raw.log.as_ref().map(|raw| log(raw, file, out)),
         nsid: raw.nsid.as_ref().and_then(|text| nsid(text, out)),
-        tls: raw.tls.as_ref().and_then(|raw| secure(raw, "dns.tls", TLS, file, out)),
-        https: raw.https.as_ref().and_then(|raw| secure(raw, "dns.https", HTTPS, file, out)),
+        secure: tls.into_iter().chain(https).collect(),
         transfer: transfer
             .filter_map(|(i, text)| network(text, &format!("dns.transfer[{i}]"), out))
             .collect(),
         autopath: autopath(raw, out),
     }
+}
+
+/// How long queries are answered on after the role was told to end.
+pub(super) fn lameduck(raw: &raw::Dns, out: &mut Report) -> Option<Duration> {
+    let time = Duration::from_secs(number(raw.lameduck.as_ref(), "dns.lameduck", 0..=300, 0, out));
+    Some(time).filter(|time| !time.is_zero())
 }
 
 /// An address with its port, as a page is served on; wildcards too.
@@ -56,22 +65,23 @@ fn autopath(raw: &raw::Dns, out: &mut Report) -> bool {
     true
 }
 
-fn nsid(text: &Text, out: &mut Report) -> Option<Box<str>> {
+fn nsid(text: &Text, out: &mut Report) -> Option<String> {
     let valid = (1..=NSID).contains(&text.value.len());
     if !valid {
         out.add(text.referenced, "dns.nsid", format!("a name of 1 to {NSID} octets is needed"));
     }
-    valid.then(|| text.value.as_str().into())
+    valid.then(|| text.value.clone())
 }
 
-fn log(raw: &raw::DnsLog, file: &Path, out: &mut Report) -> DnsLog {
-    let classes = [("success", DnsClass::Success), ("denial", DnsClass::Denial), ("error", DnsClass::Error)];
+fn log(raw: &raw::DnsLog, file: &Path, out: &mut Report) -> QueryLog {
+    let classes = [("success", LogClass::Success), ("denial", LogClass::Denial), ("error", LogClass::Error)];
     let each = raw.classes.iter().enumerate();
     let chosen = each.map(|(i, text)| choice(Some(text), &format!("dns.log.classes[{i}]"), &classes, out));
     let chosen: Vec<_> = chosen.collect();
     let zones = raw.zones.iter().enumerate();
-    let zones = zones.filter_map(|(i, text)| domain(text, &format!("dns.log.zones[{i}]"), out)).collect();
-    DnsLog {
+    let zones = zones.filter_map(|(i, text)| domain(text, &format!("dns.log.zones[{i}]"), out));
+    let zones = zones.map(|zone| zone.to_string()).collect();
+    QueryLog {
         file: raw.file.as_ref().map(|text| folder(text, "dns.log.file", file, out)),
         sample: number(raw.sample.as_ref(), "dns.log.sample", 1..=1_000_000, 1, out) as u32,
         rate: number(raw.rate.as_ref(), "dns.log.rate", 1..=1_000_000, 1000, out) as u32,
@@ -104,10 +114,10 @@ fn secure(raw: &Spanned<raw::Secure>, key: &str, port: u16, file: &Path, out: &m
     }
     let https = port == HTTPS;
     let path = match &raw.path {
-        None => PATH.into(),
+        None => PATH.to_owned(),
         Some(text) if !https => {
             out.add(text.referenced, &format!("{key}.path"), "only `dns.https` has a path");
-            PATH.into()
+            PATH.to_owned()
         }
         Some(text) => {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~".contains(&b);
@@ -115,7 +125,7 @@ fn secure(raw: &Spanned<raw::Secure>, key: &str, port: u16, file: &Path, out: &m
                 let message = format!("`{}` is no path such as {PATH}", text.value);
                 out.add(text.referenced, &format!("{key}.path"), message);
             }
-            text.value.as_str().into()
+            text.value.clone()
         }
     };
     let mut needed = |text: &Option<Text>, name: &str| match text {
@@ -126,5 +136,6 @@ fn secure(raw: &Spanned<raw::Secure>, key: &str, port: u16, file: &Path, out: &m
         }
     };
     let (certificate, key) = (needed(&raw.certificate, "certificate"), needed(&raw.key, "key"));
+    let path = https.then_some(path);
     Some(Secure { addresses, certificate: certificate?, key: key?, path })
 }

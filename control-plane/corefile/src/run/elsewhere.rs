@@ -28,7 +28,8 @@ impl Run<'_> {
         let parsed = |names: &[Box<str>]| -> Vec<Zone> {
             names.iter().filter_map(|name| Zone::parse(name).ok()).collect()
         };
-        let zones = [parsed(&dns.zones), parsed(&dns.reverse_zones)].concat();
+        let own = [parsed(&dns.zones), parsed(&dns.multicluster_zones)].concat();
+        let zones = [own.clone(), parsed(&dns.reverse_zones)].concat();
         let mut found = Found { zones, set: BTreeSet::new() };
         self.other_servers(corefile, server, &mut found, resolver);
         for placed in &server.plugins {
@@ -49,8 +50,7 @@ impl Run<'_> {
         // A name that is asked of upstreams where the cluster does not know it cannot be the cluster's alone.
         let falls = parsed(&dns.fallthrough);
         let apart = |zone: &Zone| !falls.iter().any(|fall| fall.contains(zone) || zone.contains(fall));
-        resolver.protected =
-            parsed(&dns.zones).into_iter().filter(apart).map(|zone| zone.as_str().to_owned()).collect();
+        resolver.protected = own.into_iter().filter(apart).map(|zone| zone.as_str().to_owned()).collect();
     }
 
     /// Servers for zones within the cluster's: their names are not the cluster's.
@@ -62,7 +62,9 @@ impl Run<'_> {
         resolver: &mut ResolverSettings,
     ) {
         for other in corefile.servers.iter().filter(|other| !std::ptr::eq(*other, server)) {
-            for listener in &other.listeners {
+            // The same names over TLS are no others.
+            for listener in other.listeners.iter().filter(|it| it.transport == crate::address::Transport::Dns)
+            {
                 if found.is_within(&listener.zone) {
                     found.add(&listener.zone, None);
                     let same = resolver.zones.iter_mut().filter(|zone| zone.name == listener.zone.as_str());

@@ -8,16 +8,21 @@ use crate::plugins::{Kubernetes, Plugin, PodMode};
 use crate::zone::Zone;
 
 impl Run<'_> {
-    /// Fills in what the cluster's names are; the namespaces that have some.
-    pub(super) fn kubernetes(&mut self, corefile: &Corefile, dns: &mut DnsSettings) -> Vec<Box<str>> {
-        let Some(server) = cluster(corefile) else { return Vec::new() };
+    /// Fills in what the cluster's names are; the plugin, which says what objects have some.
+    pub(super) fn kubernetes<'c>(
+        &mut self,
+        corefile: &'c Corefile,
+        dns: &mut DnsSettings,
+    ) -> Option<&'c Kubernetes> {
+        let server = cluster(corefile)?;
         let all = corefile.servers.iter().flat_map(|server| &server.plugins);
         let mut found = all.filter_map(|placed| match &placed.plugin {
             Plugin::Kubernetes(kubernetes) => Some((kubernetes, placed)),
             _ => None,
         });
-        let Some((kubernetes, placed)) = found.next() else { return Vec::new() };
-        if let Some((_, second)) = found.next() {
+        let (kubernetes, placed) = found.next()?;
+        // The same one over TLS is no other one.
+        if let Some((_, second)) = found.find(|(other, _)| *other != kubernetes) {
             self.refuse(
                 &second.place,
                 "a second `kubernetes` is not supported: there is one cluster behind the gateway",
@@ -25,7 +30,9 @@ impl Run<'_> {
         }
         self.options(kubernetes, placed);
         for zone in self.reached(kubernetes, placed, server, corefile) {
-            if zone.is_reverse() {
+            if kubernetes.multicluster.contains(&zone) {
+                dns.multicluster_zones.push(short(&zone));
+            } else if zone.is_reverse() {
                 dns.reverse_zones.push(short(&zone));
             } else {
                 dns.zones.push(short(&zone));
@@ -40,30 +47,19 @@ impl Run<'_> {
         dns.endpoint_pod_names = kubernetes.endpoint_pod_names;
         dns.hide_empty = kubernetes.ignore_empty_service;
         dns.endpoints = !kubernetes.noendpoints;
-        let all = || dns.zones.iter().chain(&dns.reverse_zones).cloned();
+        let all = || dns.zones.iter().chain(&dns.multicluster_zones).chain(&dns.reverse_zones).cloned();
         dns.fallthrough = if kubernetes.fallthrough.contains(&Zone::root()) {
             all().collect()
         } else {
             kubernetes.fallthrough.iter().map(short).collect()
         };
-        kubernetes.namespaces.iter().map(|name| name.as_str().into()).collect()
+        Some(kubernetes)
     }
 
     fn options(&mut self, kubernetes: &Kubernetes, placed: &Placed) {
-        let refused = [
-            (kubernetes.labels.is_some(), "labels", "all Services have names"),
-            (
-                kubernetes.namespace_labels.is_some(),
-                "namespace_labels",
-                "name the namespaces by `namespaces`",
-            ),
-            (kubernetes.zonal, "zonal", "endpoints have no names by their zone"),
-            (!kubernetes.multicluster.is_empty(), "multicluster", "ServiceImports have no names"),
-        ];
-        for (is, name, why) in refused {
-            if is {
-                self.refuse(placed.line(name), format!("`{name}` is not supported: {why}"));
-            }
+        if kubernetes.zonal {
+            let text = "`zonal` is not supported: endpoints have no names by their zone";
+            self.refuse(placed.line("zonal"), text);
         }
         let source = [
             (kubernetes.endpoint.is_some(), "endpoint"),

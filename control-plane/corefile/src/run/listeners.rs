@@ -19,9 +19,11 @@ impl Run<'_> {
                 match listener.transport {
                     Transport::Dns if !ports.contains(&listener.port) => ports.push(listener.port),
                     Transport::Dns => {}
+                    // Each at its own address.
+                    Transport::Tls | Transport::Https => {}
                     _ => self.refuse(
                         &server.place,
-                        format!("`{listener}`: queries over {scheme}:// are not answered from a Corefile; use DNS over UDP and TCP"),
+                        format!("`{listener}`: queries over {scheme}:// are not answered; use UDP and TCP, tls:// or https://"),
                     ),
                 }
             }
@@ -42,6 +44,7 @@ impl Run<'_> {
 
     fn ports(&mut self, corefile: &Corefile, ports: &[u16], port: u16) {
         match ports {
+            [] => {}
             [only] if *only == port => {}
             [only] => {
                 // A Service in front has had the ordinary port all along.
@@ -53,7 +56,8 @@ impl Run<'_> {
             }
             _ => {
                 for server in &corefile.servers {
-                    let other = server.listeners.iter().find(|listener| listener.port != port);
+                    let mut plain = server.listeners.iter().filter(|it| it.transport == Transport::Dns);
+                    let other = plain.find(|listener| listener.port != port);
                     if let Some(other) = other {
                         let text = format!("`{other}`: all queries come to one port, which is {port} here");
                         self.refuse(&server.place, text);
@@ -71,6 +75,9 @@ impl Run<'_> {
                 if let Plugin::Bind(bind) = &placed.plugin {
                     bound.extend(self.bind(bind, placed));
                 }
+            }
+            if !super::serving::is_plain(server) {
+                continue;
             }
             bound.sort();
             match &first {

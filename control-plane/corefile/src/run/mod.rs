@@ -14,14 +14,17 @@ mod kubernetes;
 mod listeners;
 mod rewrite;
 mod server;
+mod serving;
 mod template;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use sluice_model::{DnsSettings, ResolverSettings};
+use sluice_model::{DnsSettings, ResolverSettings, Serving};
 
 use crate::corefile::{Corefile, Server};
 use crate::files::Files;
+use crate::labels::Selector;
 use crate::plugins::Plugin;
 use crate::problem::{Place, Problems};
 use crate::zone::Zone;
@@ -33,6 +36,12 @@ pub struct Base {
     pub dns: DnsSettings,
     /// Whether private addresses of upstreams are not believed.
     pub refuse_private: bool,
+    /// Pages, the log and so on, as far as they are set beside the Corefile.
+    pub serving: Serving,
+    /// How long answers go on after the end, if it is set beside the Corefile.
+    pub lameduck: Option<Duration>,
+    /// What the machine is called.
+    pub name: Box<str>,
 }
 
 /// What the gateway is told.
@@ -42,6 +51,10 @@ pub struct Running {
     pub dns: DnsSettings,
     /// Namespaces that have names; all where empty.
     pub namespaces: Vec<Box<str>>,
+    /// What labels namespaces have that have names.
+    pub namespace_labels: Selector,
+    /// What labels Services and pods have that have names.
+    pub labels: Selector,
     /// What the resolver does.
     pub resolver: ResolverSettings,
     /// Warnings and notes.
@@ -58,6 +71,7 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
     let mut run = Run { files, base, problems: Problems::default() };
     let mut dns = DnsSettings {
         zones: Vec::new(),
+        multicluster_zones: Vec::new(),
         reverse_zones: Vec::new(),
         elsewhere: Vec::new(),
         fallthrough: Vec::new(),
@@ -66,16 +80,29 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
     run.listeners(corefile, &mut dns);
     let mut resolver = ResolverSettings::default();
     let mut seen: HashSet<&Zone> = HashSet::new();
-    for server in &corefile.servers {
+    // Where a zone is served over TLS, too, what is answered is what the server over UDP and TCP says.
+    let (plain, secure): (Vec<&Server>, Vec<&Server>) =
+        corefile.servers.iter().partition(|server| serving::is_plain(server));
+    for server in plain.into_iter().chain(secure) {
         let Some(content) = run.server(server, &mut dns, &mut resolver) else { continue };
         for listener in &server.listeners {
             if seen.insert(&listener.zone) {
                 let name = listener.zone.as_str().to_owned();
                 resolver.zones.push(sluice_model::resolver::Zone { name, ..content.clone() });
+            } else if !serving::is_plain(server) {
+                let same = resolver.zones.iter().find(|zone| zone.name == listener.zone.as_str());
+                if same.is_some_and(|zone| {
+                    *zone != sluice_model::resolver::Zone { name: zone.name.clone(), ..content.clone() }
+                }) {
+                    let text = format!("`{listener}`: names are answered as they are over UDP and TCP");
+                    run.warn(&server.place, text);
+                }
             }
         }
     }
-    let namespaces = run.kubernetes(corefile, &mut dns);
+    let exposed = run.kubernetes(corefile, &mut dns);
+    resolver.serving = run.serving(corefile, &dns);
+    resolver.times.lameduck = base.lameduck.or(resolver.times.lameduck);
     run.elsewhere(corefile, &mut dns, &mut resolver);
     dns.forward = resolver.zones.iter().any(|zone| {
         !(zone.forward.is_empty() && zone.template.is_empty() && zone.rewrite.is_empty())
@@ -88,7 +115,16 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
     if run.problems.has_errors() {
         return Err(run.problems);
     }
-    Ok(Running { dns, namespaces, resolver, told: run.problems })
+    let namespaces = exposed.iter().flat_map(|it| &it.namespaces).map(|name| name.as_str().into()).collect();
+    let selector = |selector: Option<&Selector>| selector.cloned().unwrap_or_default();
+    Ok(Running {
+        dns,
+        namespaces,
+        namespace_labels: selector(exposed.and_then(|it| it.namespace_labels.as_ref())),
+        labels: selector(exposed.and_then(|it| it.labels.as_ref())),
+        resolver,
+        told: run.problems,
+    })
 }
 
 /// The work in progress.

@@ -75,22 +75,11 @@ impl Run<'_> {
                 if !health.lameduck.is_zero() {
                     set(&mut times.lameduck, health.lameduck.min(LONGEST_LAMEDUCK));
                 }
-                let text = format!("health at {} is where `metrics.proxy` says, at /healthz", health.listen);
-                self.note(place, text);
-            }
-            Plugin::Ready(ready) => {
-                let text = format!("readiness at {} is where `metrics.proxy` says, at /readyz", ready.listen);
-                self.note(place, text);
-            }
-            Plugin::Prometheus(prometheus) => {
-                let text = format!("metrics at {} are where `metrics.proxy` says", prometheus.listen);
-                self.note(place, text);
-                if prometheus.tls.is_some() {
-                    self.refuse(placed.line("tls"), "`tls`: metrics are served by plain HTTP");
-                }
             }
             // Read before all others, or nothing to say about.
             Plugin::Root(_) | Plugin::Bind(_) | Plugin::Kubernetes(_) => {}
+            Plugin::Ready(_) | Plugin::Prometheus(_) | Plugin::Log(_) | Plugin::Nsid(_) => {}
+            Plugin::Transfer(_) | Plugin::Autopath(_) | Plugin::Tls(_) | Plugin::Https(_) => {}
             Plugin::Minimal(_) | Plugin::Any(_) | Plugin::Loop(_) => {}
             // Told when they were read.
             Plugin::Debug(_)
@@ -121,12 +110,13 @@ impl Run<'_> {
         let name = plugin.name();
         match plugin {
             Plugin::Metadata(_) => self.note(place, "`metadata` has no effect: nothing here reads it"),
-            Plugin::Quic(_) | Plugin::Https(_) | Plugin::Https3(_) | Plugin::Tls(_) => {
-                self.warn(place, format!("`{name}` has no effect: queries come over UDP and TCP"));
+            Plugin::Quic(_) | Plugin::Https3(_) => {
+                self.warn(
+                    place,
+                    format!("`{name}` has no effect: queries come over UDP, TCP, TLS and HTTPS"),
+                );
             }
             Plugin::Chaos(_) => self.warn(place, "`chaos` has no effect: class CH is refused"),
-            Plugin::Nsid(_) => self.warn(place, "`nsid` has no effect: replies do not name the server"),
-            Plugin::Log(_) => self.warn(place, "`log` has no effect: queries are counted, not logged"),
             _ => self.refuse(
                 place,
                 format!("`{name}` is not supported when running from a Corefile: {}", why(plugin)),
@@ -167,8 +157,6 @@ fn set(time: &mut Option<Duration>, given: Duration) {
 fn why(plugin: &Plugin) -> &'static str {
     match plugin {
         Plugin::Acl(_) => "name who may ask in `dns.clients`",
-        Plugin::Autopath(_) => "search paths are not walked for clients",
-        Plugin::Transfer(_) => "zones are not transferred",
         Plugin::K8sExternal(_) | Plugin::K8sGateway(_) => "only the cluster's own zones are answered",
         Plugin::File(_) | Plugin::Auto(_) | Plugin::Secondary(_) => {
             "zone files are not served; forward to a server that does"

@@ -17,7 +17,7 @@ fn files(extra: &[(&str, &str)]) -> MemoryFiles {
 
 fn base() -> Base {
     let listen = vec!["192.0.2.10:53".parse().unwrap()];
-    Base { dns: DnsSettings { listen, ..DnsSettings::default() }, refuse_private: false }
+    Base { dns: DnsSettings { listen, ..DnsSettings::default() }, name: "node-a".into(), ..Base::default() }
 }
 
 fn attempt(text: &str, extra: &[(&str, &str)]) -> Result<Running, Problems> {
@@ -165,13 +165,18 @@ fn kubernetes_options() {
             .starts_with("/etc/coredns/Corefile:10: warning: `endpoint` has no effect")
     );
     assert!(told(&made, Level::Note)[0].contains(":11: note: `apiserver_qps` has no effect"));
-    for (option, line) in
-        [("labels a=b", 3), ("namespace_labels a", 3), ("zonal", 3), ("multicluster clusterset.local", 3)]
-    {
-        let text = format!(". {{\nkubernetes cluster.local clusterset.local {{\n{option}\n}}\n}}\n");
-        let problems = attempt(&text, &[]).unwrap_err().to_string();
-        assert!(problems.starts_with(&format!("/etc/coredns/Corefile:{line}: `")), "{problems}");
-    }
+    let problems = attempt(". {\nkubernetes cluster.local {\nzonal\n}\n}\n", &[]).unwrap_err().to_string();
+    assert!(problems.starts_with("/etc/coredns/Corefile:3: `zonal`"), "{problems}");
+    let labelled = running(
+        ". {\nkubernetes cluster.local clusterset.local in-addr.arpa {\nlabels a=b,!c\nnamespace_labels d\nmulticluster clusterset.local\nfallthrough\n}\n}\n",
+    );
+    assert_eq!(labelled.dns.zones, ["cluster.local".into()]);
+    assert_eq!(labelled.dns.multicluster_zones, ["clusterset.local".into()]);
+    assert_eq!(labelled.dns.fallthrough.len(), 3);
+    assert_eq!(
+        (labelled.labels.to_string(), labelled.namespace_labels.to_string()),
+        ("a=b,!c".into(), "d".into())
+    );
     let twice = attempt("a {\nkubernetes a\n}\nb {\nkubernetes b\n}\n", &[]).unwrap_err().to_string();
     assert!(twice.contains(":5: a second `kubernetes`"), "{twice}");
     let unreached = running("a {\nkubernetes a b\n}\nb {\nforward . 192.0.2.1\n}\n");
@@ -299,6 +304,7 @@ fn each_plugin_without_a_counterpart_is_refused_by_line() {
     for lines in [
         "acl {\nblock\n}",
         "autopath @kubernetes",
+        "autopath /etc/resolv.conf",
         "dns64",
         "dnstap /tmp/x",
         "file db.x x",
@@ -308,7 +314,10 @@ fn each_plugin_without_a_counterpart_is_refused_by_line() {
         "k8s_external x.example",
         "k8s_gateway x.example",
         "local",
-        "transfer {\nto 192.0.2.1\n}",
+        "transfer example.org {\nto 192.0.2.1\n}",
+        "health x.example:8080",
+        "ready :0",
+        "prometheus :9153 {\ntls /etc/web.yml\n}",
         "view a {\nexpr true\n}",
         "whoami",
         "rewrite class CH IN",
@@ -326,23 +335,35 @@ fn each_plugin_without_a_counterpart_is_refused_by_line() {
     }
     for (lines, level) in [
         ("chaos v a", Level::Warning),
-        ("nsid", Level::Warning),
-        ("log", Level::Warning),
+        ("log . \"{name}\"", Level::Warning),
+        ("health {\nlameduck 3s\n}\nhealth :8088", Level::Warning),
+        ("transfer {\nto 192.0.2.1\n}", Level::Note),
         ("template CH A x", Level::Warning),
         ("bind 127.0.0.1", Level::Warning),
         ("metadata", Level::Note),
         ("health", Level::Note),
         ("ready", Level::Note),
-        ("prometheus", Level::Note),
         ("errors {\nconsolidate 1m .*\n}", Level::Note),
         ("timeouts {\nmaxtcpqueries 3\n}", Level::Note),
     ] {
         let made = beside(lines);
         assert_eq!(told(&made, level).len(), 1, "{lines}: {}", made.told);
     }
-    for lines in
-        ["any", "minimal", "loop", "errors", "loadbalance", "reload", "debug", "cancel 3s", "root /x"]
-    {
+    for lines in [
+        "nsid",
+        "log",
+        "prometheus",
+        "transfer {\nto *\n}",
+        "any",
+        "minimal",
+        "loop",
+        "errors",
+        "loadbalance",
+        "reload",
+        "debug",
+        "cancel 3s",
+        "root /x",
+    ] {
         assert!(beside(lines).told.is_empty(), "{lines}");
     }
 }
@@ -358,7 +379,11 @@ fn addresses_ports_and_transports() {
     let times = &made.resolver.times;
     assert_eq!([times.query, times.message, times.idle].map(|it| it.unwrap().as_secs()), [2, 3, 60]);
     for (text, why) in [
-        ("tls://. {\ntls a b\n}\n", "over tls://"),
+        ("quic://. {\ntls /a /b\n}\n", "over quic://"),
+        ("tls://. {\nbind 192.0.2.1\n}\n", "needs `tls`"),
+        (". {\n}\ntls://. {\ntls /a /b\n}\n", "name its addresses by `bind`"),
+        (". {\n}\ntls://. {\ntls a b\nbind 192.0.2.1\n}\n", "the path of a certificate"),
+        (". {\n}\ntls://. {\ntls /a /b {\nclient_auth require\n}\nbind 192.0.2.1\n}\n", "`client_auth`"),
         (".:53 {\n}\na:54 {\n}\n", ":3: `a:54`: all queries come to one port"),
     ] {
         let problems = attempt(text, &[]).unwrap_err().to_string();
@@ -385,4 +410,63 @@ fn answers_are_kept_for_others_only_where_they_are_the_same_for_all() {
     assert!(!keeps(
         "cache\ntemplate IN TXT example.org {\n answer \"{{ .Name }} 60 IN TXT {{ .Remote }}\"\n}"
     ));
+}
+
+#[test]
+fn pages_log_name_and_zones_for_others() {
+    let made = running(
+        ". {\nkubernetes cluster.local {\npods verified\n}\nautopath @kubernetes\nhealth {\nlameduck 5s\n}\nready 127.0.0.1:8282\nprometheus\nlog . {\nclass denial\n}\nnsid gw a\ntransfer cluster.local {\nto 192.0.2.1 2001:db8::1\n}\n}\nexample.org {\nlog\nnsid gw a\nready 127.0.0.1:8282\n}\n",
+    );
+    let serving = &made.resolver.serving;
+    assert_eq!(serving.health, Some("[::]:8080".parse().unwrap()));
+    assert_eq!(serving.ready, Some("127.0.0.1:8282".parse().unwrap()));
+    assert_eq!(serving.metrics, Some("127.0.0.1:9153".parse().unwrap()));
+    assert_eq!(made.resolver.times.lameduck.unwrap().as_secs(), 5);
+    // Classes of both: all.
+    let log = serving.log.as_ref().unwrap();
+    assert!(log.zones.is_empty() && log.classes.is_empty() && log.file.is_none());
+    assert_eq!(serving.nsid.as_deref(), Some("gw a"));
+    assert_eq!(serving.transfer, ["192.0.2.1/32".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]);
+    assert!(serving.autopath);
+    let narrow = running("example.org {\nlog a.example.org b.example {\nclass error\n}\nnsid\n}\n");
+    let log = narrow.resolver.serving.log.as_ref().unwrap();
+    assert_eq!(log.zones, ["a.example.org."]);
+    assert_eq!(log.classes, [sluice_model::serving::LogClass::Error]);
+    assert_eq!(narrow.resolver.serving.nsid.as_deref(), Some("node-a"));
+}
+
+#[test]
+fn what_stands_beside_the_corefile_holds() {
+    let serving = Serving {
+        health: Some("192.0.2.1:80".parse().unwrap()),
+        nsid: Some("a".into()),
+        ..Serving::default()
+    };
+    let base = Base { serving, lameduck: Some(Duration::from_secs(9)), ..base() };
+    let text = b". {\nhealth {\nlameduck 5s\n}\nnsid b\n}\n";
+    let files = MemoryFiles::default();
+    let made = run(&parse("c", text, &files, &Options::default()).unwrap().corefile, &files, &base).unwrap();
+    assert_eq!(made.resolver.serving, base.serving);
+    assert_eq!(made.resolver.times.lameduck.unwrap().as_secs(), 9);
+    assert_eq!(told(&made, Level::Warning).len(), 1);
+}
+
+#[test]
+fn servers_over_tls_and_https() {
+    let made = running(
+        ". {\nkubernetes cluster.local\nforward . 192.0.2.7\n}\ntls://. https://.:8443 {\nroot /etc/dns\ntls tls.crt /etc/tls.key\nbind 192.0.2.1\nkubernetes cluster.local\nforward . 192.0.2.7\n}\n",
+    );
+    let [tls, https] = made.resolver.serving.secure.as_slice() else { panic!() };
+    assert_eq!(tls.addresses, ["192.0.2.1:853".parse().unwrap()]);
+    assert_eq!(
+        (tls.certificate.to_str().unwrap(), tls.key.to_str().unwrap()),
+        ("/etc/dns/tls.crt", "/etc/tls.key")
+    );
+    assert_eq!((https.addresses[0].port(), https.path.as_deref()), (8443, Some("/dns-query")));
+    assert_eq!((made.resolver.zones.len(), &made.dns.listen), (1, &base().dns.listen));
+    assert!(made.told.is_empty(), "{}", made.told);
+    let other = running(
+        ". {\nforward . 192.0.2.7\n}\ntls://. {\ntls /a /b\nbind 192.0.2.1\nforward . 192.0.2.8\n}\n",
+    );
+    assert!(told(&other, Level::Warning)[0].contains("as they are over UDP and TCP"), "{}", other.told);
 }

@@ -72,6 +72,10 @@ pub struct CorefileShown {
     pub since: Option<Instant>,
     /// Zones of the resolver.
     pub zones: usize,
+    /// Whether any is in effect, be it one before.
+    pub is_in_effect: bool,
+    /// Why it is not as it is now; empty where it is.
+    pub why: String,
 }
 
 /// How following one kind goes.

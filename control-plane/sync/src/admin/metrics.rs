@@ -55,6 +55,9 @@ impl Observed for Metrics {
 
     fn ready(&self) -> Result<(), String> {
         let shown = self.board.shown();
+        if let Some(corefile) = shown.corefile.as_ref().filter(|it| !it.is_in_effect) {
+            return Err(format!("no Corefile is in effect: {}", corefile.why));
+        }
         if shown.complete {
             return Ok(());
         }

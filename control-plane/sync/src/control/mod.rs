@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use sluice_config::{Config, Source};
+use sluice_corefile::Selector;
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::{Change, DnsSettings, Generation, PodNames, Settings};
@@ -210,20 +211,22 @@ fn desired(config: &Config, corefile: Option<&Names>) -> Desired {
 
 /// What is read of objects: as the configuration says, or what a Corefile has come to.
 fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
-    let exposed = |dns: &DnsSettings, namespaces: &[Box<str>]| Exposed {
+    let exposed = |dns: &DnsSettings, namespaces: &[Box<str>], [own, others]: [&Selector; 2]| Exposed {
         namespaces: namespaces.to_vec(),
+        namespace_labels: own.clone(),
+        labels: others.clone(),
         pods: dns.pods == PodNames::Verified,
         imports: !dns.multicluster_zones.is_empty(),
-        ..Exposed::default()
     };
-    let names = match (&config.corefile, corefile) {
-        (Some(_), names) => names.map(|names| exposed(&names.dns, &names.namespaces)),
-        (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| Exposed {
-            namespace_labels: names.namespace_labels.clone(),
-            labels: names.labels.clone(),
-            ..exposed(dns, &names.namespaces)
-        }),
-    };
+    let names =
+        match (&config.corefile, corefile) {
+            (Some(_), names) => names.map(|names| {
+                exposed(&names.dns, &names.namespaces, [&names.namespace_labels, &names.labels])
+            }),
+            (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| {
+                exposed(dns, &names.namespaces, [&names.namespace_labels, &names.labels])
+            }),
+        };
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,

@@ -6,11 +6,11 @@ use sluice_config::{Config, CorefileSource};
 use sluice_model::{DnsSettings, ResolverSettings};
 
 use super::{Control, general, rules};
-use crate::Problem;
 use crate::admin::CorefileShown;
 use crate::corefile::{MapState, Names, Reader};
 use crate::object::Rules;
 use crate::state::StateFile;
+use crate::{Level, Problem};
 
 /// A Corefile, and what it has come to.
 pub(super) struct Followed {
@@ -79,8 +79,20 @@ impl Followed {
             source: self.reader.source().to_string(),
             good: self.reader.is_good(),
             since: self.since,
+            is_in_effect: self.names.is_some(),
+            why: self.why(),
             zones: self.names.as_ref().map_or(0, |names| names.resolver.zones.len()),
         }
+    }
+
+    /// The first thing that keeps it from being in effect.
+    fn why(&self) -> String {
+        if self.reader.is_good() {
+            return String::new();
+        }
+        let first = self.problems().find(|problem| problem.level == Level::Error);
+        let first = first.or_else(|| self.problems().next());
+        first.map(|problem| problem.to_string()).unwrap_or_default()
     }
 
     fn restore(&mut self) {

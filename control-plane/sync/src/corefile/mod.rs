@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sluice_config::{Config, CorefileSource};
-use sluice_corefile::{Base, Files, Imported, Options, Pillars, Problems, Running, parse, run};
+use sluice_corefile::{Base, Files, Imported, Options, Pillars, Problems, Running, Selector, parse, run};
 use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use map::{MapState, follow};
@@ -26,6 +26,10 @@ pub struct Names {
     pub dns: DnsSettings,
     /// Namespaces that have names; all where empty.
     pub namespaces: Vec<Box<str>>,
+    /// What labels namespaces have that have names.
+    pub namespace_labels: Selector,
+    /// What labels Services and pods have that have names.
+    pub labels: Selector,
     /// What the resolver does.
     pub resolver: ResolverSettings,
 }
@@ -64,6 +68,9 @@ impl Reader {
             base: Base {
                 dns: config.settings.dns.clone().unwrap_or_default(),
                 refuse_private: corefile.refuse_private,
+                serving: config.resolver.as_ref().map(|it| it.serving.clone()).unwrap_or_default(),
+                lameduck: config.resolver.as_ref().and_then(|it| it.times.lameduck),
+                name: config.node.clone(),
             },
             options: Options { environment: environment.collect(), pillars },
             map: Arc::default(),
@@ -151,7 +158,7 @@ impl Reader {
             }
         };
         let Imported { corefile, mut warnings } = imported.map_err(Unread::Wrong)?;
-        let Running { dns, namespaces, resolver, told: more } =
+        let Running { dns, namespaces, namespace_labels, labels, resolver, told: more } =
             run(&corefile, files, &self.base).map_err(Unread::Wrong)?;
         let settings = sluice_resolver::Settings::of(&dns, &resolver);
         if let Err(error) = sluice_resolver::Config::new(settings) {
@@ -159,7 +166,7 @@ impl Reader {
         }
         warnings.append(more);
         self.problems = told(&warnings);
-        Ok(Some(Names { dns, namespaces, resolver }))
+        Ok(Some(Names { dns, namespaces, namespace_labels, labels, resolver }))
     }
 
     /// What was saved, with what the configuration says now.

@@ -5,7 +5,6 @@
 
 mod check;
 mod error;
-mod log;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -16,11 +15,11 @@ use ipnet::IpNet;
 use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use error::{ConfigError, Problem};
-pub use log::{LogClass, QueryLog};
 pub use sluice_model::resolver::{
     AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite,
     ServeStale, Template, Upstream, UpstreamTls, Zone,
 };
+pub use sluice_model::serving::{LogClass, QueryLog};
 
 /// All that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub struct Settings {
 impl Settings {
     /// What control says, in the resolver's own words: it takes queries over UDP and TCP at each address.
     pub fn of(dns: &DnsSettings, resolver: &ResolverSettings) -> Self {
-        let ResolverSettings { zones, protected, times } = resolver;
+        let ResolverSettings { zones, protected, times, serving } = resolver;
         let mut limits = Limits { udp_payload: dns.max_udp, ..Limits::default() };
         let given = [
             (&mut limits.query, times.query),
@@ -61,7 +60,14 @@ impl Settings {
             })
         };
         let listeners = dns.listen.iter().flat_map(both).collect();
-        Self { listeners, zones: zones.clone(), protected: protected.clone(), limits, log: None, nsid: None }
+        Self {
+            listeners,
+            zones: zones.clone(),
+            protected: protected.clone(),
+            limits,
+            log: serving.log.clone(),
+            nsid: serving.nsid.clone(),
+        }
     }
 }
 
