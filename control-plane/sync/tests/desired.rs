@@ -541,3 +541,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_packet_path_is_told_what_the_resolver_serves() {
+    use sluice_model::serving::{Secure, Serving};
+    use sluice_model::{DnsSettings, ResolverSettings};
+    let mut desired = Desired::new(Settings { dns: Some(DnsSettings::default()), ..Settings::default() });
+    let address = "192.0.2.53:853".parse().unwrap();
+    let secure = Secure { addresses: vec![address], certificate: "/a".into(), key: "/b".into(), path: None };
+    let serving = Serving { secure: vec![secure], autopath: true, ..Serving::default() };
+    desired
+        .set_names(Some(DnsSettings::default()), ResolverSettings { serving, ..ResolverSettings::default() });
+    let dns = desired.settings().dns.unwrap();
+    assert_eq!((dns.secure, dns.autopath), (vec![address], true));
+}

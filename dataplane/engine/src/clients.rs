@@ -116,7 +116,7 @@ impl Clients {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        self.until = 1 + ((self.random >> 32) * 31 >> 32) as u32;
+        self.until = 1 + (((self.random >> 32) * 31) >> 32) as u32;
         self.turn(now);
         self.now.count(match client {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),

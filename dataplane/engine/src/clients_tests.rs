@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn address(i: u32) -> IpAddr {
-    if i % 2 == 0 {
+    if i.is_multiple_of(2) {
         IpAddr::from((0x0a00_0000 + i).to_be_bytes())
     } else {
         Ipv6Addr::from_bits(i.into()).into()

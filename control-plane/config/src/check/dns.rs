@@ -130,8 +130,8 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
         service,
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
-        secure: secure(raw),
-        autopath: raw.autopath.as_ref().is_some_and(|given| given.value),
+        secure: defaults.secure,
+        autopath: defaults.autopath,
         rate_limit: rate_limit(raw, out),
         keep: raw.cache.as_ref().is_none_or(|given| given.value),
         forward: !raw.upstreams.is_empty() || !raw.stub_zones.is_empty(),
@@ -143,19 +143,6 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             .collect(),
         elsewhere: Vec::new(),
     }
-}
-
-/// Where DNS over TLS and HTTPS is served; what is wrong with the addresses is said where they are read for the proxy.
-fn secure(raw: &raw::Dns) -> Vec<SocketAddr> {
-    let both = [(&raw.tls, 853), (&raw.https, 443)];
-    let texts = both.iter().filter_map(|(secure, port)| Some((&secure.as_ref()?.value.addresses, *port)));
-    let parsed = texts.flat_map(|(texts, port)| {
-        texts.iter().filter_map(move |text| {
-            let address = text.value.parse().ok();
-            address.or_else(|| Some(SocketAddr::new(text.value.parse().ok()?, port)))
-        })
-    });
-    parsed.collect()
 }
 
 /// Which objects have names.

@@ -179,8 +179,6 @@ impl Reader {
             service: base.service.clone(),
             mode: base.mode,
             cookie_key: base.cookie_key,
-            secure: base.secure.clone(),
-            autopath: base.autopath,
             rate_limit: base.rate_limit.clone(),
             ..names.dns
         };

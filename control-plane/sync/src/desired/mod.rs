@@ -363,6 +363,12 @@ impl Desired {
                 settings.zone.clone_from(&node.zone);
             }
         }
+        if let Some(dns) = &mut settings.dns {
+            // The packet path lets through what the resolver serves, and leaves to it what that completes.
+            let serving = &self.resolver.serving;
+            dns.secure = serving.secure.iter().flat_map(|it| it.addresses.iter().copied()).collect();
+            dns.autopath = serving.autopath;
+        }
         if let Some(dns) = &mut settings.dns
             && let Some(service) = &dns.service
             && let Some(addresses) = self.cluster_ips(service)
