@@ -83,6 +83,8 @@ pub(crate) enum Show {
 pub(crate) enum ShowDns {
     /// Zones answered on the lcores: names, serial, addresses, generation
     Zones,
+    /// Who asks most, as estimated on the lcores: clients, their pods, sums of namespaces
+    Clients,
     /// The resolver's cache, zone by zone: entries, memory, hits, misses
     Cache,
     /// Servers asked for other names: health, questions, failures, times

@@ -34,6 +34,7 @@ fn what_is_right_is_taken() {
         "sluice show routes -o json",
         "sluice show neighbours",
         "sluice show dns zones",
+        "sluice show dns clients -o json",
         "sluice show dns cache -o json",
         "sluice show dns upstreams -c a.yaml --watch 2",
         "sluice show neighbors",

@@ -2,7 +2,7 @@
 
 use sluice_proxy::admin::protocol::{CacheRow, UpstreamRow};
 use sluice_proxy::admin::{ProxyClient, ProxyRequest, ProxyResponse};
-use sluice_runtime::admin::protocol::DnsZoneRow;
+use sluice_runtime::admin::protocol::{DnsClients, DnsZoneRow};
 use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
 
 use super::{rows, unexpected};
@@ -17,6 +17,15 @@ pub(super) fn zones(client: &mut AdminClient, printer: &Printer) -> Result<(), F
         _ => None,
     })?;
     printer.print(all.as_slice(), zone_table)
+}
+
+/// `sluice show dns clients`.
+pub(super) fn clients(client: &mut AdminClient, printer: &Printer) -> Result<(), Failure> {
+    let all = rows(client, &AdminRequest::DnsClients, |response| match response {
+        AdminResponse::DnsClients(clients) => Some(vec![*clients]),
+        _ => None,
+    })?;
+    printer.print(all.first().ok_or_else(unexpected)?, client_tables)
 }
 
 /// `sluice show dns cache`.
@@ -71,6 +80,45 @@ fn zone_table(rows: &[DnsZoneRow]) -> String {
         ]);
     }
     table.render("no zones")
+}
+
+fn client_tables(all: &DnsClients) -> String {
+    const COUNTS: [(&str, Align); 2] = [("queries/s", Align::Right), ("share", Align::Right)];
+    let rate = |rate: f64| count(rate.round() as u64);
+    let share = |share: f64| format!("{:.1} %", share * 100.0);
+    let [per_second, part] = COUNTS;
+    let mut clients = Table::new(&[
+        ("client", Align::Left),
+        ("pod", Align::Left),
+        per_second,
+        ("too many by", Align::Right),
+        part,
+    ]);
+    for row in &all.clients {
+        clients.row([
+            row.client.to_string(),
+            or_dash(row.pod.clone()),
+            rate(row.per_second),
+            rate(row.error),
+            share(row.share),
+        ]);
+    }
+    let mut text = clients.render("no queries");
+    if !all.namespaces.is_empty() {
+        let mut namespaces =
+            Table::new(&[("namespace", Align::Left), ("clients", Align::Right), per_second, part]);
+        for row in &all.namespaces {
+            namespaces.row([
+                row.namespace.clone(),
+                count(row.clients),
+                rate(row.per_second),
+                share(row.share),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&namespaces.render(""));
+    }
+    text
 }
 
 fn cache_table(rows: &[CacheRow]) -> String {

@@ -57,6 +57,7 @@ fn once(what: &Show, folder: &Path, printer: &Printer) -> Result<(), Failure> {
         Show::Neighbours => network::neighbours(&mut dataplane()?, printer),
         Show::Counters(which) => counters::counters(&mut dataplane()?, which, printer),
         Show::Dns(ShowDns::Zones) => dns::zones(&mut dataplane()?, printer),
+        Show::Dns(ShowDns::Clients) => dns::clients(&mut dataplane()?, printer),
         Show::Dns(ShowDns::Cache) => dns::cache(&mut locate::proxy_in(folder)?, printer),
         Show::Dns(ShowDns::Upstreams) => dns::upstreams(&mut locate::proxy_in(folder)?, printer),
         Show::Lcores => counters::lcores(&mut dataplane()?, printer),

@@ -55,6 +55,8 @@ pub enum AdminRequest {
     Neighbors,
     /// The zones of DNS that are answered: [`AdminResponse::DnsZones`], in parts.
     DnsZones,
+    /// Who sends most DNS queries: [`AdminResponse::DnsClients`].
+    DnsClients,
     /// All counters: [`AdminResponse::Counters`].
     Counters,
     /// The lcores: [`AdminResponse::Lcores`].
@@ -99,6 +101,8 @@ pub enum AdminResponse {
     Neighbors(Vec<NeighborRow>),
     /// Zones.
     DnsZones(Vec<DnsZoneRow>),
+    /// Clients of DNS.
+    DnsClients(Box<DnsClients>),
     /// Counters.
     Counters(Vec<CounterRow>),
     /// Lcores.
@@ -202,6 +206,45 @@ pub struct DnsZoneRow {
     pub addresses: Vec<SocketAddr>,
     /// The generation that the names are of.
     pub generation: Generation,
+}
+
+/// Who sends most DNS queries to the lcores. Rates are estimates of the last ten seconds, from one query in sixteen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DnsClients {
+    /// Queries a second, all clients'.
+    pub per_second: f64,
+    /// The clients, at most 64, those that ask most first.
+    pub clients: Vec<DnsClientRow>,
+    /// Sums over the clients whose pods are known, by namespace.
+    pub namespaces: Vec<DnsNamespaceRow>,
+}
+
+/// A client of DNS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsClientRow {
+    /// Its address.
+    pub client: IpAddr,
+    /// Namespace and name of its pod, where pods are known (`dns.pods: verified`).
+    pub pod: Option<String>,
+    /// Queries a second.
+    pub per_second: f64,
+    /// By how many they may be too many, since the table has room for few clients.
+    pub error: f64,
+    /// Part of all queries, 0 to 1.
+    pub share: f64,
+}
+
+/// A namespace's pods as clients of DNS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DnsNamespaceRow {
+    /// The namespace.
+    pub namespace: String,
+    /// Clients among those that ask most.
+    pub clients: u64,
+    /// Their queries a second.
+    pub per_second: f64,
+    /// Part of all queries, 0 to 1.
+    pub share: f64,
 }
 
 /// What a zone has names of.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
+use sluice_engine::clients::TopClients;
 use sluice_engine::flow::FlowRecord;
 use sluice_engine::trace::{TraceFilter, TraceRecord};
 
@@ -21,6 +22,11 @@ pub enum Request {
         most: usize,
         /// The flows, and where to go on.
         answer: SyncSender<(Vec<FlowRecord>, Option<u32>)>,
+    },
+    /// Who sends most DNS queries.
+    Clients {
+        /// What it knows of them.
+        answer: SyncSender<TopClients>,
     },
     /// Record what happens to matching packets, until the other end of the channel is gone.
     Trace {

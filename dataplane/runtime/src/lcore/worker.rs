@@ -252,6 +252,7 @@ impl State {
                 let next = self.worker.dump(from, most, now, &mut flows);
                 let _ = answer.try_send((flows, next));
             }
+            Request::Clients { answer } => drop(answer.try_send(self.worker.top_clients(now))),
             Request::Trace { filter, records } => {
                 self.worker.set_trace(Some(filter));
                 self.trace = Some(records);

@@ -1,6 +1,6 @@
 //! What is in effect, for people to look at: objects by their names, which the tables no longer know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -26,6 +26,8 @@ pub struct View {
     pub routes: BTreeMap<(IpNet, u32, PortId), Route>,
     /// Neighbours.
     pub neighbors: BTreeMap<(PortId, IpAddr), [u8; 6]>,
+    /// Addresses of pods, where the settings want them known.
+    pub pods: HashMap<ServiceName, Vec<IpAddr>>,
     /// The feed.
     pub feed: FeedState,
     /// Service ports whose new flows found source ports scarce, over all lcores since the start.
@@ -51,14 +53,14 @@ impl View {
             Change::Settings(settings) => self.settings = settings,
             Change::Service(service) => drop(self.services.insert(service.name.clone(), service)),
             Change::ServiceGone(name) => drop(self.services.remove(&name)),
+            Change::Pod(pod) => drop(self.pods.insert(pod.name, pod.addresses)),
+            Change::PodGone(name) => drop(self.pods.remove(&name)),
             // The tables themselves know names, and the resolver its settings.
             Change::Resolver(_)
             | Change::Named(_)
             | Change::NamedGone(_)
             | Change::Namespace(_)
             | Change::NamespaceGone(_)
-            | Change::Pod(_)
-            | Change::PodGone(_)
             | Change::Imported(_)
             | Change::ImportedGone(_) => {}
         }

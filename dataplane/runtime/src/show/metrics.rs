@@ -45,6 +45,7 @@ impl Observed for Metrics {
         self.show.loops(&mut out);
         self.show.devices(&mut out);
         self.show.scarcity(&mut out);
+        self.show.clients(&mut out);
         out.finish()
     }
 

@@ -1,5 +1,6 @@
 //! What the admin socket answers.
 
+mod clients;
 mod counters;
 mod dns;
 mod explain;
@@ -99,6 +100,7 @@ impl Handler<AdminRequest> for Show {
             AdminRequest::Routes => in_parts(self.routes(), say, AdminResponse::Routes),
             AdminRequest::Neighbors => in_parts(self.neighbors(), say, AdminResponse::Neighbors),
             AdminRequest::DnsZones => in_parts(self.dns_zones(), say, AdminResponse::DnsZones),
+            AdminRequest::DnsClients => Ok(say(AdminResponse::DnsClients(Box::new(self.dns_clients()?)))?),
             AdminRequest::Counters => Ok(say(AdminResponse::Counters(self.counters()))?),
             AdminRequest::Lcores => Ok(say(AdminResponse::Lcores(self.lcores()))?),
             AdminRequest::Explain(query) => Ok(say(AdminResponse::Explain(Box::new(self.explain(&query))))?),
