@@ -101,7 +101,7 @@ impl Run<'_> {
             own.names.iter().flat_map(|name| server.listeners.iter().map(move |listener| (name, listener)))
         {
             let narrow = if name.contains(&listener.zone) { &listener.zone } else { name };
-            if (listener.zone.contains(narrow) || name == narrow) && !zones.contains(narrow) {
+            if listener.zone.contains(narrow) && !zones.contains(narrow) {
                 zones.push(narrow.clone());
             }
         }

@@ -336,7 +336,6 @@ fn each_plugin_without_a_counterpart_is_refused_by_line() {
     for (lines, level) in [
         ("chaos v a", Level::Warning),
         ("log . \"{name}\"", Level::Warning),
-        ("health {\nlameduck 3s\n}\nhealth :8088", Level::Warning),
         ("transfer {\nto 192.0.2.1\n}", Level::Note),
         ("template CH A x", Level::Warning),
         ("bind 127.0.0.1", Level::Warning),
