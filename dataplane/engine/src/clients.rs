@@ -1,6 +1,6 @@
 //! Who asks most: the heavy hitters among the clients of DNS.
 //!
-//! One query in sixteen, at random, is counted in a table of 64 clients by the Space-Saving method (Metwally, Agrawal and El
+//! One query in 64, at random, is counted in a table of 64 clients by the Space-Saving method (Metwally, Agrawal and El
 //! Abbadi, 2005): a client that is not in the table takes the place of the one that asked least, with its count, which is the most
 //! that the newcomer's is wrong by. Whoever has more than a 64th of the queries is in it. Counts are of windows of ten seconds;
 //! what is shown is of the last whole one.
@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::Now;
 
 /// Queries of which one is counted, on average.
-pub const SAMPLE: u64 = 16;
+pub const SAMPLE: u64 = 64;
 /// Clients in the table.
 const MOST: usize = 64;
 /// Milliseconds of a window.
@@ -112,11 +112,11 @@ impl Clients {
     /// Counts a query of `client`, after [`Clients::is_due`] said so.
     #[inline(never)]
     pub fn count(&mut self, client: IpAddr, now: Now) {
-        // Xorshift: clients that take turns must not be in step with what is counted. Gaps are 1 to 31, 16 on average.
+        // Xorshift: clients that take turns must not be in step with what is counted. Gaps are 1 to 127, 64 on average.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        self.until = 1 + (((self.random >> 32) * 31) >> 32) as u32;
+        self.until = 1 + (((self.random >> 32) * 127) >> 32) as u32;
         self.turn(now);
         self.now.count(match client {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),

@@ -208,7 +208,7 @@ pub struct DnsZoneRow {
     pub generation: Generation,
 }
 
-/// Who sends most DNS queries to the lcores. Rates are estimates of the last ten seconds, from one query in sixteen.
+/// Who sends most DNS queries to the lcores. Rates are estimates of the last ten seconds, from one query in 64.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DnsClients {
     /// Queries a second, all clients'.

@@ -127,7 +127,7 @@ mod tests {
         let pods =
             HashMap::from([(a, Some("shop/web".to_owned())), (b, None), (c, Some("shop/db".to_owned()))]);
         let merged = merge(&tops, &pods);
-        assert_eq!(merged.per_second, 720.0);
+        assert_eq!(merged.per_second, 2880.0);
         let rows: Vec<_> = merged
             .clients
             .iter()
@@ -135,11 +135,11 @@ mod tests {
             .collect();
         assert_eq!(
             rows,
-            [(b, 400.0, 32.0, None), (a, 160.0, 0.0, Some("shop/web")), (c, 32.0, 0.0, Some("shop/db"))]
+            [(b, 1600.0, 128.0, None), (a, 640.0, 0.0, Some("shop/web")), (c, 128.0, 0.0, Some("shop/db"))]
         );
-        assert_eq!(merged.clients[0].share, 400.0 / 720.0);
+        assert_eq!(merged.clients[0].share, 1600.0 / 2880.0);
         let [shop] = &merged.namespaces[..] else { panic!("{merged:?}") };
-        assert_eq!((&*shop.namespace, shop.clients, shop.per_second), ("shop", 2, 192.0));
+        assert_eq!((&*shop.namespace, shop.clients, shop.per_second), ("shop", 2, 768.0));
         assert_eq!(merge(&[], &HashMap::new()), DnsClients::default());
     }
 }
