@@ -295,3 +295,16 @@ fn config_maps_and_placeholders_are_imported() {
     assert_eq!((code(&output), out(&output).as_str()), (0, ".:53 {\n    bind 169.254.20.10\n}\n"));
     assert_eq!(code(&sluice(&["dns", "import", &local, "--custom", &custom])), 64);
 }
+
+#[test]
+fn what_is_imported_as_yaml_passes_check() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../corefile/tests/corefiles");
+    for name in ["kubeadm", "minikube", "aks", "openshift"] {
+        let output = sluice(&["dns", "import", &format!("{fixtures}/{name}.Corefile"), "-o", "yaml"]);
+        assert_eq!(code(&output), 0, "{name}: {}", err(&output));
+        let site = Site::new();
+        site.write(&format!("{}{}", Site::text(), out(&output)));
+        let checked = sluice(&["check", site.config().to_str().unwrap()]);
+        assert_eq!(code(&checked), 0, "{name}:\n{}\n{}{}", out(&output), out(&checked), err(&checked));
+    }
+}
