@@ -8,7 +8,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sluice_model::{
-    Change, DnsSettings, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName, Settings,
+    Change, DnsSettings, NameKind, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName,
+    Settings,
 };
 use sluice_sync::desired::{Desired, Shrink};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
@@ -104,7 +105,13 @@ impl Copy {
 
     fn usable(&self) -> usize {
         let ports = self.services.values().flat_map(|service| &service.ports);
-        ports.flat_map(|port| &port.endpoints).filter(|e| e.ready || (e.serving && e.terminating)).count()
+        let served =
+            ports.flat_map(|port| &port.endpoints).filter(|e| e.ready || (e.serving && e.terminating));
+        let headless = self.names.values().filter_map(|change| match change {
+            Change::Named(named) if named.kind == NameKind::Headless => Some(&named.endpoints),
+            _ => None,
+        });
+        served.count() + headless.flatten().map(|group| group.endpoints.len()).sum::<usize>()
     }
 }
 
