@@ -27,7 +27,7 @@ kubetest: deps
 
 test: deps kubetest
 	$(CARGO) build -p sluice --bin sluice
-	@testbed/as-root.sh $(CARGO) test --workspace
+	@testbed/as-root.sh $(CARGO) test --workspace --no-fail-fast
 	@testbed/leftovers.sh
 
 bench: deps

@@ -112,18 +112,18 @@ impl<'f> Ethernet<'f> {
 /// Writes both MAC addresses; nothing where `frame` is shorter than a header.
 #[inline(always)]
 pub fn set_macs(frame: &mut [u8], dst: MacAddr, src: MacAddr) {
-    if let Some(macs) = frame.first_chunk_mut::<12>() {
-        macs[..6].copy_from_slice(&dst.0);
-        macs[6..].copy_from_slice(&src.0);
+    if let Some(header) = frame.first_chunk_mut::<HEADER>() {
+        header[..6].copy_from_slice(&dst.0);
+        header[6..12].copy_from_slice(&src.0);
     }
 }
 
-/// Sends a frame back where it came from.
+/// Sends a frame back where it came from; nothing where `frame` is shorter than a header.
 #[inline(always)]
 pub fn swap_macs(frame: &mut [u8]) {
-    if let Some(macs) = frame.first_chunk_mut::<12>() {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = *macs;
-        *macs = [g, h, i, j, k, l, a, b, c, d, e, f];
+    if let Some(header) = frame.first_chunk_mut::<HEADER>() {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, kind @ ..] = *header;
+        *header = [g, h, i, j, k, l, a, b, c, d, e, f, kind[0], kind[1]];
     }
 }
 
