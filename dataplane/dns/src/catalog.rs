@@ -100,7 +100,7 @@ impl Catalog {
             Change::ImportedGone(name) => self.set_import(name, None),
             // What it would answer now may be something else.
             Change::Resolver(_) => self.zones.era += 1,
-            Change::Service(_) | Change::ServiceGone(_) => {}
+            Change::Service(_) | Change::ServiceGone(_) | Change::Http(_) => {}
         }
     }
 

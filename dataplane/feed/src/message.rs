@@ -3,12 +3,13 @@
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
+use sluice_model::http::HttpKey;
 use sluice_model::{Change, Generation, ObjectKey};
 
 use crate::{FrameError, FrameReader, MAX_FRAME};
 
 /// The version of the protocol and of the model that this build speaks; both ends must agree.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 /// The first bytes of each side's first frame. What follows is the version, in a place that never moves.
 const MAGIC: &[u8; 8] = b"sluicefd";
 /// The largest frame that a subscriber may send.
@@ -29,6 +30,10 @@ impl Kinds {
     pub const NAMES: Self = Self(4);
     /// What the resolver does.
     pub const RESOLVER: Self = Self(8);
+    /// Virtual hosts, server names, upstreams, and how HTTP is served.
+    pub const HTTP: Self = Self(16);
+    /// Certificates with their private keys.
+    pub const CERTIFICATES: Self = Self(32);
 
     /// Both sets together.
     pub fn and(self, other: Self) -> Self {
@@ -45,6 +50,8 @@ impl Kinds {
         match key {
             ObjectKey::Settings => Self::SETTINGS,
             ObjectKey::Resolver => Self::RESOLVER,
+            ObjectKey::Http(HttpKey::Certificate(_)) => Self::CERTIFICATES,
+            ObjectKey::Http(_) => Self::HTTP,
             ObjectKey::Service(_) => Self::SERVICES,
             ObjectKey::Named(_) | ObjectKey::Namespace(_) | ObjectKey::Pod(_) | ObjectKey::Imported(_) => {
                 Self::NAMES

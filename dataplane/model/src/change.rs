@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::{HttpChange, HttpKey};
 use crate::{Invalid, NamedImport, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings};
 
 /// The number of a consistent state of everything; grows by one with each published set of changes.
@@ -39,6 +40,8 @@ pub enum Change {
     Imported(NamedImport),
     /// DNS knows a ServiceImport no more.
     ImportedGone(ServiceName),
+    /// Something of HTTP.
+    Http(HttpChange),
 }
 
 /// What identifies an object of the desired state. Settings sort first.
@@ -58,6 +61,8 @@ pub enum ObjectKey {
     Pod(ServiceName),
     /// [`Change::Imported`].
     Imported(ServiceName),
+    /// [`Change::Http`].
+    Http(HttpKey),
 }
 
 impl ObjectKey {
@@ -70,6 +75,7 @@ impl ObjectKey {
             Self::Named(name) => Some(Change::NamedGone(name.clone())),
             Self::Pod(name) => Some(Change::PodGone(name.clone())),
             Self::Imported(name) => Some(Change::ImportedGone(name.clone())),
+            Self::Http(key) => key.gone().map(Change::Http),
         }
     }
 }
@@ -84,6 +90,7 @@ impl std::fmt::Display for ObjectKey {
             Self::Named(name) => write!(f, "names of service {name}"),
             Self::Pod(name) => write!(f, "pod {name}"),
             Self::Imported(name) => write!(f, "names of service import {name}"),
+            Self::Http(key) => key.fmt(f),
         }
     }
 }
@@ -103,19 +110,21 @@ impl Change {
             Self::PodGone(name) => ObjectKey::Pod(name.clone()),
             Self::Imported(import) => ObjectKey::Imported(import.service.name.clone()),
             Self::ImportedGone(name) => ObjectKey::Imported(name.clone()),
+            Self::Http(change) => ObjectKey::Http(change.key()),
         }
     }
 
     /// Whether the object is no more.
     pub fn is_gone(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::ServiceGone(_)
-                | Self::NamedGone(_)
-                | Self::NamespaceGone(_)
-                | Self::PodGone(_)
-                | Self::ImportedGone(_)
-        )
+            | Self::NamedGone(_)
+            | Self::NamespaceGone(_)
+            | Self::PodGone(_)
+            | Self::ImportedGone(_) => true,
+            Self::Http(change) => change.is_gone(),
+            _ => false,
+        }
     }
 
     /// Whether its object obeys all rules.
@@ -130,6 +139,7 @@ impl Change {
             Self::Named(service) => service.check(),
             Self::Pod(pod) => pod.check(),
             Self::Imported(import) => import.check(),
+            Self::Http(change) => change.check(),
             _ => Ok(()),
         }
     }

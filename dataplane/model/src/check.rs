@@ -34,6 +34,14 @@ pub enum Invalid {
         /// The rule that it breaks.
         rule: &'static str,
     },
+    /// A rule of HTTP's objects.
+    #[error("{object}: {rule}")]
+    Http {
+        /// Which one.
+        object: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
     /// A rule of settings.
     #[error("settings: {0}")]
     Settings(&'static str),

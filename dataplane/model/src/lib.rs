@@ -6,6 +6,7 @@
 pub mod change;
 pub mod check;
 pub mod frontend;
+pub mod http;
 pub mod names;
 pub mod resolver;
 pub mod select;

@@ -63,7 +63,8 @@ impl Publisher {
             | Change::Pod(_)
             | Change::PodGone(_)
             | Change::Imported(_)
-            | Change::ImportedGone(_) => {}
+            | Change::ImportedGone(_)
+            | Change::Http(_) => {}
         }
     }
 

@@ -62,7 +62,8 @@ impl View {
             | Change::Namespace(_)
             | Change::NamespaceGone(_)
             | Change::Imported(_)
-            | Change::ImportedGone(_) => {}
+            | Change::ImportedGone(_)
+            | Change::Http(_) => {}
         }
     }
 
