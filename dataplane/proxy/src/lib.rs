@@ -121,7 +121,8 @@ async fn serve(
     pages.set(&config.serving);
     let _admin = match &config.admin {
         Some(AdminSocket { path, group }) => Some(
-            admin::Admin::start(path, *group, handle.clone())
+            sluice_observe::admin::Server::bind(path, *group)
+                .and_then(|socket| socket.start(Arc::new(admin::Answers { handle: handle.clone() })))
                 .map_err(|source| ProxyError::Admin { path: path.clone(), source })?,
         ),
         None => None,

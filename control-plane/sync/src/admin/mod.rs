@@ -9,7 +9,7 @@ mod serve;
 pub use board::{Board, CorefileShown, Followed, Held, Shown};
 pub use metrics::Metrics;
 pub use protocol::{ControlRequest, ControlResponse};
-pub use serve::Admin;
+pub(crate) use serve::Answers;
 pub use sluice_observe::admin::{AdminError, Trouble};
 
 /// A connection to control.

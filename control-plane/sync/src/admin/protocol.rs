@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sluice_model::Generation;
-use sluice_observe::admin::{Part, Request, Response};
+use sluice_observe::admin::Request;
 
 use crate::object::Kind;
 use crate::{Level, Problem};
@@ -29,36 +29,11 @@ pub enum ControlResponse {
     Sync(Box<SyncStatus>),
     /// What is wrong.
     Problems(Vec<ProblemRow>),
-    /// The end: all is said.
-    Done,
-    /// The end: it could not be done.
-    Error {
-        /// Why.
-        message: String,
-    },
 }
 
 impl Request for ControlRequest {
     const ROLE: &'static str = "control";
     type Response = ControlResponse;
-}
-
-impl Response for ControlResponse {
-    fn done() -> Self {
-        Self::Done
-    }
-
-    fn error(message: String) -> Self {
-        Self::Error { message }
-    }
-
-    fn part(self) -> Part<Self> {
-        match self {
-            Self::Done => Part::Done,
-            Self::Error { message } => Part::Error(message),
-            part => Part::More(part),
-        }
-    }
 }
 
 /// What control knows, has published, and who has it.

@@ -19,8 +19,9 @@ use sluice_corefile::Selector;
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::{Change, DnsSettings, Generation, PodNames, Settings};
+use sluice_observe::admin;
 
-use crate::admin::{Admin, Board, Metrics};
+use crate::admin::{Answers, Board, Metrics};
 use crate::corefile::{self, Names};
 use crate::desired::{Conflict, Desired};
 use crate::folder::{Folder, ObjectChange};
@@ -98,7 +99,9 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
     let server = Arc::new(Server::bind(&config.feed_socket(), options)?);
     let board = Arc::new(Board::new(&config.source));
     let path = config.admin_socket("control");
-    let _admin = Admin::start(&path, config.group, Arc::clone(&board), Arc::clone(&server))
+    let answers = Answers { board: Arc::clone(&board), feed: Arc::clone(&server) };
+    let _admin = admin::Server::bind(&path, config.group)
+        .and_then(|socket| socket.start(Arc::new(answers)))
         .map_err(|source| ControlError::Admin { path, source })?;
     let _pages = match config.metrics.control {
         Some(address) => {

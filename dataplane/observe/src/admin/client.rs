@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::line::Lines;
-use super::{Part, Request, Response};
+use super::{Line, Request};
 
 /// The longest answer line that is accepted, in bytes.
 const LONGEST: usize = 16 << 20;
@@ -90,10 +90,10 @@ impl<R: Request> Client<R> {
             let Some(line) = self.lines.next()? else {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             };
-            match serde_json::from_slice::<R::Response>(line)?.part() {
-                Part::Done => return Ok(()),
-                Part::Error(message) => return Err(Trouble::Refused(message)),
-                Part::More(part) => {
+            match serde_json::from_slice::<Line<R::Response>>(line)? {
+                Line::Done => return Ok(()),
+                Line::Error(message) => return Err(Trouble::Refused(message)),
+                Line::Part(part) => {
                     if !each(part) {
                         return Ok(());
                     }

@@ -8,36 +8,27 @@ mod client;
 mod line;
 mod server;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use client::{AdminError, Client, Trouble};
-pub use server::{Failure, Handler, Server};
+pub use server::{Failure, Handler, Running, Server};
 
 /// What can be asked of a role.
 pub trait Request: Serialize + DeserializeOwned {
     /// The role, as people call it.
     const ROLE: &'static str;
-    /// What it answers.
-    type Response: Response;
+    /// A part of what it answers.
+    type Response: Serialize + DeserializeOwned;
 }
 
-/// A part of an answer.
-pub trait Response: Serialize + DeserializeOwned {
-    /// The end: all is said.
-    fn done() -> Self;
-    /// The end: it could not be done, and why.
-    fn error(message: String) -> Self;
-    /// Which of the three it is.
-    fn part(self) -> Part<Self>;
-}
-
-/// Where in an answer a part stands.
-#[derive(Debug)]
-pub enum Part<T> {
+/// A line of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<T> {
     /// More may follow.
-    More(T),
-    /// The end.
+    Part(T),
+    /// The end: all is said.
     Done,
     /// The end: it could not be done, and why.
     Error(String),

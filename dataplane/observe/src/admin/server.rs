@@ -7,14 +7,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde::Serialize;
 use sluice_feed::peer::Peer;
 
 use super::line::Lines;
-use super::{Request, Response};
+use super::{Line, Request};
 use crate::stop::Stop;
 
 /// The longest request, in bytes.
@@ -81,6 +83,18 @@ impl Server {
         Ok(Self { listener, path: path.to_owned(), group })
     }
 
+    /// Serves in a thread of its own.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn start<R: Request + 'static>(self, handler: Arc<dyn Handler<R>>) -> io::Result<Running> {
+        let stop = Stop::default();
+        let until = stop.clone();
+        let thread =
+            std::thread::Builder::new().name("admin".into()).spawn(move || self.run(&handler, &until))?;
+        Ok(Running { stop, thread: Some(thread) })
+    }
+
     /// Serves until told to stop.
     pub fn run<R: Request + 'static>(self, handler: &Arc<dyn Handler<R>>, stop: &Stop) {
         let open = Arc::new(AtomicUsize::new(0));
@@ -103,7 +117,7 @@ impl Server {
                 Err(reason) => {
                     let mut stream = stream;
                     let _ = stream.set_write_timeout(Some(TICK));
-                    let _ = say(&mut stream, &R::Response::error(reason.to_owned()));
+                    let _ = say(&mut stream, &Line::<()>::Error(reason.to_owned()));
                 }
             }
         }
@@ -142,6 +156,22 @@ impl Drop for Server {
     }
 }
 
+/// An admin socket that is served by a thread; both go with it.
+#[derive(Debug)]
+pub struct Running {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.set();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// One of the connections allowed at a time.
 struct Place(Arc<AtomicUsize>);
 
@@ -166,12 +196,12 @@ fn serve<R: Request>(stream: UnixStream, handler: &dyn Handler<R>, stop: &Stop) 
             Err(error) => return Err(error),
         };
         let done = match request {
-            Ok(request) => handler.handle(request, &mut |response| say(&mut writer, &response)),
+            Ok(request) => handler.handle(request, &mut |part| say(&mut writer, &Line::Part(part))),
             Err(error) => Err(Failure::Refused(format!("the request was not understood: {error}"))),
         };
         match done {
-            Ok(()) => say(&mut writer, &R::Response::done())?,
-            Err(Failure::Refused(message)) => say(&mut writer, &R::Response::error(message))?,
+            Ok(()) => say(&mut writer, &Line::<()>::Done)?,
+            Err(Failure::Refused(message)) => say(&mut writer, &Line::<()>::Error(message))?,
             Err(Failure::Gone(error)) => return Err(error),
         }
         heard = Instant::now();
@@ -183,8 +213,8 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-fn say(stream: &mut UnixStream, response: &impl Response) -> io::Result<()> {
-    let mut text = serde_json::to_vec(response)?;
+fn say(stream: &mut UnixStream, line: &Line<impl Serialize>) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
     stream.write_all(&text)
 }

@@ -1,9 +1,8 @@
 use std::io::Read;
-use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Client, Part, Trouble};
+use super::super::{Client, Trouble};
 use super::*;
 
 /// A protocol of two questions.
@@ -18,31 +17,11 @@ enum Question {
 #[serde(tag = "answer", content = "data", rename_all = "snake_case")]
 enum Answer {
     Number(u32),
-    Done,
-    Error(String),
 }
 
 impl Request for Question {
     const ROLE: &'static str = "the test";
     type Response = Answer;
-}
-
-impl Response for Answer {
-    fn done() -> Self {
-        Self::Done
-    }
-
-    fn error(message: String) -> Self {
-        Self::Error(message)
-    }
-
-    fn part(self) -> Part<Self> {
-        match self {
-            Self::Done => Part::Done,
-            Self::Error(message) => Part::Error(message),
-            part => Part::More(part),
-        }
-    }
 }
 
 struct Two;
@@ -63,22 +42,16 @@ impl Handler<Question> for Two {
     }
 }
 
-struct Running {
+struct Asked {
     directory: tempfile::TempDir,
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
+    running: Option<Running>,
 }
 
-impl Running {
+impl Asked {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::bind(&directory.path().join("s"), None).unwrap();
-        let stop = Stop::default();
-        let thread = std::thread::spawn({
-            let stop = stop.clone();
-            move || server.run(&(Arc::new(Two) as Arc<dyn Handler<Question>>), &stop)
-        });
-        Self { directory, stop, thread: Some(thread) }
+        Self { directory, running: Some(server.start(Arc::new(Two)).unwrap()) }
     }
 
     fn path(&self) -> PathBuf {
@@ -90,18 +63,17 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Asked {
     fn drop(&mut self) {
-        self.stop.set();
-        self.thread.take().unwrap().join().unwrap();
+        drop(self.running.take());
         assert!(!self.path().exists(), "the socket's file goes with the server");
     }
 }
 
 #[test]
 fn requests_are_answered_one_after_the_other() {
-    let running = Running::new();
-    let mut client = running.connect();
+    let asked = Asked::new();
+    let mut client = asked.connect();
     for _ in 0..3 {
         assert_eq!(client.ask(&Question::Two).unwrap(), [Answer::Number(1), Answer::Number(2)]);
         let refused = client.ask(&Question::No).unwrap_err();
@@ -112,8 +84,8 @@ fn requests_are_answered_one_after_the_other() {
 
 #[test]
 fn nonsense_is_answered_and_endless_lines_are_not() {
-    let running = Running::new();
-    let mut stream = UnixStream::connect(running.path()).unwrap();
+    let asked = Asked::new();
+    let mut stream = UnixStream::connect(asked.path()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     stream.write_all(b"{\"request\":\"dance\"}\n").unwrap();
     let mut answer = [0; 2048];
@@ -131,32 +103,32 @@ fn nonsense_is_answered_and_endless_lines_are_not() {
 
 #[test]
 fn connections_are_bounded() {
-    let running = Running::new();
+    let asked = Asked::new();
     let mut held: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
-            let mut client = running.connect();
+            let mut client = asked.connect();
             client.ask(&Question::Two).unwrap();
             client
         })
         .collect();
-    let refused = running.connect().ask(&Question::Two);
+    let refused = asked.connect().ask(&Question::Two);
     assert!(refused.is_err(), "{refused:?}");
     held.pop();
     // The place is free once the server has noticed.
     let again = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        running.connect().ask(&Question::Two).is_ok()
+        asked.connect().ask(&Question::Two).is_ok()
     });
     assert!(again);
 }
 
 #[test]
 fn an_idle_connection_does_not_hold_up_the_end() {
-    let running = Running::new();
-    let mut client = running.connect();
+    let asked = Asked::new();
+    let mut client = asked.connect();
     client.ask(&Question::Two).unwrap();
     let started = Instant::now();
-    drop(running);
+    drop(asked);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(client.ask(&Question::Two).is_err());
 }

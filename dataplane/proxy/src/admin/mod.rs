@@ -5,7 +5,7 @@ pub mod protocol;
 mod serve;
 
 pub use protocol::{ProxyRequest, ProxyResponse};
-pub(crate) use serve::Admin;
+pub(crate) use serve::Answers;
 pub use sluice_observe::admin::{AdminError, Trouble};
 
 /// A connection to the resolver.

@@ -1,7 +1,7 @@
 //! Requests and answers of the resolver's admin socket, as JSON.
 
 use serde::{Deserialize, Serialize};
-use sluice_observe::admin::{Part, Request, Response};
+use sluice_observe::admin::Request;
 pub use sluice_resolver::overview::{CacheRow, Health, UpstreamRow};
 
 /// What can be asked.
@@ -22,34 +22,9 @@ pub enum ProxyResponse {
     Cache(Vec<CacheRow>),
     /// The upstreams of each zone.
     Upstreams(Vec<UpstreamRow>),
-    /// The end: all is said.
-    Done,
-    /// The end: it could not be done.
-    Error {
-        /// Why.
-        message: String,
-    },
 }
 
 impl Request for ProxyRequest {
     const ROLE: &'static str = "the resolver";
     type Response = ProxyResponse;
-}
-
-impl Response for ProxyResponse {
-    fn done() -> Self {
-        Self::Done
-    }
-
-    fn error(message: String) -> Self {
-        Self::Error { message }
-    }
-
-    fn part(self) -> Part<Self> {
-        match self {
-            Self::Done => Part::Done,
-            Self::Error { message } => Part::Error(message),
-            part => Part::More(part),
-        }
-    }
 }

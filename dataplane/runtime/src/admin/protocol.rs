@@ -10,7 +10,7 @@ use sluice_engine::flow::FlowRecord;
 use sluice_engine::snapshot::Conflict;
 use sluice_engine::trace::TraceFilter;
 use sluice_model::{FrontendKind, Generation, Protocol};
-use sluice_observe::admin::{Part, Request, Response};
+use sluice_observe::admin::Request;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,36 +115,11 @@ pub enum AdminResponse {
     DnsNames(Vec<DnsNameRow>),
     /// What happened to packets.
     Trace(Vec<TraceRow>),
-    /// The end: all is said.
-    Done,
-    /// The end: it could not be done.
-    Error {
-        /// Why.
-        message: String,
-    },
 }
 
 impl Request for AdminRequest {
     const ROLE: &'static str = "the data plane";
     type Response = AdminResponse;
-}
-
-impl Response for AdminResponse {
-    fn done() -> Self {
-        Self::Done
-    }
-
-    fn error(message: String) -> Self {
-        Self::Error { message }
-    }
-
-    fn part(self) -> Part<Self> {
-        match self {
-            Self::Done => Part::Done,
-            Self::Error { message } => Part::Error(message),
-            part => Part::More(part),
-        }
-    }
 }
 
 /// Which program this is.
