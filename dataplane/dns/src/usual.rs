@@ -9,9 +9,9 @@
 use sluice_wire::checksum::{Delta, fold, sum};
 
 use crate::answer::PLAIN;
-use crate::name::MAX_NAME;
+use crate::name::{self, MAX_LABEL, MAX_NAME};
 use crate::node::{Node, Role, Set};
-use crate::query::{HEADER, IN, kind};
+use crate::query::{Edns, HEADER, IN, Query, kind, rcode};
 use crate::soa::SOA;
 use crate::table::Candidate;
 use crate::zones::Zones;
@@ -41,6 +41,8 @@ pub enum Found<'z> {
     Set(Set<'z>),
     /// The name has none of this type; the SOA record of the zone, whose name has so many bytes.
     Nothing(usize),
+    /// There is no such name; the SOA record of the zone, whose name has so many bytes.
+    Missing(usize),
 }
 
 impl Found<'_> {
@@ -49,7 +51,16 @@ impl Found<'_> {
     pub fn length(&self) -> usize {
         match self {
             Self::Set(set) => set.records.len(),
-            Self::Nothing(_) => SOA,
+            Self::Nothing(_) | Self::Missing(_) => SOA,
+        }
+    }
+
+    /// The reply's code.
+    #[inline(always)]
+    pub fn rcode(&self) -> u8 {
+        match self {
+            Self::Set(_) | Self::Nothing(_) => rcode::NOERROR,
+            Self::Missing(_) => rcode::NXDOMAIN,
         }
     }
 }
@@ -95,6 +106,18 @@ impl Usual {
         message.get(HEADER..HEADER + usize::from(self.name_len)).unwrap_or_default()
     }
 
+    /// The same as the general way has it.
+    pub fn query(&self, message: &[u8]) -> Query {
+        let edns = Edns { size: self.size, dnssec: self.dnssec, ..Edns::default() };
+        Query {
+            name_len: self.name_len,
+            labels: name::labels(self.name(message)).count() as u8,
+            kind: self.kind,
+            class: IN,
+            edns: self.edns.then_some(edns),
+        }
+    }
+
     /// Bytes of the message.
     #[inline(always)]
     pub fn length(&self) -> usize {
@@ -120,13 +143,15 @@ impl Usual {
             return None;
         }
         let name = self.name(message);
-        let node = zones.table.get_at(candidate, hash, name)?;
-        let found = match node.set(self.kind) {
-            // Targets show the zone as it was asked for.
-            Some(_) if matches!(self.kind, kind::SRV | kind::NS) && name != node.name() => return None,
-            Some(set) => Found::Set(set),
-            None if zones.compat() => return None,
-            None => nothing(node, self.kind)?,
+        let found = match zones.table.get_at(candidate, hash, name) {
+            Some(node) => match node.set(self.kind) {
+                // Targets show the zone as it was asked for.
+                Some(_) if matches!(self.kind, kind::SRV | kind::NS) && name != node.name() => return None,
+                Some(set) => Found::Set(set),
+                None if zones.compat() => return None,
+                None => nothing(node, self.kind)?,
+            },
+            None => missing(zones, name, self.kind)?,
         };
         let limit = match self.edns {
             true => usize::from(self.size.min(zones.fixed.max_udp)).max(PLAIN),
@@ -148,7 +173,7 @@ impl Usual {
                 (counts, additional, sum) = (u64::from(set.answers()) << 16, set.additional(), set.sum());
                 put(records, set, turn)?;
             }
-            Found::Nothing(zone_len) => {
+            Found::Nothing(zone_len) | Found::Missing(zone_len) => {
                 (counts, additional, sum) = (1, 0, put_soa(records, zones, start, *zone_len)?);
             }
         }
@@ -166,7 +191,7 @@ impl Usual {
         let [id0, id1, asked0, asked1, ..] = *header;
         let asked = u16::from_be_bytes([asked0, asked1]);
         // An authoritative answer; whether recursion is desired and checking disabled is copied.
-        let flags = 0x8400 | asked & 0x0110;
+        let flags = 0x8400 | asked & 0x0110 | u16::from(found.rcode());
         gone += u32::from(asked);
         come += u32::from(flags);
         let [c, d, e, f, g, h, i, j] = (u64::from(flags) << 48 | 1 << 32 | counts).to_be_bytes();
@@ -182,6 +207,39 @@ fn nothing(node: &Node, kind: u16) -> Option<Found<'static>> {
     let transfer = matches!(kind, kind::AXFR | kind::IXFR);
     let plain = !transfer && node.role() != Role::Apex && node.set(kind::CNAME).is_none();
     plain.then(|| Found::Nothing(node.zone_len()))
+}
+
+/// What there is of a name that the table does not have. Nobody has looked at its labels yet.
+#[inline(never)]
+fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Found<'static>> {
+    let fixed = &*zones.fixed;
+    // Others may know it.
+    let others = fixed.compat.is_some() || fixed.autopath || !fixed.fallthrough.is_empty();
+    if others || matches!(kind, kind::AXFR | kind::IXFR) {
+        return None;
+    }
+    let ends = |zone: &&[u8]| name.len() > zone.len() && name::equal(zone, &name[name.len() - zone.len()..]);
+    let zone = fixed.all.iter().map(name::Name::wire).filter(ends).max_by_key(|zone| zone.len())?;
+    let (end, mut at, mut labels) = (name.len() - zone.len(), 0, [&name[..0]; 2]);
+    let mut count = 0;
+    while at < end {
+        let length = usize::from(*name.get(at)?);
+        if length == 0 || length > MAX_LABEL {
+            return None;
+        }
+        let label = name.get(at + 1..at + 1 + length)?;
+        count += 1;
+        if count == 2 {
+            labels[0] = label;
+        }
+        labels[1] = label;
+        at += 1 + length;
+    }
+    let [protocol, last] = labels;
+    // Names that are not in the table, and exist: of pods, and of ports spelled without their underscores.
+    let pod = fixed.pods && last.eq_ignore_ascii_case(b"pod");
+    let port = count == 5 && matches!(protocol.len(), 3..=5);
+    (at == end && !pod && !port).then_some(Found::Missing(zone.len()))
 }
 
 /// Writes a set, from a different record on each time.

@@ -49,3 +49,22 @@ proptest! {
         oracle::judge(&zones, &bytes, asked);
     }
 }
+
+/// Names that end as a zone does, byte by byte, and are not in it or none at all.
+#[test]
+fn a_zone_within_a_label_is_no_zone() {
+    let zones = zones_of(settings(), &cluster(), &["default"]);
+    const ZONE: &[u8] = b"\x07cluster\x05local\0";
+    let inside = [&[ZONE.len() as u8 + 1, b'x'][..], ZONE].concat();
+    for front in
+        [&b"\x01a"[..], b"\x03a", b"\x40a", b"\xc0\x0c", b"\0", b"\x01a\0", b"\x04nope\x07default\x03svc"]
+    {
+        for zone in [ZONE, &inside] {
+            let mut bytes = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+            bytes.extend_from_slice(front);
+            bytes.extend_from_slice(zone);
+            bytes.extend_from_slice(&[0, 1, 0, 1]);
+            oracle::judge(&zones, &bytes, ASKED);
+        }
+    }
+}

@@ -97,6 +97,11 @@ impl<B: PacketBuf> Worker<B> {
             && let Some(message) = frame.get(start..)
             && let Some(found) = usual.find(cx.snapshot.dns(), candidate, hash, message)
         {
+            let rcode = found.rcode();
+            if rcode == query::rcode::NXDOMAIN && cx.snapshot.dns().keeps() {
+                let query = usual.query(message);
+                self.give_hint(&packet, parsed, &query, cx, sink);
+            }
             packet.truncate(start + usual.length());
             let turn = self.turn;
             self.turn = turn.wrapping_add(1);
@@ -106,7 +111,7 @@ impl<B: PacketBuf> Worker<B> {
                 && let Some(delta) = usual.answer(cx.snapshot.dns(), &found, message, turn)
                 && reply::udp_reply_changed(frame, parsed, delta).is_ok()
             {
-                return self.answer(packet, Event::DnsNoError, cx, sink);
+                return self.answer(packet, event(rcode), cx, sink);
             }
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
@@ -215,24 +220,15 @@ impl<B: PacketBuf> Worker<B> {
         };
         match verdict {
             Verdict::Reply { length, rcode } => {
-                let hint = match &understood {
-                    Ok(query) if rcode == query::rcode::NXDOMAIN => self.hint(&packet, parsed, query, cx),
-                    _ => None,
-                };
-                if let Some(hint) = hint {
-                    self.counters.add(Event::DnsHinted, 1);
-                    self.punt_as(hint, PuntClass::Resolver, cx, sink);
+                if let Ok(query) = &understood
+                    && rcode == query::rcode::NXDOMAIN
+                {
+                    self.give_hint(&packet, parsed, query, cx, sink);
                 }
                 if reply::udp_reply(&mut packet, parsed, length).is_err() {
                     return self.drop_packet(packet, DropReason::DnsIgnored);
                 }
-                let event = match rcode {
-                    query::rcode::NOERROR => Event::DnsNoError,
-                    query::rcode::NXDOMAIN => Event::DnsNxDomain,
-                    query::rcode::REFUSED => Event::DnsRefused,
-                    _ => Event::DnsFailed,
-                };
-                self.answer(packet, event, cx, sink);
+                self.answer(packet, event(rcode), cx, sink);
             }
             Verdict::Forward => {
                 if let Ok(query) = &understood
@@ -249,6 +245,31 @@ impl<B: PacketBuf> Worker<B> {
             }
             Verdict::Silence => self.drop_packet(packet, DropReason::DnsIgnored),
         }
+    }
+
+    /// Tells the resolver of what comes after a query for a name that does not exist.
+    fn give_hint(
+        &mut self,
+        packet: &B,
+        parsed: &Parsed,
+        query: &Query,
+        cx: &Context<'_>,
+        sink: &mut impl Sink<B>,
+    ) {
+        if let Some(hint) = self.hint(packet, parsed, query, cx) {
+            self.counters.add(Event::DnsHinted, 1);
+            self.punt_as(hint, PuntClass::Resolver, cx, sink);
+        }
+    }
+}
+
+/// What a reply of this code counts as.
+fn event(rcode: u8) -> Event {
+    match rcode {
+        query::rcode::NOERROR => Event::DnsNoError,
+        query::rcode::NXDOMAIN => Event::DnsNxDomain,
+        query::rcode::REFUSED => Event::DnsRefused,
+        _ => Event::DnsFailed,
     }
 }
 
