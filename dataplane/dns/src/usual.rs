@@ -183,8 +183,14 @@ impl Usual {
             let [high, low] = size.to_be_bytes();
             *opt = [0, 0, 41, high, low, 0, 0, u8::from(self.dnssec) << 7, 0, 0, 0];
             // It moves, and says what we take. The message had one before: it is no change in the counts.
-            gone += opt_sum(self.size, self.dnssec, start);
-            come += opt_sum(size, self.dnssec, start + records.len());
+            if records.len() & 1 == 0 {
+                // By whole words: only the size counts, across two of them where it begins at an odd place.
+                gone += turned(self.size.swap_bytes(), start);
+                come += turned(size.swap_bytes(), start);
+            } else {
+                gone += opt_sum(self.size, self.dnssec, start);
+                come += opt_sum(size, self.dnssec, start + records.len());
+            }
             additional += 1;
         }
         let header = question.first_chunk_mut::<HEADER>()?;

@@ -41,7 +41,7 @@ pub fn parse(frame: &[u8]) -> Result<Parsed, ParseError> {
 ///
 /// # Errors
 /// Those of [`parse`]; `to` then holds nothing of use.
-#[inline]
+#[inline(always)]
 pub fn parse_into(frame: &[u8], to: &mut Parsed) -> Result<(), ParseError> {
     // 54 bytes hold Ethernet, IPv4 and TCP, or Ethernet and IPv6, and every unpadded frame worth hurrying for.
     if let Some(head) = frame.first_chunk::<54>()

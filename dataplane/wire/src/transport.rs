@@ -42,6 +42,17 @@ pub fn udp_checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
     if *stored == [0; 2] {
         return parsed.kind == Kind::V4;
     }
+    // Addresses stand right before the datagram, mostly: one sum for both.
+    let addresses = match (parsed.kind, parsed.l4.wrapping_sub(u16::from(parsed.l3))) {
+        (Kind::V4, 20) => 8,
+        (Kind::V6, 40) => 32,
+        _ => 0,
+    };
+    if addresses != 0 && usize::from(length) <= l4.len() {
+        let start = usize::from(parsed.l4) - addresses;
+        let bytes = frame.get(start..start + addresses + usize::from(length)).unwrap_or_default();
+        return checksum::finish(u32::from(ip::UDP) + u32::from(length) + checksum::sum(bytes)) == 0;
+    }
     let Some(datagram) = l4.get(..usize::from(length)) else { return false };
     let pseudo = if parsed.kind == Kind::V4 {
         checksum::pseudo_v4(parsed.src, parsed.dst, ip::UDP, length)

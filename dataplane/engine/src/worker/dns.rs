@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sluice_dns::{Asked, Candidate, Query, Unanswerable, Usual, Verdict, Zones, answer, query};
-use sluice_wire::parse::{Flags, Kind, Parsed, parse_into, v6_addrs};
+use sluice_wire::parse::{self, Flags, Kind, Parsed, v6_addrs};
 use sluice_wire::{PacketBuf, reply, transport};
 
 use super::slow::addresses_of;
@@ -159,10 +159,10 @@ impl<B: PacketBuf> Worker<B> {
     /// Looks at a frame that Linux sends: an answer of the resolver's is kept.
     pub fn overhear(&mut self, frame: &[u8], snapshot: &Snapshot, now: Now) {
         let zones = snapshot.dns();
-        let mut parsed = Parsed::default();
-        if !zones.keeps() || parse_into(frame, &mut parsed).is_err() {
+        if !zones.keeps() {
             return;
         }
+        let Ok(parsed) = parse::parse(frame) else { return };
         let source: IpAddr = match parsed.kind {
             Kind::V6 => IpAddr::V6(v6_addrs(frame, &parsed).0.into()),
             _ => IpAddr::V4(parsed.src.into()),

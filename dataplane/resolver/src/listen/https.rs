@@ -11,6 +11,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -109,13 +110,7 @@ impl Https {
                 .initial_stream_window_size(WINDOW)
                 .initial_connection_window_size(WINDOW.saturating_mul(4))
                 .max_send_buf_size(HEAD * 8);
-            let mut connection = std::pin::pin!(builder.serve_connection(stream, answer));
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                () = over => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(limits.message, connection).await;
+            drive(builder.serve_connection(stream, answer), over, limits.message).await;
         } else {
             let mut builder = http1::Builder::new();
             builder
@@ -123,13 +118,18 @@ impl Https {
                 .header_read_timeout(limits.message.max(limits.idle))
                 .max_buf_size(HEAD)
                 .max_headers(64);
-            let mut connection = std::pin::pin!(builder.serve_connection(stream, answer));
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                () = over => {}
-            }
-            connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(limits.message, connection).await;
+            drive(builder.serve_connection(stream, answer), over, limits.message).await;
         }
     }
+}
+
+/// Works on a connection until it ends or is over; what was asked by then has so long to be answered.
+async fn drive(connection: impl GracefulConnection, over: impl Future<Output = ()>, last: Duration) {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = over => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(last, connection).await;
 }
