@@ -9,7 +9,7 @@ use sluice_model::{Change, Generation, ObjectKey};
 use crate::{FrameError, FrameReader, MAX_FRAME};
 
 /// The version of the protocol and of the model that this build speaks; both ends must agree.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// The first bytes of each side's first frame. What follows is the version, in a place that never moves.
 const MAGIC: &[u8; 8] = b"sluicefd";
 /// The largest frame that a subscriber may send.
@@ -233,9 +233,9 @@ mod tests {
         let hello = Hello { name: "dataplane".into(), kinds: Kinds::SERVICES, have: None };
         let mut body = encode_first(&hello).unwrap();
         assert_eq!(decode_first::<Hello>(&body).unwrap(), hello);
-        body[8] = 7;
+        body[8] = 99;
         let error = decode_first::<Hello>(&body).unwrap_err();
-        assert!(matches!(error, DecodeError::Version(7)));
+        assert!(matches!(error, DecodeError::Version(99)));
         assert!(matches!(decode_first::<Hello>(b"GET / HTTP/1.1\r\n"), Err(DecodeError::Magic)));
         let mut body = encode(&FromSubscriber::Pong).unwrap();
         body.push(0);

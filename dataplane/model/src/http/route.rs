@@ -19,8 +19,8 @@ pub struct Route {
 
 /// Which paths are meant, of the path as it was sent, dot segments removed, percent-encoding as it is, case as it is.
 ///
-/// The longest text comes first; of equal length `Exact` before `Prefix`. Where any route of a host is a `Pattern`, those
-/// are tried before all others, the longest text first (ingress-nginx's order).
+/// The longest text comes first; of equal length `Exact` before `Prefix`. Where any route of a host is a `Pattern`, the
+/// order is `Exact`, then those, the longest text first, then `Prefix` (ingress-nginx's and the Gateway API's order).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PathMatch {
     /// The whole path, byte by byte.

@@ -23,6 +23,8 @@ pub enum UpstreamPort {
     Number(u16),
     /// By `name`.
     Name(Box<str>),
+    /// The first that there is.
+    First,
 }
 
 impl fmt::Display for UpstreamName {
@@ -30,6 +32,7 @@ impl fmt::Display for UpstreamName {
         match &self.port {
             UpstreamPort::Number(port) => write!(f, "{}:{port}", self.service),
             UpstreamPort::Name(port) => write!(f, "{}:{port}", self.service),
+            UpstreamPort::First => write!(f, "{}", self.service),
         }
     }
 }
