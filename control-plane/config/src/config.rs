@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use sluice_corefile::Selector;
+use sluice_model::http::HttpSettings;
 use sluice_model::{ResolverSettings, Settings};
 
 /// A whole YAML file, validated.
@@ -48,6 +49,8 @@ pub struct Config {
     /// `dns.corefile` or `dns.config_map`: what else there is to say of DNS stands there, and only what a Corefile has no word
     /// for is in `settings`.
     pub corefile: Option<Corefile>,
+    /// `ingress`.
+    pub ingress: Option<Ingress>,
 }
 
 impl Config {
@@ -65,6 +68,36 @@ impl Config {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
+}
+
+/// `ingress`: HTTP for Ingresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// `controller`: the `spec.controller` of IngressClasses that are ours.
+    pub controller: Box<str>,
+    /// `class`: the `kubernetes.io/ingress.class` that is ours whether or not there is such an IngressClass.
+    pub class: Box<str>,
+    /// `watch_without_class`: whether Ingresses that name no class are ours.
+    pub watch_without_class: bool,
+    /// `hsts`: for how many seconds browsers are to come by TLS only, where there is TLS; none: they are not told.
+    pub hsts: Option<u64>,
+    /// `default_certificate`, where it is in files.
+    pub certificate: Option<CertificateFiles>,
+    /// `clients`: who may connect; empty: everybody.
+    pub clients: Vec<IpNet>,
+    /// `syn_rate`: new connections a second, over all addresses; 0: no limit.
+    pub syn_rate: u32,
+    /// The rest, as the proxy takes it.
+    pub settings: HttpSettings,
+}
+
+/// A certificate of the gateway's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, in PEM. Absolute.
+    pub certificate: PathBuf,
+    /// The private key, in PEM. Absolute.
+    pub key: PathBuf,
 }
 
 /// A Corefile in place of keys.

@@ -12,7 +12,7 @@ mod load;
 mod raw;
 
 pub use config::{
-    AddressPool, Config, Corefile, CorefileSource, Dataplane, HugePages, Idle, Kubernetes, Log, LogFormat,
-    LogLevel, Metrics, Names, Port, Queues, Route, Source,
+    AddressPool, CertificateFiles, Config, Corefile, CorefileSource, Dataplane, HugePages, Idle, Ingress,
+    Kubernetes, Log, LogFormat, LogLevel, Metrics, Names, Port, Queues, Route, Source,
 };
 pub use error::{ConfigError, Problem};

@@ -24,6 +24,48 @@ pub(crate) struct File {
     #[serde(default)]
     pub metrics: Metrics,
     pub dns: Option<Spanned<Dns>>,
+    pub ingress: Option<Spanned<Ingress>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ingress {
+    pub addresses: Vec<Text>,
+    pub http_port: Option<Spanned<u64>>,
+    pub https_port: Option<Spanned<u64>>,
+    pub class: Option<Text>,
+    pub controller: Option<Text>,
+    pub watch_without_class: Option<bool>,
+    pub clients: Vec<Text>,
+    pub syn_rate: Option<Spanned<u64>>,
+    pub default_certificate: Option<Spanned<DefaultCertificate>>,
+    pub tls_minimum: Option<Text>,
+    pub hsts: Option<Spanned<u64>>,
+    pub http2: Option<bool>,
+    pub trusted_proxies: Vec<Text>,
+    pub proxy_protocol: Vec<Text>,
+    pub limits: HttpLimits,
+    pub access_log: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DefaultCertificate {
+    pub secret: Option<Text>,
+    pub certificate: Option<Text>,
+    pub key: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpLimits {
+    pub head: Option<Spanned<u64>>,
+    pub connections: Option<Spanned<u64>>,
+    pub keep_alive: Option<Spanned<u64>>,
+    pub head_timeout: Option<Spanned<u64>>,
+    pub body_timeout: Option<Spanned<u64>>,
+    pub drain: Option<Spanned<u64>>,
+    pub upstream_idle: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 mod corefile;
 mod dataplane;
 mod dns;
+mod ingress;
 mod pools;
 mod resolver;
 mod services;
@@ -97,6 +98,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
             resolver
         }),
         corefile: file.dns.as_ref().and_then(|dns| corefile::check(&dns.value, path, out)),
+        ingress: file.ingress.as_ref().map(|ingress| ingress::check(ingress, path, out)),
     };
     if let (Source::Manifests(_), Some(Corefile { source: CorefileSource::ConfigMap { .. }, .. })) =
         (&config.source, &config.corefile)

@@ -58,7 +58,7 @@ fn networks(raw: &[Text], key: &str, out: &mut Report) -> Vec<IpNet> {
 }
 
 /// A list without repetitions.
-fn distinct<T: PartialEq + std::fmt::Display>(
+pub(super) fn distinct<T: PartialEq + std::fmt::Display>(
     raw: &[Text],
     key: &str,
     read: impl Fn(&Text, &str, &mut Report) -> Option<T>,
