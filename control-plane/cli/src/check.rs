@@ -22,6 +22,8 @@ struct Report {
     ok: bool,
     /// Services that would be served; `null` where the configuration is wrong.
     services: Option<usize>,
+    /// Ingresses that would be served; `null` where the configuration is wrong or has no `ingress`.
+    ingresses: Option<usize>,
     /// What is wrong.
     problems: Vec<Problem>,
 }
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &CheckArgs, printer: &Printer) -> Result<Exit, Failure> 
         Ok(config) => with_config(&args.file, &config)?,
         Err(ConfigError::Invalid { path, problems }) => {
             let problems = problems.into_iter().map(|problem| of_configuration(&path, problem)).collect();
-            (Report { file: path, ok: false, services: None, problems }, Exit::Usage)
+            (Report { file: path, ok: false, services: None, ingresses: None, problems }, Exit::Usage)
         }
         Err(error @ ConfigError::Read { .. }) => return Err(Failure::new(Exit::NoInput, error)),
         Err(error @ ConfigError::TooLarge { .. }) => return Err(Failure::new(Exit::Usage, error)),
@@ -54,7 +56,10 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
             message,
             suggestion: None,
         };
-        return Ok((Report { file, ok: false, services: None, problems: vec![problem] }, Exit::Usage));
+        return Ok((
+            Report { file, ok: false, services: None, ingresses: None, problems: vec![problem] },
+            Exit::Usage,
+        ));
     }
     let sluice_config::Source::Manifests(folder) = &config.source else {
         // What is in the API server was checked by it; a Corefile may be a file all the same.
@@ -63,14 +68,15 @@ fn with_config(path: &Path, config: &Config) -> Result<(Report, Exit), Failure> 
             corefile.iter().map(|problem| ProblemRow::new(problem, None).into()).collect();
         let ok = problems.iter().all(|problem| problem.level != Level::Error);
         let exit = if ok { Exit::Ok } else { Exit::Data };
-        return Ok((Report { file, ok, services: None, problems }, exit));
+        return Ok((Report { file, ok, services: None, ingresses: None, problems }, exit));
     };
     let found = sluice_sync::check(config, folder);
     let problems: Vec<Problem> =
         found.problems.iter().map(|problem| ProblemRow::new(problem, Some(folder)).into()).collect();
     let ok = problems.iter().all(|problem| problem.level != Level::Error);
     let exit = if ok { Exit::Ok } else { Exit::Data };
-    Ok((Report { file, ok, services: Some(found.services), problems }, exit))
+    let ingresses = config.ingress.as_ref().map(|_| found.ingresses);
+    Ok((Report { file, ok, services: Some(found.services), ingresses, problems }, exit))
 }
 
 fn of_configuration(path: &Path, problem: sluice_config::Problem) -> Problem {
@@ -98,14 +104,17 @@ fn text(report: &Report) -> String {
     }
     let file = report.file.display();
     let errors = report.problems.iter().filter(|problem| problem.level == Level::Error).count();
-    text.push_str(&match (report.services, errors) {
-        (Some(services), 0) => format!("{file}: ok, {}\n", number(services, "Service")),
-        (Some(services), _) => {
-            format!(
-                "{file}: ok, but {} in manifests; {} left\n",
-                number(errors, "error"),
-                number(services, "Service")
-            )
+    let served = report.services.map(|services| {
+        let services = number(services, "Service");
+        report.ingresses.map_or(services.clone(), |ingresses| match ingresses {
+            1 => format!("{services}, 1 Ingress"),
+            many => format!("{services}, {many} Ingresses"),
+        })
+    });
+    text.push_str(&match (served, errors) {
+        (Some(served), 0) => format!("{file}: ok, {served}\n"),
+        (Some(served), _) => {
+            format!("{file}: ok, but {} in manifests; {served} left\n", number(errors, "error"))
         }
         (None, _) => format!("{file}: {}\n", number(errors, "error")),
     });

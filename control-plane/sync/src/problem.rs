@@ -12,12 +12,19 @@ pub struct FieldProblem {
     pub field: String,
     /// What is wrong and what became of it.
     pub message: String,
+    /// How bad it is.
+    pub level: Level,
 }
 
 impl FieldProblem {
-    /// `message` about `field`.
+    /// `message` about `field`, an error.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), level: Level::Error }
+    }
+
+    /// The same, a warning.
+    pub fn warning(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { level: Level::Warning, ..Self::new(field, message) }
     }
 }
 

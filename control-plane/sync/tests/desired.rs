@@ -22,6 +22,7 @@ fn parsed(value: &Value) -> (Key, Object) {
         load_balancer_class: "sluice.dev/gateway".into(),
         external_ips: true,
         names: Some(Exposed::default()),
+        ingress: false,
     };
     match value["kind"].as_str().unwrap() {
         "Node" => {
@@ -125,6 +126,7 @@ fn saved_of(desired: &Desired) -> Saved {
         namespaces: shared.namespaces,
         pods: shared.pods.iter().map(|pod| NamedPod::clone(pod)).collect(),
         imported: shared.imported.iter().map(|import| NamedImport::clone(import)).collect(),
+        http: shared.http,
     }
 }
 

@@ -307,7 +307,12 @@ fn huge_pools_cost_nothing_and_a_hundred_thousand_services_little() {
 }
 
 fn parsed(object: &str) -> (Option<Wish>, Vec<String>) {
-    let rules = Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true, names: None };
+    let rules = Rules {
+        load_balancer_class: "sluice.dev/gateway".into(),
+        external_ips: true,
+        names: None,
+        ingress: false,
+    };
     let parsed = pools::wish(&serde_saphyr::from_str(object).unwrap(), &rules);
     (parsed.object, parsed.problems.into_iter().map(|p| format!("{}: {}", p.field, p.message)).collect())
 }

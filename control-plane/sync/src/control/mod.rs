@@ -23,7 +23,7 @@ use sluice_observe::admin;
 
 use crate::admin::{Answers, Board, Metrics};
 use crate::corefile::{self, Names};
-use crate::desired::{Conflict, Desired};
+use crate::desired::{Conflict, Desired, IngressRules};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
 use crate::object::{Exposed, Rules};
@@ -66,6 +66,8 @@ pub struct Checked {
     pub problems: Vec<Problem>,
     /// Services that would be served.
     pub services: usize,
+    /// Ingresses that would be served.
+    pub ingresses: usize,
 }
 
 /// Reads the manifests in `root` once and says what is wrong with them.
@@ -79,10 +81,13 @@ pub fn check(config: &Config, root: &Path) -> Checked {
     take(&mut desired, changes);
     desired.take_changes();
     let mut problems = folder.problems();
+    problems.retain(|problem| !desired.is_foreign(problem));
+    problems.extend(desired.problems());
     problems.extend(corefile.iter().flat_map(|reader| reader.problems().iter().cloned()));
     problems.extend(desired.conflicts().iter().map(conflict));
     problems.sort();
-    Checked { problems, services: desired.services().count() }
+    let ingresses = desired.ingresses().filter(|(_, owned)| *owned).count();
+    Checked { problems, services: desired.services().count(), ingresses }
 }
 
 /// Follows the source and publishes what changes, until `stop` is set.
@@ -112,7 +117,8 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
     };
     let (names, rules, dns, resolver) = Followed::begin(config);
     let mut desired = Desired::new(Settings { dns: None, ..config.settings.clone() })
-        .by_namespace_labels(rules.by_namespace_labels());
+        .by_namespace_labels(rules.by_namespace_labels())
+        .with_ingress(ingress_rules(config));
     desired.set_names(dns, resolver);
     let control = Control {
         server,
@@ -181,6 +187,8 @@ impl Control {
     /// Says what is new among the problems, and what is no more.
     fn report(&mut self, mut problems: Vec<Problem>) {
         let conflicts = self.desired.conflicts();
+        problems.retain(|problem| !self.desired.is_foreign(problem));
+        problems.extend(self.desired.problems());
         problems.extend(self.names.iter().flat_map(Followed::problems));
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
@@ -209,7 +217,19 @@ impl Control {
 /// What is wanted, of objects that are read by these rules.
 fn desired(config: &Config, corefile: Option<&Names>) -> Desired {
     let by_labels = rules(config, corefile).by_namespace_labels();
-    Desired::new(config.settings.clone()).by_namespace_labels(by_labels)
+    Desired::new(config.settings.clone()).by_namespace_labels(by_labels).with_ingress(ingress_rules(config))
+}
+
+/// Which Ingresses are ours, and how they are served.
+fn ingress_rules(config: &Config) -> Option<IngressRules> {
+    config.ingress.as_ref().map(|ingress| IngressRules {
+        controller: ingress.controller.clone(),
+        class: ingress.class.clone(),
+        watch_without_class: ingress.watch_without_class,
+        default_class: matches!(config.source, Source::Manifests(_)),
+        hsts: ingress.hsts,
+        settings: ingress.settings.clone(),
+    })
 }
 
 /// What is read of objects: as the configuration says, or what a Corefile has come to.
@@ -234,6 +254,7 @@ fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,
         names,
+        ingress: config.ingress.is_some(),
     }
 }
 

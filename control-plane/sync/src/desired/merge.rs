@@ -123,6 +123,7 @@ mod tests {
             service: None,
             import: None,
             named: None,
+            headless: false,
             ports: ports
                 .into_iter()
                 .map(|(ours, port)| SlicePort {

@@ -1,8 +1,10 @@
 //! The desired state: objects by kind, joined into model Services. Whoever watches objects feeds it, one by one.
 
 mod claims;
+mod http;
 mod merge;
 mod names;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -16,10 +18,14 @@ use sluice_model::{
 use sluice_model::check::MAX_ENDPOINTS;
 
 pub use claims::Conflict;
+pub use http::IngressRules;
 
+use crate::Problem;
+use crate::object::ingress::IngressObject;
 use crate::object::{ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
 use crate::state::{Published, Saved};
 use claims::Claims;
+use http::{Backends, Http};
 use names::Names;
 
 /// Objects in, changes out. What an object changes costs that Service's size, whatever else there is.
@@ -46,6 +52,7 @@ pub struct Desired {
     published_settings: Option<Settings>,
     claims: Claims,
     names: Names,
+    http: Http,
     /// What was restored stands until [`sweep`](Self::sweep).
     unswept: bool,
     /// The Node is the restored one; no watcher has told of it.
@@ -103,6 +110,7 @@ impl Desired {
             usable: 0,
             published_settings: None,
             names: Names::default(),
+            http: Http::default(),
             unswept: false,
             node_unheard: false,
         }
@@ -113,6 +121,12 @@ impl Desired {
         if labels {
             self.names.only_by_namespace();
         }
+        self
+    }
+
+    /// The same, where Ingresses are served.
+    pub fn with_ingress(mut self, rules: Option<IngressRules>) -> Self {
+        self.http = rules.map(Http::with).unwrap_or_default();
         self
     }
 
@@ -132,6 +146,7 @@ impl Desired {
         self.dirty.clear();
         self.dirty_imports.clear();
         self.names.forget();
+        self.http.forget();
         self.node_unheard = self.node.is_some();
         self.unswept = true;
     }
@@ -147,6 +162,7 @@ impl Desired {
             }
             Object::Service(service) => {
                 self.dirty.insert(service.name.clone());
+                self.http.touch(&service.name);
                 self.services.insert(service.name.clone(), service);
             }
             Object::EndpointSlice(slice) => {
@@ -156,6 +172,7 @@ impl Desired {
                 if let Some(service) = &slice.service {
                     self.slices_of.entry(service.clone()).or_default().insert(name.clone());
                     self.dirty.insert(service.clone());
+                    self.http.touch(service);
                 }
                 if let Some((import, _)) = &slice.import {
                     self.slices_of_imports.entry(import.clone()).or_default().insert(name.clone());
@@ -171,6 +188,9 @@ impl Desired {
             }
             Object::Namespace(namespace) => self.names.set_namespace(&namespace.name, namespace.exposed),
             Object::Pod(pod) => self.names.set_pod(&pod.name, Some(Arc::clone(&pod))),
+            Object::IngressClass(class) => self.http.set_class(&class.name, Some(Arc::clone(&class))),
+            Object::Ingress(ingress) => self.http.set_ingress(&ingress.name, Some(Arc::clone(&ingress))),
+            Object::Secret(secret) => self.http.set_secret(&secret.name, Some(Arc::clone(&secret))),
         }
     }
 
@@ -185,6 +205,7 @@ impl Desired {
             Kind::Service => {
                 let name = ServiceName::new(&key.namespace, &key.name);
                 self.services.remove(&name);
+                self.http.touch(&name);
                 self.dirty.insert(name);
             }
             Kind::EndpointSlice => self.drop_slice(&(key.namespace.clone(), key.name.clone())),
@@ -195,6 +216,9 @@ impl Desired {
                 self.dirty_imports.insert(name);
             }
             Kind::Pod => self.names.set_pod(&ServiceName::new(&key.namespace, &key.name), None),
+            Kind::IngressClass => self.http.set_class(&key.name, None),
+            Kind::Ingress => self.http.set_ingress(&ServiceName::new(&key.namespace, &key.name), None),
+            Kind::Secret => self.http.set_secret(&ServiceName::new(&key.namespace, &key.name), None),
         }
     }
 
@@ -220,6 +244,7 @@ impl Desired {
             changes.push(Change::Resolver(Box::new(self.resolver.clone())));
         }
         changes.extend(names);
+        changes.extend(self.http.restore(saved.http));
         changes.extend(saved.services.into_iter().map(Change::Service));
         serve(&changes);
         for change in changes {
@@ -239,6 +264,7 @@ impl Desired {
         }
         self.dirty.extend(self.published.keys().cloned());
         self.names.sweep();
+        self.http.sweep();
     }
 
     /// As [`take_changes`](Self::take_changes), unless that took away over half of all endpoints at once: then nothing
@@ -293,6 +319,7 @@ impl Desired {
         !self.dirty.is_empty()
             || !self.dirty_imports.is_empty()
             || self.names.is_dirty()
+            || self.http.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
             || self.published_resolver != self.resolver
     }
@@ -310,6 +337,8 @@ impl Desired {
         changes.append(&mut self.take_settings());
         // Names first: an address that is told of is one that is forwarded in the same generation.
         self.names.take(self.unswept, &mut changes);
+        let Self { services, slices, slices_of, http, unswept, .. } = self;
+        http.take(*unswept, &Backends { services, slices, slices_of }, &mut changes);
         for name in dirty {
             // The sweep comes back to it.
             if self.is_restored(&name) {
@@ -398,12 +427,33 @@ impl Desired {
             namespaces: self.names.namespaces().map(Box::from).collect(),
             pods: self.names.pods().cloned().collect(),
             imported: self.names.imports().cloned().collect(),
+            http: self.http.shared(),
         }
     }
 
     /// Frontends that several Services claim, as of the last [`take_changes`](Self::take_changes).
     pub fn conflicts(&self) -> Vec<Conflict> {
         self.claims.conflicts(&self.published)
+    }
+
+    /// What is wrong with Ingresses, as of the last [`take_changes`](Self::take_changes).
+    pub fn problems(&self) -> Vec<Problem> {
+        self.http.problems()
+    }
+
+    /// Whether nobody here need know of a problem: it is of another's Ingress, or a Secret that no Ingress of ours has.
+    pub fn is_foreign(&self, problem: &Problem) -> bool {
+        self.http.is_on() && self.http.is_foreign(problem)
+    }
+
+    /// All Ingresses, and whether each is ours.
+    pub fn ingresses(&self) -> impl Iterator<Item = (&IngressObject, bool)> {
+        self.http.ingresses().map(|(ingress, owned)| (&**ingress, owned))
+    }
+
+    /// An Ingress as it was last applied, and whether it is ours.
+    pub fn ingress(&self, name: &ServiceName) -> Option<(&IngressObject, bool)> {
+        self.http.ingress(name).map(|(ingress, owned)| (&**ingress, owned))
     }
 
     /// How many Services there are as of the last [`take_changes`](Self::take_changes).
@@ -414,7 +464,11 @@ impl Desired {
     /// How many objects of each kind there are; of EndpointSlices those with a Service, of Nodes the gateway's own.
     pub fn counts(&self) -> BTreeMap<Kind, usize> {
         let (namespaces, pods) = self.names.counts();
+        let [classes, ingresses, secrets] = self.http.counts();
         BTreeMap::from([
+            (Kind::IngressClass, classes),
+            (Kind::Ingress, ingresses),
+            (Kind::Secret, secrets),
             (Kind::Node, usize::from(self.node.is_some())),
             (Kind::Service, self.services.len()),
             (Kind::EndpointSlice, self.slices.len()),
@@ -450,6 +504,7 @@ impl Desired {
             .into_iter()
             .flatten()
             .filter_map(|slice| self.slices.get(slice).map(Arc::as_ref))
+            .filter(|slice| !slice.headless)
             .collect();
         merge::join(&mut service.ports, &slices);
         Some(service)
@@ -516,6 +571,7 @@ impl Desired {
         if let Some(service) = &slice.service {
             forget(&mut self.slices_of, service);
             self.dirty.insert(service.clone());
+            self.http.touch(service);
         }
         if let Some((import, _)) = &slice.import {
             forget(&mut self.slices_of_imports, import);

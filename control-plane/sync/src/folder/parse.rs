@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::api::networking::v1 as networking;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Segment, Track};
@@ -112,11 +113,14 @@ impl Reader<'_> {
             ("multicluster.x-k8s.io/v1alpha1", "ServiceImport") if self.rules.imports() => {
                 Kind::ServiceImport
             }
+            ("networking.k8s.io/v1", "IngressClass") if self.rules.ingress => Kind::IngressClass,
+            ("networking.k8s.io/v1", "Ingress") if self.rules.ingress => Kind::Ingress,
+            ("v1", "Secret") if self.rules.ingress => Kind::Secret,
             _ => return self.other(&value, place),
         };
         let key = match key(kind, value.get("metadata").unwrap_or(&Value::Null)) {
             Ok(key) => key,
-            Err(FieldProblem { field, message }) => {
+            Err(FieldProblem { field, message, .. }) => {
                 // Whatever object it was may not be missed.
                 self.content.broken = true;
                 let (line, kind) = (place.line(&field), kind.to_string());
@@ -173,6 +177,20 @@ impl Reader<'_> {
                 let parsed = object::service_import(&import, self.rules)?;
                 (Object::ServiceImport(Arc::new(parsed.object)), parsed.problems)
             }
+            Kind::IngressClass => {
+                let class = deserialize::<networking::IngressClass>(value, &mut unknown)?;
+                let parsed = object::ingress::ingress_class(&class)?;
+                (Object::IngressClass(Arc::new(parsed.object)), parsed.problems)
+            }
+            Kind::Ingress => {
+                let ingress = deserialize::<networking::Ingress>(value, &mut unknown)?;
+                let parsed = object::ingress::ingress(&ingress);
+                (Object::Ingress(Arc::new(parsed.object)), parsed.problems)
+            }
+            Kind::Secret => {
+                let parsed = object::ingress::secret(&deserialize::<core::Secret>(value, &mut unknown)?);
+                (Object::Secret(Arc::new(parsed.object)), parsed.problems)
+            }
         };
         let name = key.to_string();
         for field in unknown {
@@ -183,8 +201,8 @@ impl Reader<'_> {
                 self.add(Level::Warning, line, &name, &field, message);
             }
         }
-        for FieldProblem { field, message } in problems {
-            self.add(Level::Error, place.line(&field), &name, &field, message);
+        for FieldProblem { field, message, level } in problems {
+            self.add(level, place.line(&field), &name, &field, message);
         }
         Ok(object)
     }
@@ -233,12 +251,25 @@ impl Place<'_> {
     }
 }
 
+/// Where a field stands that no object of the kind has.
+fn ignored(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", ignored(parent)),
+        Path::Map { parent, key } if key.contains(['.', '/']) => format!("{}[\"{key}\"]", ignored(parent)),
+        Path::Map { parent, key } => join(&ignored(parent), key),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            ignored(parent)
+        }
+    }
+}
+
 fn deserialize<T: DeserializeOwned>(value: Value, unknown: &mut Vec<String>) -> Result<T, FieldProblem> {
     let mut track = Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
     let outcome = serde_ignored::deserialize(tracked, |path| {
-        // `?` marks an Option on the way.
-        unknown.push(path.to_string().replace(".?", "").replace("?.", ""));
+        unknown.push(ignored(&path));
     });
     outcome.map_err(|error: serde_json::Error| {
         let mut field = String::new();
@@ -273,7 +304,7 @@ fn key(kind: Kind, metadata: &Value) -> Result<Key, FieldProblem> {
     if name.is_empty() {
         return Err(FieldProblem::new("metadata.name", "an object needs a name"));
     }
-    let global = matches!(kind, Kind::Node | Kind::Namespace);
+    let global = matches!(kind, Kind::Node | Kind::Namespace | Kind::IngressClass);
     let namespace = if global { String::new() } else { part("namespace", "default")? };
     Ok(Key { kind, namespace: namespace.into(), name: name.into() })
 }

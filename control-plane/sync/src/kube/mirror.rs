@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Outcome;
 use crate::folder::ObjectChange;
 use crate::object::{Key, Object};
-use crate::{Level, Problem};
+use crate::{FieldProblem, Problem};
 
 /// The objects of one kind.
 #[derive(Debug, Default)]
@@ -90,25 +90,22 @@ impl Mirror {
 
 /// An object that cannot be used keeps its last good version.
 fn held(key: &Key, before: Option<&Held>, outcome: Outcome) -> Held {
-    let problem = |field: String, message: String| Problem {
+    let problem = |FieldProblem { field, message, level }: FieldProblem| Problem {
         file: String::new(),
         line: 0,
         object: key.to_string(),
         field,
-        level: Level::Error,
+        level,
         message,
     };
     match outcome {
-        Ok(parsed) => Held {
-            object: Some(parsed.object),
-            problems: parsed.problems.into_iter().map(|p| problem(p.field, p.message)).collect(),
-        },
+        Ok(parsed) => {
+            Held { object: Some(parsed.object), problems: parsed.problems.into_iter().map(problem).collect() }
+        }
         Err(rejected) => {
             let message = rejected.message + "; the object keeps its last good version";
-            Held {
-                object: before.and_then(|held| held.object.clone()),
-                problems: vec![problem(rejected.field, message)],
-            }
+            let rejected = FieldProblem { message, ..rejected };
+            Held { object: before.and_then(|held| held.object.clone()), problems: vec![problem(rejected)] }
         }
     }
 }
@@ -129,7 +126,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::FieldProblem;
     use crate::object::{Kind, NodeObject, Parsed};
 
     fn key(name: &str) -> Key {

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::api::networking::v1 as networking;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -68,6 +69,9 @@ pub fn kinds(rules: &Rules) -> Vec<Kind> {
             kinds.push(Kind::ServiceImport);
         }
     }
+    if rules.ingress {
+        kinds.extend([Kind::IngressClass, Kind::Ingress, Kind::Secret]);
+    }
     kinds
 }
 
@@ -76,18 +80,19 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
     let (news, receiver) = channel(QUEUE);
     let mut tasks = JoinSet::new();
     let server = Server { client, streaming, news };
-    let named = rules.names.is_some();
+    // Names and routes are of Services that packets have no use for, too.
+    let all = rules.names.is_some() || rules.ingress;
     for kind in kinds(rules) {
         let rules = Arc::clone(rules);
         match kind {
             Kind::Service => {
                 // What the label names is another's (KEP-2447); but it has a name.
-                let labels = if named { "" } else { "!service.kubernetes.io/service-proxy-name" };
+                let labels = if all { "" } else { "!service.kubernetes.io/service-proxy-name" };
                 let parse = move |object: &core::Service| service(object, &rules);
                 tasks.spawn(server.follow(kind, labels, parse, Object::Service));
             }
             Kind::EndpointSlice => {
-                let labels = if named { "" } else { "!service.kubernetes.io/headless" };
+                let labels = if all { "" } else { "!service.kubernetes.io/headless" };
                 let parse = move |slice: &discovery::EndpointSlice| Ok(object::endpoint_slice(slice, &rules));
                 tasks.spawn(server.follow(kind, labels, parse, Object::EndpointSlice));
             }
@@ -106,6 +111,17 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
             Kind::ServiceImport => {
                 let parse = move |import: &ServiceImport| object::service_import(import, &rules);
                 tasks.spawn(server.follow(kind, "", parse, Object::ServiceImport));
+            }
+            Kind::IngressClass => {
+                tasks.spawn(server.follow(kind, "", object::ingress::ingress_class, Object::IngressClass));
+            }
+            Kind::Ingress => {
+                let parse = |ingress: &networking::Ingress| Ok(object::ingress::ingress(ingress));
+                tasks.spawn(server.follow(kind, "", parse, Object::Ingress));
+            }
+            Kind::Secret => {
+                let parse = |secret: &core::Secret| Ok(object::ingress::secret(secret));
+                tasks.spawn(server.follow(kind, "", parse, Object::Secret));
             }
         }
     }
@@ -144,7 +160,9 @@ impl Server<'_> {
                 .map(|parsed| Parsed { object: wrap(Arc::new(parsed.object)), problems: parsed.problems });
             (key, outcome)
         };
-        let spec = Spec { kind, labels, streaming: self.streaming, parse: Box::new(parse) };
+        // Nobody else's secrets are asked for.
+        let fields = if kind == Kind::Secret { "type=kubernetes.io/tls" } else { "" };
+        let spec = Spec { kind, labels, fields, streaming: self.streaming, parse: Box::new(parse) };
         watch::follow(Api::all(self.client.clone()), spec, self.news.clone())
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Spec<K> {
     pub kind: Kind,
     /// Label selector; may be empty.
     pub labels: &'static str,
+    /// Field selector; may be empty.
+    pub fields: &'static str,
     /// Whether to ask for the first state as a watch.
     pub streaming: bool,
     pub parse: Box<dyn Fn(K) -> (Key, Outcome) + Send + Sync>,
@@ -93,6 +95,9 @@ where
     let mut config = watcher::Config::default().timeout(WATCH_SECONDS);
     if !spec.labels.is_empty() {
         config = config.labels(spec.labels);
+    }
+    if !spec.fields.is_empty() {
+        config = config.fields(spec.fields);
     }
     if spec.streaming {
         config.initial_list_strategy = InitialListStrategy::StreamingList;

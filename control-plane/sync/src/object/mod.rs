@@ -5,6 +5,7 @@
 
 mod addresses;
 mod import;
+pub mod ingress;
 mod names;
 mod node;
 mod service;
@@ -19,7 +20,7 @@ use sluice_model::{NamedPod, Service};
 pub use import::{ImportObject, ServiceImport, service_import};
 pub use names::{NamespaceObject, namespace, pod};
 pub use node::{NodeObject, node};
-pub use service::{Asks, Exposed, Rules, ServiceObject, service};
+pub use service::{Asks, BackendPorts, Exposed, Rules, ServiceObject, service};
 pub use slice::{SliceObject, SlicePort, endpoint_slice};
 
 use crate::FieldProblem;
@@ -39,6 +40,12 @@ pub enum Kind {
     Pod,
     /// `multicluster.x-k8s.io/v1alpha1`.
     ServiceImport,
+    /// `networking.k8s.io/v1`.
+    IngressClass,
+    /// `networking.k8s.io/v1`.
+    Ingress,
+    /// `v1`, of type `kubernetes.io/tls`.
+    Secret,
 }
 
 impl fmt::Display for Kind {
@@ -50,6 +57,9 @@ impl fmt::Display for Kind {
             Self::Namespace => "Namespace",
             Self::Pod => "Pod",
             Self::ServiceImport => "ServiceImport",
+            Self::IngressClass => "IngressClass",
+            Self::Ingress => "Ingress",
+            Self::Secret => "Secret",
         })
     }
 }
@@ -69,7 +79,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, namespace, name } = self;
         match kind {
-            Kind::Node | Kind::Namespace => write!(f, "{kind} {name}"),
+            Kind::Node | Kind::Namespace | Kind::IngressClass => write!(f, "{kind} {name}"),
             _ => write!(f, "{kind} {namespace}/{name}"),
         }
     }
@@ -90,6 +100,12 @@ pub enum Object {
     Pod(Arc<NamedPod>),
     /// A ServiceImport, without its endpoints.
     ServiceImport(Arc<ImportObject>),
+    /// An IngressClass.
+    IngressClass(Arc<ingress::ClassObject>),
+    /// An Ingress.
+    Ingress(Arc<ingress::IngressObject>),
+    /// A Secret.
+    Secret(Arc<ingress::SecretObject>),
 }
 
 /// A parsed object, with what was left out of it.

@@ -31,6 +31,8 @@ pub struct Rules {
     pub external_ips: bool,
     /// Which objects have names in DNS, if any have.
     pub names: Option<Exposed>,
+    /// Whether Ingresses are served.
+    pub ingress: bool,
 }
 
 /// What DNS may tell of.
@@ -83,6 +85,17 @@ pub struct ServiceObject {
     pub named: Option<Box<NamedService>>,
     /// What it asks for of address pools, and what its status says; only of an API server's.
     pub asks: Option<Box<Asks>>,
+    /// What Ingresses may send requests to; only where Ingresses are served.
+    pub backend: Option<Box<BackendPorts>>,
+}
+
+/// A Service as a backend of HTTP, of whatever type it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendPorts {
+    /// Its type is ExternalName.
+    pub external: bool,
+    /// Name and number of each of its TCP ports, in their order.
+    pub ports: Vec<(Box<str>, u16)>,
 }
 
 /// What a Service asks for, beside being served.
@@ -145,7 +158,19 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         true => names::service(object, &name, &mut problems).map(Box::new),
         false => None,
     };
-    Ok(Parsed { object: ServiceObject { name, service, named, asks: None }, problems })
+    let backend = rules.ingress.then(|| Box::new(backend(&spec, kind)));
+    Ok(Parsed { object: ServiceObject { name, service, named, asks: None, backend }, problems })
+}
+
+/// What makes no sense is told where it is parsed as a frontend.
+fn backend(spec: &core::ServiceSpec, kind: &str) -> BackendPorts {
+    let ports = spec.ports.iter().flatten().take(MAX_PORTS);
+    let ports = ports.filter(|port| matches!(port.protocol.as_deref(), None | Some("TCP" | "")));
+    let ports = ports.filter_map(|port| {
+        let number = port_number(port.port, String::new).ok()?;
+        Some((port.name.as_deref().unwrap_or_default().into(), number))
+    });
+    BackendPorts { external: kind == "ExternalName", ports: ports.collect() }
 }
 
 /// No list is longer than the data plane takes. One that is would have it refuse all that comes with it.

@@ -34,6 +34,8 @@ pub struct SliceObject {
     pub import: Option<(ServiceName, Option<Box<str>>)>,
     /// What DNS tells of it.
     pub named: Option<Arc<EndpointGroup>>,
+    /// It is a headless Service's, whose endpoints only Ingresses have a use for.
+    pub headless: bool,
     /// The ports that its endpoints have.
     pub ports: Vec<SlicePort>,
     /// Its endpoints, each with port 0: every one has all of `ports`.
@@ -63,6 +65,7 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
         service: None,
         import: None,
         named: None,
+        headless: label(HEADLESS).is_some(),
         ports: Vec::new(),
         endpoints: Vec::new(),
     };
@@ -90,7 +93,7 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
             slice.service = Some(ServiceName::new(namespace, service));
             slice.named = names::endpoints(object).map(Arc::new);
         }
-        if label(HEADLESS).is_none() {
+        if !slice.headless || rules.ingress {
             slice.service = Some(ServiceName::new(namespace, service));
             slice.ports = ports(object, &mut problems);
             slice.endpoints = endpoints(object, v6, &mut problems);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::networking::v1 as networking;
 use serde_json::{Value, json};
 use sluice_model::ServiceName;
 
@@ -31,6 +32,22 @@ impl Shown {
             let plain = entry.hostname.as_deref().is_none_or(str::is_empty)
                 && entry.ports.as_deref().is_none_or(<[_]>::is_empty)
                 && matches!(entry.ip_mode.as_deref(), None | Some("VIP"));
+            match ip {
+                Some(ip) if plain && !shown.addresses.contains(&ip) => shown.addresses.push(ip),
+                _ => shown.others = true,
+            }
+        }
+        shown
+    }
+
+    /// What this Ingress says.
+    pub fn of_ingress(object: &networking::Ingress) -> Self {
+        let mut shown = Self { uid: object.metadata.uid.as_deref().map(Into::into), ..Self::default() };
+        let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+        for entry in status.and_then(|status| status.ingress.as_deref()).unwrap_or_default() {
+            let ip = entry.ip.as_deref().and_then(|ip| ip.parse().ok());
+            let plain = entry.hostname.as_deref().is_none_or(str::is_empty)
+                && entry.ports.as_deref().is_none_or(<[_]>::is_empty);
             match ip {
                 Some(ip) if plain && !shown.addresses.contains(&ip) => shown.addresses.push(ip),
                 _ => shown.others = true,

@@ -23,7 +23,12 @@ pub struct World {
 }
 
 pub fn rules() -> Rules {
-    Rules { load_balancer_class: "sluice.dev/gateway".into(), external_ips: true, names: None }
+    Rules {
+        load_balancer_class: "sluice.dev/gateway".into(),
+        external_ips: true,
+        names: None,
+        ingress: false,
+    }
 }
 
 pub fn configured() -> Settings {
