@@ -1,0 +1,95 @@
+//! Bodies of requests.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+/// A request's body as the client sends it, with a deadline between two of its parts.
+///
+/// The deadline runs only while somebody waits for the next part: time that the endpoint takes is not the client's.
+#[derive(Debug)]
+pub struct RequestBody {
+    from: From,
+    patience: Duration,
+    /// Made with the first wait: most requests have no body, most bodies come with their head.
+    deadline: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+#[derive(Debug)]
+enum From {
+    Client(Incoming),
+    Here(Option<Bytes>),
+}
+
+/// Why a body did not come whole.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestBodyError {
+    /// The client's connection, or its framing.
+    #[error("reading the request's body: {0}")]
+    Client(#[from] hyper::Error),
+    /// Nothing came for so long.
+    #[error("nothing of the request's body came for {0:?}")]
+    Slow(Duration),
+}
+
+impl RequestBody {
+    /// What a client sends, of which the next part must come within `patience`.
+    pub fn new(body: Incoming, patience: Duration) -> Self {
+        Self { from: From::Client(body), patience, deadline: None, waiting: false }
+    }
+
+    /// One that is here already.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty());
+        Self { from: From::Here(bytes), patience: Duration::MAX, deadline: None, waiting: false }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let this = self.get_mut();
+        let body = match &mut this.from {
+            From::Client(body) => body,
+            From::Here(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
+            this.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)));
+        }
+        let patience = this.patience;
+        let deadline = this.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        if !this.waiting {
+            this.waiting = true;
+            deadline.as_mut().reset(Instant::now() + patience);
+        }
+        ready!(deadline.as_mut().poll(context));
+        this.waiting = false;
+        Poll::Ready(Some(Err(RequestBodyError::Slow(patience))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.from {
+            From::Client(body) => body.is_end_stream(),
+            From::Here(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.from {
+            From::Client(body) => body.size_hint(),
+            From::Here(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP and TLS at the gateway: connections of clients are served, requests go to endpoints of Services.
+//!
+//! ```text
+//! serve: accept → PROXY → TLS → head check → hyper ─► forward: table → policy → upstream ─► endpoint
+//! ```
+#![forbid(unsafe_code)]
+
+mod body;
+mod client;
+pub mod forward;
+pub mod table;
+
+pub use body::{RequestBody, RequestBodyError};
+pub use client::{Client, TlsInfo, TlsVersion};
