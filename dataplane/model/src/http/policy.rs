@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Rewrite;
 
 /// What holds for requests of a route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
     /// Requests that came without TLS are answered with this status and the same address under `https`: 308, 301, 302 or 307.
     pub https_redirect: Option<u16>,
@@ -72,7 +72,7 @@ pub enum BackendProtocol {
 }
 
 /// Deadlines in milliseconds, none of them 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Timeouts {
     /// For a connection to an endpoint.
     pub connect_ms: u32,
@@ -89,7 +89,7 @@ impl Default for Timeouts {
 }
 
 /// What is tried again at another endpoint, never after a byte of the response has gone to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retry {
     /// After what.
     pub on: RetryOn,
@@ -107,7 +107,7 @@ impl Default for Retry {
 }
 
 /// After what a request is tried again. A connection that could not be made at all counts as `error`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RetryOn {
     /// The connection failed before the response's head.
     pub error: bool,
@@ -132,7 +132,7 @@ impl RetryOn {
 }
 
 /// Cross-origin resource sharing (the Fetch standard).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cors {
     /// `*`, or origins such as `https://example.com` and `https://*.example.com`.
     pub origins: Vec<Box<str>>,
@@ -149,7 +149,7 @@ pub struct Cors {
 }
 
 /// A cookie that names the endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Affinity {
     /// The cookie's name.
     pub cookie: Box<str>,
@@ -168,7 +168,7 @@ pub struct Affinity {
 }
 
 /// `SameSite` of a cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SameSite {
     /// `Strict`.
     Strict,
@@ -179,7 +179,7 @@ pub enum SameSite {
 }
 
 /// How endpoints are chosen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Balance {
     /// One after another, over all workers.
     RoundRobin,
@@ -190,7 +190,7 @@ pub enum Balance {
 }
 
 /// Of what the hash is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HashKey {
     /// The client's address.
     Client,

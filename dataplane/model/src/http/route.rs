@@ -93,7 +93,7 @@ pub struct Redirect {
 }
 
 /// Another path for the endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rewrite {
     /// What stands in place of the whole path; `$1` to `$9` are what the groups of a [`PathMatch::Pattern`] took, nothing where
     /// they took nothing. The query stays.
