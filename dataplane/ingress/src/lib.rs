@@ -8,7 +8,9 @@
 mod body;
 mod client;
 pub mod forward;
+pub mod routes;
 pub mod table;
+pub mod upstream;
 
 pub use body::{RequestBody, RequestBodyError};
 pub use client::{Client, TlsInfo, TlsVersion};

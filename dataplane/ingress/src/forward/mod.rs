@@ -1,52 +1,195 @@
 //! What becomes of a request.
+//!
+//! ```text
+//! asked (host, path) → table → misdirected? → https? → networks → CORS → redirect │ status │ forward
+//! forward: canary → body limit → fields → attempts (endpoint, connection, retry) → response │ upgrade
+//! ```
 
+mod answer;
+mod asked;
+mod attempts;
+mod choice;
+mod cors;
+mod fields;
+mod outcome;
+mod outgoing;
+mod proxied;
+mod redirect;
+mod response;
+mod upgrade;
+mod viewer;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use sluice_model::http::UpstreamName;
+use http::header::{HeaderValue, ORIGIN, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use ipnet::IpNet;
 
-use crate::table::Tables;
+use crate::table::{CompiledAction, CompiledPolicy, Lookup, Table, Tables};
+use crate::upstream::{Connector, Pool};
 use crate::{Client, RequestBody};
+use asked::Asked;
+use viewer::Viewer;
 
-/// What clients are sent.
-pub type ResponseBody = Full<Bytes>;
+pub use outcome::{Outcome, Refusal};
+pub use outgoing::{OutgoingBody, OutgoingError};
+pub use response::{ResponseBody, ResponseBodyError};
 
 /// Handles the requests of one worker.
-#[derive(Debug)]
 pub struct Forwarder {
     tables: Arc<Tables>,
+    /// The worker's own reference: requests take part in no count that other workers write.
+    table: RefCell<Rc<Known>>,
+    pool: Arc<Pool>,
+    connector: Connector,
 }
 
-/// Where a request went, for logs and metrics; in the response's extensions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// [`Route::origin`](sluice_model::http::Route::origin) of the route; none where no route fits.
-    pub route: Option<Box<str>>,
-    /// The upstream; none where the gateway itself answered.
-    pub upstream: Option<UpstreamName>,
-    /// The endpoint that answered, or was tried last.
-    pub endpoint: Option<std::net::SocketAddr>,
-    /// Endpoints tried.
-    pub tries: u8,
-    /// From the first try to the response's head.
-    pub upstream_time: Option<Duration>,
+/// A table that a worker knows.
+struct Known(Arc<Table>);
+
+/// A request on its way to an answer.
+struct Asking<'a> {
+    table: &'a Table,
+    client: &'a Client,
+    viewer: Viewer,
+    asked: Asked,
+    parts: Parts,
+    body: RequestBody,
 }
 
 impl Forwarder {
     /// One that goes by these tables, as they are when a request comes.
     pub fn new(tables: Arc<Tables>) -> Self {
-        Self { tables }
+        let table = RefCell::new(Rc::new(Known(tables.load())));
+        Self { tables, table, pool: Arc::default(), connector: Connector::new() }
+    }
+
+    /// Idle connections to endpoints that speak HTTP/1.1.
+    pub fn idle_connections(&self) -> usize {
+        self.pool.idle()
     }
 
     /// Answers a request.
-    pub async fn handle(&self, _client: &Client, _request: Request<RequestBody>) -> Response<ResponseBody> {
-        let _table = self.tables.load();
-        let mut response = Response::new(Full::default());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        response.extensions_mut().insert(Outcome::default());
+    pub async fn handle(&self, client: &Client, request: Request<RequestBody>) -> Response<ResponseBody> {
+        let table = self.table();
+        let mut outcome = Outcome::default();
+        let method = request.method().clone();
+        let answered = self.answer(&table.0, client, request, &mut outcome).await;
+        let mut response = answered.unwrap_or_else(|refusal| {
+            outcome.refusal = Some(refusal);
+            answer::refusal(refusal, &method)
+        });
+        response.headers_mut().entry(SERVER).or_insert(const { HeaderValue::from_static("sluice") });
+        response.extensions_mut().insert(outcome);
         response
+    }
+
+    fn table(&self) -> Rc<Known> {
+        let mut known = self.table.borrow_mut();
+        if let Some(newer) = self.tables.load_if_changed(&known.0) {
+            *known = Rc::new(Known(newer));
+        }
+        Rc::clone(&known)
+    }
+
+    async fn answer(
+        &self,
+        table: &Table,
+        client: &Client,
+        request: Request<RequestBody>,
+        outcome: &mut Outcome,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let viewer = Viewer::new(client, &parts.headers, &table.settings().trusted);
+        outcome.client = Some(viewer.address);
+        if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+            return Err(Refusal::Method);
+        }
+        let asked = Asked::take(&mut parts.uri, &mut parts.headers, parts.version)?;
+        if client.tls.as_ref().is_some_and(|tls| tls.entry != *table.server_name(asked.host())) {
+            return Err(Refusal::Misdirected);
+        }
+        let found = match table.find(asked.host(), asked.path()) {
+            Lookup::Route(found) => found,
+            Lookup::NoPath => return Err(Refusal::NoRoute),
+            Lookup::NoHost => return Err(Refusal::NoHost),
+        };
+        let route = found.value;
+        let policy = route.policy();
+        outcome.route = Some(Arc::clone(route.origin()));
+        let method = parts.method.clone();
+        let origin = policy.cors().and_then(|_| parts.headers.get(ORIGIN).cloned());
+
+        let asking = Asking { table, client, viewer, asked, parts, body };
+        let answered = match asking.before(policy) {
+            Ok(Some(response)) => Ok(response),
+            Err(refusal) => Err(refusal),
+            Ok(None) => match route.action() {
+                CompiledAction::Redirect(redirect) => Ok(asking.redirect(redirect)),
+                CompiledAction::Respond(status) => {
+                    let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_FOUND);
+                    Ok(answer::status(status, &method))
+                }
+                CompiledAction::Forward(forward) => {
+                    let rewritten = policy.rewrite().map(|rewrite| {
+                        let path = rewrite.fill(found.groups.as_deref(), asking.asked.path());
+                        path.map_err(|_| Refusal::MalformedPath)
+                    });
+                    match rewritten.transpose() {
+                        Ok(path) => self.proxy(asking, route, forward, path, outcome).await,
+                        Err(refusal) => Err(refusal),
+                    }
+                }
+            },
+        };
+        let mut response = answered.unwrap_or_else(|refusal| {
+            outcome.refusal = Some(refusal);
+            answer::refusal(refusal, &method)
+        });
+        finish(policy, client, origin.as_ref(), &mut response);
+        Ok(response)
+    }
+}
+
+/// What holds for all answers of a route.
+fn finish(
+    policy: &CompiledPolicy,
+    client: &Client,
+    origin: Option<&HeaderValue>,
+    response: &mut Response<ResponseBody>,
+) {
+    if let Some(hsts) = policy.hsts().filter(|_| client.tls.is_some()) {
+        response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+    }
+    if let Some(cors) = policy.cors() {
+        cors::apply(cors, origin, response.headers_mut());
+    }
+}
+
+impl Asking<'_> {
+    /// What is answered before the route's action comes to it.
+    fn before(&self, policy: &CompiledPolicy) -> Result<Option<Response<ResponseBody>>, Refusal> {
+        let method = &self.parts.method;
+        if let Some(status) = policy.https_redirect.filter(|_| !self.viewer.secure) {
+            return Ok(Some(answer::redirect(status, &self.https(), method)));
+        }
+        let is_in =
+            |networks: &[IpNet]| networks.iter().any(|network| network.contains(&self.viewer.address));
+        if is_in(&policy.deny) || (!policy.allow.is_empty() && !is_in(&policy.allow)) {
+            return Err(Refusal::Forbidden);
+        }
+        if let Some(response) =
+            policy.cors().and_then(|cors| cors::preflight(cors, method, &self.parts.headers))
+        {
+            return Ok(Some(response));
+        }
+        if policy.max_body.is_some_and(|most| self.body.size_hint().lower() > most) {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(None)
     }
 }

@@ -1,0 +1,19 @@
+//! Endpoints: which one takes a request, how it fares, and the connections to it.
+
+mod budget;
+mod clock;
+mod connect;
+mod endpoint;
+mod io;
+mod pick;
+mod pool;
+mod set;
+mod tls;
+
+pub use budget::Budget;
+pub use clock::Millis;
+pub use connect::{ConnectError, Connector, Sender};
+pub use endpoint::{Endpoint, InFlight};
+pub use pick::Choice;
+pub use pool::{Key, Lease, Pool, SenderRef};
+pub use set::{Member, UpstreamState};
