@@ -9,6 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::head::is_forbidden_trailer;
+
 /// A request's body as the client sends it, with a deadline between two of its parts.
 ///
 /// The deadline runs only while somebody waits for the next part: time that the endpoint takes is not the client's.
@@ -36,6 +38,9 @@ pub enum RequestBodyError {
     /// Nothing came for so long.
     #[error("nothing of the request's body came for {0:?}")]
     Slow(Duration),
+    /// A trailer that says what only a head may (RFC 9110 section 6.5.1).
+    #[error("a forbidden trailer: {0}")]
+    Trailer(http::HeaderName),
 }
 
 impl RequestBody {
@@ -48,6 +53,15 @@ impl RequestBody {
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty());
         Self { from: From::Here(bytes), patience: Duration::MAX, deadline: None, waiting: false }
+    }
+}
+
+/// The filter in front of HTTP/1 has looked at trailers before; HTTP/2's come here first.
+fn checked(frame: Frame<Bytes>) -> Result<Frame<Bytes>, RequestBodyError> {
+    let names = frame.trailers_ref().into_iter().flat_map(|trailers| trailers.keys());
+    match names.into_iter().find(|name| is_forbidden_trailer(name.as_str().as_bytes())) {
+        Some(name) => Err(RequestBodyError::Trailer(name.clone())),
+        None => Ok(frame),
     }
 }
 
@@ -66,7 +80,7 @@ impl Body for RequestBody {
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             this.waiting = false;
-            return Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)));
+            return Poll::Ready(frame.map(|frame| checked(frame?)));
         }
         let patience = this.patience;
         let deadline = this.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));

@@ -13,8 +13,8 @@ pub struct Client {
     pub local: SocketAddr,
     /// What TLS says of it; none where the connection is without.
     pub tls: Option<TlsInfo>,
-    /// Whether its `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-Id` are believed: the connection's peer, or who it
-    /// speaks for by PROXY protocol, is in [`HttpSettings::trusted`](sluice_model::http::HttpSettings::trusted).
+    /// Whether its `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-Id` are believed: `peer` is in
+    /// [`HttpSettings::trusted`](sluice_model::http::HttpSettings::trusted).
     pub trusted: bool,
 }
 

@@ -8,9 +8,16 @@
 mod body;
 mod client;
 pub mod forward;
+mod head;
+mod log;
+mod metrics;
 pub mod routes;
+mod serve;
 pub mod table;
+mod tls;
 pub mod upstream;
 
 pub use body::{RequestBody, RequestBodyError};
 pub use client::{Client, TlsInfo, TlsVersion};
+pub use head::Refusal;
+pub use serve::{Server, StartError};

@@ -170,7 +170,7 @@ impl State {
             Some(Ok(frame)) => Poll::Ready(self.frame(frame).transpose()),
             Some(Err(error)) => Poll::Ready(Some(Err(self.fail(match error {
                 RequestBodyError::Slow(_) => BodyFailure::Slow,
-                RequestBodyError::Client(_) => BodyFailure::Client,
+                RequestBodyError::Client(_) | RequestBodyError::Trailer(_) => BodyFailure::Client,
             })))),
         }
     }

@@ -1,0 +1,14 @@
+//! TLS of clients: which certificate, which versions, and connections that go on as they are.
+
+mod hello;
+mod identity;
+mod names;
+mod store;
+
+pub(crate) use hello::{Hello, HelloError};
+pub use identity::CertificateError;
+pub(crate) use store::{Chosen, Store};
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
