@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use sluice_dns::{Catalog, Zones};
 use sluice_feed::{Kinds, Subscriber};
+use sluice_ingress::Server;
 use sluice_model::{Change, DnsSettings, ResolverSettings};
 use sluice_observe::Stop;
 use tokio::sync::watch::Sender;
@@ -30,18 +31,26 @@ pub(crate) struct Follower {
     catalog: Catalog,
     zones: Arc<ArcSwap<Zones>>,
     settings: Sender<Option<Wanted>>,
+    http: Arc<Server>,
     connected: Arc<AtomicBool>,
     start: Instant,
 }
 
 impl Follower {
-    pub(crate) fn new(socket: &Path, zones: Arc<ArcSwap<Zones>>, settings: Sender<Option<Wanted>>) -> Self {
-        let kinds = Kinds::SETTINGS.and(Kinds::NAMES).and(Kinds::RESOLVER);
+    pub(crate) fn new(
+        socket: &Path,
+        zones: Arc<ArcSwap<Zones>>,
+        settings: Sender<Option<Wanted>>,
+        http: Arc<Server>,
+    ) -> Self {
+        let names = Kinds::SETTINGS.and(Kinds::NAMES).and(Kinds::RESOLVER);
+        let kinds = names.and(Kinds::HTTP).and(Kinds::CERTIFICATES);
         Self {
             subscriber: Subscriber::new(socket, "proxy", kinds),
             catalog: Catalog::default(),
             zones,
             settings,
+            http,
             connected: Arc::default(),
             start: Instant::now(),
         }
@@ -63,6 +72,12 @@ impl Follower {
                 }
                 // Names first: whoever asks at a new address gets an answer there.
                 self.zones.store(Arc::new(self.catalog.zones()));
+                let http = transaction.changes.iter().filter_map(|change| match change {
+                    Change::Http(change) => Some(change),
+                    _ => None,
+                });
+                // Before the acknowledgement: who waits for that, such as a test or a status, finds it served.
+                self.http.apply(&http.collect::<Vec<_>>());
                 let mut wanted = self.settings.borrow().clone().unwrap_or_default();
                 for change in transaction.changes {
                     match change {

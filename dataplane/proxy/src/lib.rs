@@ -1,4 +1,4 @@
-//! `sluice proxy`: what needs sockets of Linux's. Today that is DNS over TCP, and names that are not the cluster's.
+//! `sluice proxy`: what needs sockets of Linux's: HTTP and TLS, DNS over TCP, and names that are not the cluster's.
 //!
 //! It follows the feed as the data plane does, so that a name has one answer whichever way it is asked for. Where it dies,
 //! packets are forwarded and cluster names are answered over UDP without it.
@@ -35,8 +35,10 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct ProxyConfig {
     /// The feed's socket.
     pub feed: PathBuf,
-    /// Whether there is DNS to answer; without, the role is there for nothing and ready for it.
+    /// Whether there is DNS to answer; without, the role is ready without.
     pub dns: bool,
+    /// Whether there is HTTP to serve; without, the role is ready before it knows what.
+    pub http: bool,
     /// How it serves until the feed says so: its pages are there before control is.
     pub serving: Serving,
     /// The admin socket; none where nobody is to ask.
@@ -74,6 +76,9 @@ pub enum ProxyError {
     /// A socket.
     #[error(transparent)]
     Listen(#[from] StartError),
+    /// HTTP's workers.
+    #[error(transparent)]
+    Http(#[from] sluice_ingress::StartError),
 }
 
 /// Serves until told to stop. `ready` is called once, when everything is set up that does not wait for others.
@@ -83,7 +88,8 @@ pub enum ProxyError {
 pub fn run(config: ProxyConfig, stop: &Stop, ready: impl FnOnce()) -> Result<(), ProxyError> {
     let zones = Arc::new(ArcSwap::from_pointee(Zones::default()));
     let (settings, changed) = watch::channel(None::<feed::Wanted>);
-    let follower = feed::Follower::new(&config.feed, Arc::clone(&zones), settings);
+    let http = Arc::new(sluice_ingress::Server::start(None)?);
+    let follower = feed::Follower::new(&config.feed, Arc::clone(&zones), settings, Arc::clone(&http));
     let connected = follower.connected();
     let follower = std::thread::Builder::new().name("feed".into()).spawn({
         let stop = stop.clone();
@@ -92,9 +98,10 @@ pub fn run(config: ProxyConfig, stop: &Stop, ready: impl FnOnce()) -> Result<(),
     let follower = follower.map_err(ProxyError::Start)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Start)?;
-    let served = runtime.block_on(serve(&config, zones, changed, connected, stop, ready));
+    let served = runtime.block_on(serve(&config, zones, changed, connected, &http, stop, ready));
     stop.set();
     let _ = follower.join();
+    http.stop();
     served
 }
 
@@ -103,13 +110,21 @@ async fn serve(
     zones: Arc<ArcSwap<Zones>>,
     mut changed: watch::Receiver<Option<feed::Wanted>>,
     connected: Arc<std::sync::atomic::AtomicBool>,
+    http: &Arc<sluice_ingress::Server>,
     stop: &Stop,
     ready: impl FnOnce(),
 ) -> Result<(), ProxyError> {
     let names = Arc::new(ClusterNames::new(Arc::clone(&zones)));
     let handle = Resolver::start(Config::new(Settings::default())?, Arc::clone(&names) as _).await?;
     let listening = Arc::new(listen::Listening::new(config.dns));
-    let role = observed::Role::new(handle.clone(), zones, connected, Arc::clone(&listening));
+    let role = observed::Role {
+        handle: handle.clone(),
+        zones,
+        connected,
+        listening: Arc::clone(&listening),
+        http: Arc::clone(http),
+        expect_http: config.http,
+    };
     let role: Arc<dyn sluice_observe::Observed> = Arc::new(role);
     let _pages = match config.metrics {
         Some(address) => {
@@ -144,6 +159,8 @@ async fn serve(
             tokio::time::sleep(TICK).await;
         }
     }
+    // Requests in flight end while the resolver does.
+    http.end();
     handle.stop().await;
     Ok(())
 }

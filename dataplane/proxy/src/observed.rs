@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use sluice_dns::Zones;
+use sluice_ingress::Server;
 use sluice_observe::Observed;
 use sluice_resolver::Handle;
 
@@ -13,21 +14,13 @@ use crate::listen::Listening;
 
 /// What metrics and health say.
 pub(crate) struct Role {
-    handle: Handle,
-    zones: Arc<ArcSwap<Zones>>,
-    connected: Arc<AtomicBool>,
-    listening: Arc<Listening>,
-}
-
-impl Role {
-    pub(crate) fn new(
-        handle: Handle,
-        zones: Arc<ArcSwap<Zones>>,
-        connected: Arc<AtomicBool>,
-        listening: Arc<Listening>,
-    ) -> Self {
-        Self { handle, zones, connected, listening }
-    }
+    pub(crate) handle: Handle,
+    pub(crate) zones: Arc<ArcSwap<Zones>>,
+    pub(crate) connected: Arc<AtomicBool>,
+    pub(crate) listening: Arc<Listening>,
+    pub(crate) http: Arc<Server>,
+    /// There should be HTTP.
+    pub(crate) expect_http: bool,
 }
 
 impl Observed for Role {
@@ -41,7 +34,7 @@ impl Observed for Role {
              gauge\nsluice_proxy_feed_connected {connected}\n# HELP sluice_proxy_names Names in the cluster's \
              zones.\n# TYPE sluice_proxy_names gauge\nsluice_proxy_names {names}"
         );
-        text
+        text + &self.http.metrics()
     }
 
     fn healthy(&self) -> Result<(), String> {
@@ -52,6 +45,7 @@ impl Observed for Role {
         if !self.handle.is_ready() {
             return Err("ending".into());
         }
-        self.listening.problem().map_or(Ok(()), Err)
+        let http = || self.http.problem().filter(|_| self.expect_http || self.http.is_wanted());
+        self.listening.problem().or_else(http).map_or(Ok(()), Err)
     }
 }

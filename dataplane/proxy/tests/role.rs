@@ -56,7 +56,7 @@ fn start_with(resolver: ResolverSettings, serving: impl FnOnce(&tempfile::TempDi
     let stop = Stop::default();
     let serving = serving(&folder);
     let resolver = ResolverSettings { serving: serving.clone(), ..resolver };
-    let config = ProxyConfig { feed, dns: true, serving, admin: None, metrics: None };
+    let config = ProxyConfig { feed, dns: true, http: false, serving, admin: None, metrics: None };
     let thread = std::thread::spawn({
         let stop = stop.clone();
         move || run(config, &stop, || {})

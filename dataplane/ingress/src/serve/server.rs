@@ -2,7 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use sluice_model::http::{Certificate, HttpChange};
@@ -19,7 +19,7 @@ use crate::tls::{CertificateError, Store};
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    workers: Vec<JoinHandle<()>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Why nothing is served.
@@ -52,7 +52,7 @@ impl Server {
             ending: watch::Sender::new(false),
         });
         let count = workers.map_or_else(std::thread::available_parallelism, Ok)?;
-        let mut server = Self { shared, workers: Vec::new() };
+        let server = Self { shared, workers: Mutex::default() };
         for index in 0..count.get() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let shared = Arc::clone(&server.shared);
@@ -60,7 +60,8 @@ impl Server {
                 let local = tokio::task::LocalSet::new();
                 local.block_on(&runtime, worker::run(shared, index));
             };
-            server.workers.push(std::thread::Builder::new().name(format!("http-{index}")).spawn(work)?);
+            let thread = std::thread::Builder::new().name(format!("http-{index}")).spawn(work)?;
+            server.workers.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(server)
     }
@@ -90,6 +91,11 @@ impl Server {
         });
     }
 
+    /// What requests are answered by.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.shared.tables
+    }
+
     /// Why requests are not served as they should be, if they are not.
     pub fn problem(&self) -> Option<String> {
         if self.shared.settings.borrow().is_none() {
@@ -115,14 +121,11 @@ impl Server {
         self.shared.ending.send_replace(true);
     }
 
-    /// Ends: waits for requests in flight, as long as the settings allow.
-    pub fn stop(mut self) {
-        self.join();
-    }
-
-    fn join(&mut self) {
+    /// Ends, once requests in flight have ended or had as long as the settings allow.
+    pub fn stop(&self) {
         self.end();
-        for worker in self.workers.drain(..) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in workers.drain(..) {
             let _ = worker.join();
         }
     }
@@ -130,6 +133,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.join();
+        self.stop();
     }
 }
