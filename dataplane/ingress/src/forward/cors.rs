@@ -10,7 +10,7 @@ use http::{Method, Response, StatusCode};
 use super::ResponseBody;
 use crate::table::CompiledCors;
 
-/// The answer to a preflight request; none where the request is another one.
+/// The answer to a preflight request, but for what [`apply`] adds to all; none where the request is another one.
 pub fn preflight(
     cors: &CompiledCors,
     method: &Method,
@@ -23,7 +23,7 @@ pub fn preflight(
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let answer = response.headers_mut();
-    if allow(cors, Some(origin), answer) {
+    if allows(cors, origin) {
         let fields =
             [(ACCESS_CONTROL_ALLOW_METHODS, &cors.methods), (ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers)];
         for (name, value) in fields {
@@ -36,8 +36,8 @@ pub fn preflight(
     Some(response)
 }
 
-/// Says in a response what its origin may do with it; what the endpoint says of that is replaced.
-pub fn apply(cors: &CompiledCors, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+/// Takes out what an endpoint says of it: the gateway's word is the one that counts.
+pub fn take(response: &mut HeaderMap) {
     for name in [
         ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -48,28 +48,26 @@ pub fn apply(cors: &CompiledCors, origin: Option<&HeaderValue>, response: &mut H
     ] {
         response.remove(name);
     }
-    if allow(cors, origin, response)
-        && let Some(expose) = &cors.expose
-    {
+}
+
+/// Says in a response what its origin may do with it.
+pub fn apply(cors: &CompiledCors, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+    if !cors.any {
+        // Whatever the origin: a cache must not give one's answer to another.
+        response.append(VARY, HeaderValue::from_static("Origin"));
+    }
+    let Some(origin) = origin.filter(|origin| allows(cors, origin)) else { return };
+    // An origin is never echoed because all are allowed: with credentials that would give everybody's answers to anybody.
+    let allowed = if cors.any { HeaderValue::from_static("*") } else { origin.clone() };
+    response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    if cors.credentials && !cors.any {
+        response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    if let Some(expose) = &cors.expose {
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
     }
 }
 
-/// The fields that both have. False where the origin is not allowed.
-fn allow(cors: &CompiledCors, origin: Option<&HeaderValue>, answer: &mut HeaderMap) -> bool {
-    if !cors.any {
-        // Whatever the origin: a cache must not give one's answer to another.
-        answer.append(VARY, HeaderValue::from_static("Origin"));
-    }
-    let Some(origin) = origin else { return false };
-    if !origin.to_str().is_ok_and(|origin| cors.allows(origin)) {
-        return false;
-    }
-    // An origin is never echoed because all are allowed: with credentials that would give everybody's answers to anybody.
-    let allowed = if cors.any { HeaderValue::from_static("*") } else { origin.clone() };
-    answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    if cors.credentials && !cors.any {
-        answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    }
-    true
+fn allows(cors: &CompiledCors, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| cors.allows(origin))
 }

@@ -11,7 +11,7 @@ use sluice_model::http::BackendProtocol;
 
 use super::attempts::{Exchange, Reply, forward};
 use super::outgoing::Source;
-use super::{Asking, Forwarder, Outcome, Refusal, ResponseBody, choice, fields, upgrade};
+use super::{Asking, Forwarder, Outcome, Refusal, ResponseBody, choice, cors, fields, upgrade};
 use crate::table::{CompiledForward, CompiledPolicy, CompiledRoute, Table, Target};
 use crate::upstream::UpstreamState;
 
@@ -125,6 +125,9 @@ fn pass(reply: Reply, policy: &CompiledPolicy) -> Response<ResponseBody> {
     let Reply { response, mut lease, in_flight } = reply;
     let (mut head, body) = response.into_parts();
     let (keep_alive, _) = fields::clean_response(&mut head.headers);
+    if policy.cors().is_some() {
+        cors::take(&mut head.headers);
+    }
     if let Some(seconds) = keep_alive {
         lease.keep_alive(seconds);
     }

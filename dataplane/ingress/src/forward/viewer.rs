@@ -47,6 +47,7 @@ impl Viewer {
         headers: &mut HeaderMap,
         authority: Option<&HeaderValue>,
     ) -> HeaderValue {
+        let is_forwarded = headers.contains_key(FORWARDED);
         fields::take_reserved(headers, client.trusted);
         let own = if client.tls.is_some() { "https" } else { "http" };
         let peer = client.peer.ip().to_canonical();
@@ -63,7 +64,7 @@ impl Viewer {
             headers.insert("x-forwarded-port", port(client.local.port()));
         }
         // Only where somebody before spoke of it: most endpoints go by the fields above, and two accounts could differ.
-        if headers.contains_key(FORWARDED) {
+        if is_forwarded {
             let host = authority.and_then(|authority| authority.to_str().ok()).unwrap_or_default();
             let node = match peer {
                 IpAddr::V4(peer) => peer.to_string(),
@@ -164,6 +165,7 @@ mod tests {
             ("x-forwarded-proto", "http"),
             ("x-forwarded-host", "a.com"),
             ("x-forwarded-port", "8080"),
+            ("forwarded", "for=198.51.100.7;host=\"a.com\";proto=http"),
         ];
         assert_eq!(headers, map(&wanted));
     }

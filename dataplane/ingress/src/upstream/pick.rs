@@ -22,7 +22,8 @@ impl UpstreamState {
     ///
     /// Ejected endpoints are passed over while there are others.
     pub fn pick(&self, choice: Choice, tried: &[SocketAddr], now: Millis) -> Option<&Member> {
-        let number = self.next();
+        // A further try takes no turn: each request would begin where the last one failed.
+        let number = self.number(tried.is_empty());
         let members = self.members();
         if let ([only], []) = (members, tried) {
             return Some(only);
@@ -45,15 +46,15 @@ impl UpstreamState {
         let members = self.members();
         let is_new = |member: &&Member| !tried.contains(&member.endpoint().address());
         let is_in = |member: &&Member| is_new(member) && !member.endpoint().is_ejected(now);
-        let mut number = number;
-        // Who is passed over gives its turn to whoever is next for all workers, not always to the same neighbour.
-        for _ in 0..members.len() {
-            let round = number / members.len();
-            let member = members.get(number % members.len())?;
+        let round = number / members.len().max(1);
+        let mut index = number % members.len().max(1);
+        // Who is passed over gives its turn to any other, not always to the same neighbour.
+        for other in 0..members.len() as u64 {
+            let member = members.get(index)?;
             if is_in(&member) && member.is_warm(round, now) {
                 return Some(member);
             }
-            number = self.next();
+            index = (mix(mix(number as u64) ^ other) % members.len() as u64) as usize;
         }
         let start = number % members.len().max(1);
         let from_here = || members.iter().skip(start).chain(members.iter().take(start));

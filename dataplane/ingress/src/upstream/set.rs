@@ -94,9 +94,13 @@ impl UpstreamState {
         }
     }
 
-    /// Counts a request; its number.
-    pub(super) fn next(&self) -> usize {
-        self.lasting.picks.fetch_add(1, Ordering::Relaxed)
+    /// The number of a request, which is counted where it is a new one.
+    pub(super) fn number(&self, new: bool) -> usize {
+        if new {
+            self.lasting.picks.fetch_add(1, Ordering::Relaxed)
+        } else {
+            self.lasting.picks.load(Ordering::Relaxed)
+        }
     }
 }
 
