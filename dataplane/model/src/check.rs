@@ -4,8 +4,8 @@
 //! reaching the packet path.
 
 use crate::{
-    DnsSettings, Endpoint, NameKind, NamedImport, NamedPod, NamedService, ResolverSettings, Service,
-    ServiceName, Settings,
+    DnsSettings, Endpoint, IngressSettings, NameKind, NamedImport, NamedPod, NamedService, ResolverSettings,
+    Service, ServiceName, Settings,
 };
 
 /// The most ports of a Service.
@@ -238,6 +238,9 @@ impl Settings {
         if let Some(rule) = self.dns.as_ref().and_then(DnsSettings::broken_rule) {
             return Err(Invalid::Settings(rule));
         }
+        if let Some(rule) = self.ingress.as_ref().and_then(IngressSettings::broken_rule) {
+            return Err(Invalid::Settings(rule));
+        }
         Ok(())
     }
 }
@@ -311,6 +314,24 @@ mod tests {
     #[test]
     fn each_rule_of_settings_is_seen() {
         Settings::default().check().unwrap();
+        let ingress = |listen: &str, clients: &str, syns| {
+            Some(IngressSettings {
+                listen: vec![listen.parse().unwrap()],
+                clients: vec![clients.parse().unwrap()],
+                syns_per_second: syns,
+            })
+        };
+        let good = ingress("203.0.113.80:443", "10.0.0.0/8", Some(1));
+        Settings { ingress: good, ..Settings::default() }.check().unwrap();
+        for bad in [
+            ingress("203.0.113.80:0", "10.0.0.0/8", None),
+            ingress("127.0.0.1:443", "10.0.0.0/8", None),
+            ingress("[::]:443", "10.0.0.0/8", None),
+            ingress("203.0.113.80:443", "10.0.0.1/8", None),
+            ingress("203.0.113.80:443", "10.0.0.0/8", Some(0)),
+        ] {
+            assert!(Settings { ingress: bad.clone(), ..Settings::default() }.check().is_err(), "{bad:?}");
+        }
         let broken: [fn(&mut Settings); 4] = [
             |s| s.local_nodes = vec!["n".into(); MAX_ADDRESSES + 1],
             |s| s.snat_addresses = SnatAddresses::List(vec![]),

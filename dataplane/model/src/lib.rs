@@ -7,6 +7,7 @@ pub mod change;
 pub mod check;
 pub mod frontend;
 pub mod http;
+pub mod ingress;
 pub mod names;
 pub mod resolver;
 pub mod select;
@@ -17,6 +18,7 @@ pub mod settings;
 pub use change::{Change, Generation, ObjectKey};
 pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
+pub use ingress::IngressSettings;
 pub use names::{
     DnsMode, DnsSettings, Elsewhere, EndpointGroup, NameKind, NamedEndpoint, NamedImport, NamedPod,
     NamedPort, NamedService, PodNames, RateLimit,

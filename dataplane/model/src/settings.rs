@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::DnsSettings;
+use crate::{DnsSettings, IngressSettings};
 
 /// Everything about the gateway that decides how Services are served.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Cluster DNS, where the gateway answers it.
     pub dns: Option<DnsSettings>,
+    /// HTTP, where the proxy serves it.
+    pub ingress: Option<IngressSettings>,
 }
 
 /// Where full NAT takes its source addresses from.
