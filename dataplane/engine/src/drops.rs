@@ -109,6 +109,10 @@ counted! {
         DnsIgnored = "dns_ignored",
         /// A DNS query beyond its client's limit (`dns.rate_limit`).
         DnsRateLimited = "dns_rate_limited",
+        /// TCP to a listener of HTTP from a network that may not connect there (`ingress.clients`).
+        IngressClient = "ingress_client",
+        /// A TCP connection to a listener of HTTP beyond its client's limit (`ingress.syn_rate`).
+        IngressSynLimited = "ingress_syn_limited",
         /// A packet handed over between lcores came back to one that is not its owner.
         HandOverLoop = "hand_over_loop",
     }
@@ -163,6 +167,8 @@ counted! {
         DnsHinted = "dns_hinted",
         /// DNS queries beyond their client's limit that were told to come back over TCP.
         DnsSlipped = "dns_slipped",
+        /// TCP connections begun to listeners of HTTP, given to the proxy.
+        IngressSyns = "ingress_syns",
         /// Later fragments translated.
         Fragments = "fragments",
         /// Packets that waited for a next hop.

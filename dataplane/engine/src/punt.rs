@@ -22,6 +22,8 @@ pub enum PuntClass {
     Management,
     /// DNS for the resolver: other names than the cluster's, and TCP.
     Resolver,
+    /// TCP to the proxy's listeners of HTTP.
+    Ingress,
     /// Other ICMP and ICMPv6.
     Icmp,
     /// Other multicast and broadcast.
@@ -34,7 +36,7 @@ pub enum PuntClass {
 
 impl PuntClass {
     /// How many there are.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Arp,
@@ -43,6 +45,7 @@ impl PuntClass {
         Self::Dhcp,
         Self::Management,
         Self::Resolver,
+        Self::Ingress,
         Self::Icmp,
         Self::Multicast,
         Self::Forward,
@@ -58,6 +61,7 @@ impl PuntClass {
             Self::Dhcp => "dhcp",
             Self::Management => "management",
             Self::Resolver => "resolver",
+            Self::Ingress => "ingress",
             Self::Icmp => "icmp",
             Self::Multicast => "multicast",
             Self::Forward => "forward",
@@ -74,6 +78,8 @@ impl PuntClass {
             Self::Dhcp | Self::Icmp | Self::Multicast | Self::Other => (2_000, 500),
             // More than the resolver answers, less than keeps its machine from other work.
             Self::Resolver => (50_000, 5_000),
+            // As much as a kernel interface takes, and a third less than what else may be as fast as that.
+            Self::Ingress => (300_000, 30_000),
             // Bulk transfers to and through the gateway's kernel are allowed to be as fast as it is.
             Self::Management | Self::Forward => (500_000, 50_000),
         }

@@ -68,7 +68,7 @@ fn agrees(world: &mut World, explanation: &Explanation) {
             world.one(UPLINK, frame, UPLINK);
             assert_eq!(world.events(Event::Refused), before + 1);
         }
-        Verdict::Linux { .. } => {
+        Verdict::Linux { .. } | Verdict::Proxy => {
             let outs = world.send(UPLINK, &[frame]);
             assert!(matches!(&outs[..], [Out::Punted(UPLINK, _)]), "{outs:?}");
         }

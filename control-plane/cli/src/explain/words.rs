@@ -187,6 +187,7 @@ fn verdict_words(explanation: &Explanation) -> String {
         Verdict::Linux { own: None } => {
             "given to Linux: no Service has this address; Linux routes it, or does not".to_owned()
         }
+        Verdict::Proxy => "given to the proxy, which serves HTTP there".to_owned(),
         Verdict::Impossible => "no such packet: its addresses are of different families".to_owned(),
     }
 }

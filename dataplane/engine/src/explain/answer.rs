@@ -93,6 +93,8 @@ pub enum Verdict {
         /// The port whose address it is; `None` where it is someone else's, so that Linux routes it or not.
         own: Option<String>,
     },
+    /// It goes to the proxy, which serves HTTP there.
+    Proxy,
     /// No such packet: its addresses are of different families.
     Impossible,
 }

@@ -8,7 +8,7 @@ mod endpoints;
 
 use std::net::{IpAddr, SocketAddr};
 
-use sluice_model::{Empty, Scope, Service, ServiceName};
+use sluice_model::{Empty, Protocol, Scope, Service, ServiceName};
 
 pub use answer::{
     Affinity, Client, Endpoint, Exclusion, Explanation, Frontend, Hop, Policy, Query, Source, SourceRanges,
@@ -38,11 +38,26 @@ pub fn explain(
         dport: query.destination.port(),
         protocol: query.protocol.number(),
     };
+    if query.protocol == Protocol::Tcp && snapshot.ingress().listens(tuple.dst, tuple.dport) {
+        out.verdict = proxied(snapshot, tuple.src);
+        return out;
+    }
     match frontend_of(snapshot, &tuple) {
         Some(hit) => balanced(snapshot, &tuple, hit, object, &mut out),
         None => out.verdict = elsewhere(snapshot, &tuple),
     }
     out
+}
+
+/// A packet to a listener of the proxy.
+fn proxied(snapshot: &Snapshot, client: IpAddr) -> Verdict {
+    if !snapshot.ingress().admits(client) {
+        dropped(DropReason::IngressClient)
+    } else if !matches!(snapshot.address(client), AddressClass::Other | AddressClass::ServiceRange) {
+        dropped(DropReason::SpoofedSource)
+    } else {
+        Verdict::Proxy
+    }
 }
 
 /// A packet to no frontend.

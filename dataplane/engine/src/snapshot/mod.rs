@@ -5,6 +5,7 @@
 
 mod claims;
 mod fib;
+mod ingress;
 mod maglev;
 mod paged;
 mod publisher;
@@ -23,6 +24,7 @@ use crate::flow::hash::balance;
 
 pub use claims::Conflict;
 pub use fib::{Adjacency, Fib, FibChange, FibError, NextHop, PortInfo, Route};
+pub use ingress::Ingress;
 pub use publisher::Publisher;
 pub use service::{Backend, BackendSet, Hit, ServicePortEntry};
 
@@ -75,6 +77,7 @@ struct Derived {
     settings: Settings,
     cluster: Ranges,
     services: Ranges,
+    ingress: Ingress,
     own: Vec<(IpAddr, PortId)>,
     /// Source addresses of full NAT, by family and egress port.
     snat: [Vec<Vec<IpAddr>>; 2],
@@ -175,6 +178,12 @@ impl Snapshot {
         &self.dns
     }
 
+    /// Where the proxy serves HTTP.
+    #[inline(always)]
+    pub fn ingress(&self) -> &Ingress {
+        &self.derived.ingress
+    }
+
     /// Source addresses for full NAT of a family out of a port.
     #[inline]
     pub fn snat_addresses(&self, v6: bool, egress: PortId) -> &[IpAddr] {
@@ -214,7 +223,8 @@ impl Derived {
         let snat_all = snat.iter().flatten().flatten().copied().collect();
         let cluster = Ranges::new(&settings.cluster_cidrs);
         let services = Ranges::new(&settings.service_cidrs);
-        Self { settings, cluster, services, own, snat, snat_all }
+        let ingress = settings.ingress.as_ref().map(Ingress::new).unwrap_or_default();
+        Self { settings, cluster, services, ingress, own, snat, snat_all }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Publisher {
     settings: Settings,
     services: HashMap<ServiceName, Known>,
     claims: Claims,
-    /// How many frontends each address has, and whether queries are answered there.
+    /// How many frontends each address has, and whether DNS or HTTP is answered there.
     vips: HashMap<IpAddr, u32>,
     free_slots: Vec<u32>,
     slots: u32,
@@ -122,7 +122,9 @@ impl Publisher {
             return;
         }
         let listen = |settings: &Settings| -> BTreeSet<IpAddr> {
-            settings.dns.iter().flat_map(|dns| dns.listen.iter().map(SocketAddr::ip)).collect()
+            let dns = settings.dns.iter().flat_map(|dns| &dns.listen);
+            let ingress = settings.ingress.iter().flat_map(|ingress| &ingress.listen);
+            dns.chain(ingress).map(SocketAddr::ip).collect()
         };
         let (before, after) = (listen(&self.settings), listen(settings));
         after.difference(&before).for_each(|ip| self.add_vip(*ip));

@@ -133,7 +133,7 @@ impl<B: PacketBuf> Worker<B> {
             return Some(packet);
         }
         if parsed.proto == TCP {
-            self.note_punted(packet.data(), parsed, cx);
+            self.note_punted(packet.data(), parsed, Some(PuntClass::Resolver), cx);
             self.punt_as(packet, PuntClass::Resolver, cx, sink);
             return None;
         }

@@ -16,6 +16,7 @@ use crate::drops::{DropReason, Event};
 use crate::flow::{Class, FlowRef, HashKeys};
 use crate::fragment::{FragmentKey, FragmentTable, Waiting};
 use crate::nat::rewrite::{addresses4, addresses6};
+use crate::punt::PuntClass;
 use crate::snapshot::AddressClass;
 use crate::trace::Stage;
 use crate::{Now, Sink};
@@ -27,8 +28,8 @@ pub(super) enum Route {
     Flow(FlowRef),
     /// To the lcore that owns the flow.
     Lcore(u16),
-    /// To Linux.
-    Punt,
+    /// To Linux, of a class that not every fragment shows.
+    Punt(Option<PuntClass>),
 }
 
 /// Datagrams followed, and later fragments that came before their first.
@@ -99,7 +100,8 @@ impl<B: PacketBuf> Worker<B> {
         match self.fragments.table.later(&key, cx.now) {
             Some(Route::Flow(flow)) => self.translate_fragment(packet, parsed, flow, cx, sink),
             Some(Route::Lcore(owner)) => self.pass_on(owner, packet, cx, sink),
-            Some(Route::Punt) => self.punt(packet, parsed, true, cx, sink),
+            Some(Route::Punt(Some(class))) => self.punt_as(packet, class, cx, sink),
+            Some(Route::Punt(None)) => self.punt(packet, parsed, true, cx, sink),
             None => {
                 self.trace(Stage::Parked);
                 if let Err(packet) = self.fragments.waiting.hold(key, cx.port, packet, cx.now) {
@@ -123,9 +125,15 @@ impl<B: PacketBuf> Worker<B> {
     }
 
     /// The first fragment of a datagram for Linux: the later ones follow it.
-    pub(super) fn note_punted(&mut self, frame: &[u8], parsed: &Parsed, cx: &Context<'_>) {
+    pub(super) fn note_punted(
+        &mut self,
+        frame: &[u8],
+        parsed: &Parsed,
+        class: Option<PuntClass>,
+        cx: &Context<'_>,
+    ) {
         if parsed.flags.contains(Flags::FRAGMENT_FIRST) {
-            self.fragments.table.first(key_of(frame, parsed), Route::Punt, cx.now);
+            self.fragments.table.first(key_of(frame, parsed), Route::Punt(class), cx.now);
         }
     }
 

@@ -8,6 +8,7 @@ use sluice_wire::{PacketBuf, icmp, icmpv6};
 use sluice_wire::checksum::Delta;
 use sluice_wire::quote::Quote;
 
+use super::ingress::is_ingress;
 use super::slow::{addresses_of, destination};
 use super::{Context, Worker};
 use crate::choice::bits;
@@ -18,6 +19,7 @@ use crate::snapshot::AddressClass;
 use crate::trace::Stage;
 use crate::{Sink, Tuple};
 
+const TCP: u8 = 6;
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
 const NEIGHBOR_SOLICITATION: u8 = 135;
@@ -43,19 +45,20 @@ impl<B: PacketBuf> Worker<B> {
     }
 
     fn icmp_error(&mut self, packet: B, parsed: &Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
-        let found = Quote::find(packet.data(), parsed).and_then(|quote| {
-            // An error goes to who sent the packet it quotes (RFC 1122, section 3.2.2); any other is forged.
-            if destination(packet.data(), parsed) != quote.src {
-                return None;
-            }
+        // An error goes to who sent the packet it quotes (RFC 1122, section 3.2.2); any other is forged.
+        let to = destination(packet.data(), parsed);
+        if let Some(quote) = Quote::find(packet.data(), parsed).filter(|quote| quote.src == to) {
             // The quoted packet is one we sent; the flow is found by what its answer would look like.
-            let flow = self.flows.find(&answer_to(&quote))?;
-            Some((quote, flow))
-        });
-        if let Some((quote, flow)) = found {
-            return self.translate_error(packet, parsed, &quote, flow, cx, sink);
+            let answer = answer_to(&quote);
+            if let Some(flow) = self.flows.find(&answer) {
+                return self.translate_error(packet, parsed, &quote, flow, cx, sink);
+            }
+            // The proxy's sockets have to learn how large packets may be (RFC 1191, RFC 8201).
+            if is_proxys(&answer, cx) {
+                return self.punt(packet, parsed, true, cx, sink);
+            }
         }
-        match cx.snapshot.address(destination(packet.data(), parsed)) {
+        match cx.snapshot.address(to) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             AddressClass::Other => self.punt(packet, parsed, false, cx, sink),
             AddressClass::Vip | AddressClass::ServiceRange => {
@@ -98,6 +101,13 @@ impl<B: PacketBuf> Worker<B> {
         self.trace(Stage::Transmitted { port: adjacency.port });
         sink.transmit(adjacency.port, packet);
     }
+}
+
+/// Whether packets like this are for TCP sockets of the proxy.
+fn is_proxys(tuple: &Tuple, cx: &Context<'_>) -> bool {
+    let dns = cx.snapshot.dns();
+    let of_dns = dns.listens(tuple.dst, tuple.dport) || dns.secure(tuple.dst, tuple.dport);
+    is_ingress(tuple, cx) || (tuple.protocol == TCP && of_dns)
 }
 
 /// What an answer to the quoted packet would look like.

@@ -11,6 +11,7 @@ mod fragments;
 mod hint;
 mod hit;
 mod icmp;
+mod ingress;
 mod limited;
 mod park;
 mod reply;
@@ -88,6 +89,8 @@ pub struct Worker<B> {
     rates: RateTable,
     /// Queries beyond it.
     limited: u32,
+    /// How often clients began connections to the proxy, where there is a limit.
+    syns: RateTable,
     scratch: Box<Scratch>,
 }
 
@@ -150,6 +153,7 @@ impl<B: PacketBuf> Worker<B> {
             clients: Clients::new(keys.number(config.lcore.into()), now),
             rates: RateTable::new(keys),
             limited: 0,
+            syns: RateTable::new(keys),
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
                 hashes: [0; BURST],
@@ -210,6 +214,9 @@ impl<B: PacketBuf> Worker<B> {
         self.parked.renew();
         if snapshot.dns().limit().is_none() {
             self.rates.clear();
+        }
+        if snapshot.ingress().syns_per_second().is_none() {
+            self.syns.clear();
         }
     }
 

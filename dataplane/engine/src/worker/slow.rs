@@ -6,6 +6,7 @@ use sluice_model::FrontendKind;
 use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Kind, Parsed, parse, v6_addrs};
 
+use super::ingress::is_ingress;
 use super::{Context, Worker, drop_reason};
 use crate::choice::frontend_of;
 use crate::drops::DropReason;
@@ -82,6 +83,9 @@ impl<B: PacketBuf> Worker<B> {
                 None => return,
             }
         }
+        if is_ingress(&tuple, cx) {
+            return self.ingress(packet, parsed, &tuple, cx, sink);
+        }
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
         let taken = |hit: &Hit| {
             hit.kind == FrontendKind::ExternalIp
@@ -90,7 +94,7 @@ impl<B: PacketBuf> Worker<B> {
         if let Some(hit) = frontend_of(cx.snapshot, &tuple).filter(|hit| !taken(hit)) {
             return self.create(packet, parsed, tuple, hit, cx, sink);
         }
-        self.note_punted(packet.data(), parsed, cx);
+        self.note_punted(packet.data(), parsed, None, cx);
         match cx.snapshot.address(tuple.dst) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             // DNS over TLS and HTTPS.
@@ -112,7 +116,7 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
-        self.note_punted(packet.data(), parsed, cx);
+        self.note_punted(packet.data(), parsed, None, cx);
         match cx.snapshot.address(destination(packet.data(), parsed)) {
             AddressClass::Own(_) => self.punt(packet, parsed, true, cx, sink),
             AddressClass::Vip | AddressClass::ServiceRange => {

@@ -13,6 +13,7 @@ use sluice_wire::parse::{Kind, Parsed};
 use sluice_wire::quote::Quote;
 
 use super::icmp::answer_to;
+use super::ingress::is_ingress;
 use super::slow::{addresses_of, tuple_of};
 use super::{Context, Worker};
 use crate::Tuple;
@@ -32,7 +33,11 @@ impl<B: PacketBuf> Worker<B> {
                 self.share(self.config.keys.v6(bits(src), bits(dst), parsed.frag_id, 0))
             }
             Kind::V4 | Kind::V6 => match parsed.proto {
-                6 | 17 | 132 => self.owner_of(&tuple_of(frame, parsed), cx),
+                6 | 17 | 132 => {
+                    let tuple = tuple_of(frame, parsed);
+                    // Any lcore gives it to Linux.
+                    if is_ingress(&tuple, cx) { self.config.lcore } else { self.owner_of(&tuple, cx) }
+                }
                 1 | 58 => Quote::find(frame, parsed)
                     .map_or(self.config.lcore, |quote| self.owner_of(&answer_to(&quote), cx)),
                 _ => self.config.lcore,

@@ -32,7 +32,7 @@ pub struct FeedThread {
     inputs: Inputs,
     lcores: Vec<Arc<LcoreShared>>,
     view: Arc<Mutex<View>>,
-    /// Where DNS is answered: the resolver's sockets are there too.
+    /// Where DNS and HTTP are answered: the proxy's sockets are there.
     local: LocalAddresses,
     wanted: BTreeSet<IpAddr>,
     complained: Option<Instant>,
@@ -81,19 +81,20 @@ impl FeedThread {
     fn note_addresses(&mut self, transaction: &Transaction) {
         for change in &transaction.changes {
             if let Change::Settings(settings) = change {
-                let listen = settings.dns.iter().flat_map(|dns| &dns.listen);
-                self.wanted = listen.map(SocketAddr::ip).collect();
+                let dns = settings.dns.iter().flat_map(|dns| &dns.listen);
+                let http = settings.ingress.iter().flat_map(|ingress| &ingress.listen);
+                self.wanted = dns.chain(http).map(SocketAddr::ip).collect();
             }
         }
     }
 
-    /// The packet path answers at these addresses whether or not Linux takes them; the resolver needs it to.
+    /// The packet path answers DNS at these addresses whether or not Linux takes them; the proxy's sockets need it to.
     fn hold_addresses(&mut self) {
         if let Err(error) = self.local.hold(&self.wanted)
             && self.complained.is_none_or(|at| at.elapsed() > COMPLAINTS)
         {
             self.complained = Some(Instant::now());
-            tracing::warn!(%error, "an address of DNS is not on the loopback interface: no DNS over TCP there");
+            tracing::warn!(%error, "an address of DNS or HTTP is not on the loopback interface: no DNS over TCP and no HTTP there");
         }
     }
 
