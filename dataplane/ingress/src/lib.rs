@@ -11,6 +11,7 @@ pub mod forward;
 mod head;
 mod log;
 mod metrics;
+pub mod overview;
 pub mod routes;
 mod serve;
 pub mod table;

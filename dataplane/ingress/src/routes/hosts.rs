@@ -46,6 +46,24 @@ impl<V> Hosts<V> {
         }
     }
 
+    /// As [`Hosts::find`], with the pattern.
+    pub fn find_entry(&self, host: &str) -> Option<(HostPattern, &V)> {
+        let exact = self.exact.get(host).map(|value| (HostPattern::Exact(host.into()), value));
+        let wildcard = || {
+            let (_, suffix) = host.split_once('.').filter(|(label, _)| !label.is_empty())?;
+            Some((HostPattern::Wildcard(suffix.into()), self.wildcard.get(suffix)?))
+        };
+        exact.or_else(wildcard).or_else(|| Some((HostPattern::Any, self.any.as_ref()?)))
+    }
+
+    /// All patterns with their values, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = (HostPattern, &V)> {
+        let exact = self.exact.iter().map(|(name, value)| (HostPattern::Exact((&**name).into()), value));
+        let wildcard =
+            self.wildcard.iter().map(|(name, value)| (HostPattern::Wildcard((&**name).into()), value));
+        exact.chain(wildcard).chain(self.any.iter().map(|value| (HostPattern::Any, value)))
+    }
+
     /// All values, in no order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         let named = self.exact.iter().chain(self.wildcard.iter()).map(|(_, value)| value);
@@ -116,5 +134,24 @@ mod tests {
             assert_eq!(hosts.find(name), None, "{name}");
         }
         assert_eq!(hosts.find("x.bar.com"), Some(&2));
+    }
+
+    #[test]
+    fn entries_are_found_as_values_are() {
+        let mut hosts = hosts();
+        for any in [false, true] {
+            for name in ["foo.bar.com", "baz.bar.com", "bar.com", "a.b.bar.com", ".bar.com", "", "com"] {
+                let entry = hosts.find_entry(name);
+                assert_eq!(entry.as_ref().map(|(_, value)| *value), hosts.find(name), "{name} {any}");
+                assert_eq!(
+                    entry.and_then(|(pattern, _)| hosts.get(&pattern)),
+                    hosts.find(name),
+                    "{name} {any}"
+                );
+            }
+            hosts.insert(&HostPattern::Any, 3);
+        }
+        assert!(hosts.entries().all(|(pattern, value)| hosts.get(&pattern) == Some(value)));
+        assert_eq!(hosts.entries().count(), 3);
     }
 }

@@ -104,6 +104,21 @@ impl Table {
         self.upstreams.iter().map(|(_, upstream)| upstream)
     }
 
+    /// All virtual hosts with their routes, in no order.
+    pub fn hosts(&self) -> impl Iterator<Item = (HostPattern, &Paths<Arc<CompiledRoute>>)> {
+        self.hosts.entries().map(|(pattern, paths)| (pattern, &**paths))
+    }
+
+    /// The virtual host that a host in lower case, without port and final dot, comes to.
+    pub fn host_entry(&self, host: &str) -> Option<(HostPattern, &Paths<Arc<CompiledRoute>>)> {
+        self.hosts.find_entry(host).map(|(pattern, paths)| (pattern, &**paths))
+    }
+
+    /// Whether there is a virtual host of this pattern.
+    pub fn has_host(&self, pattern: &HostPattern) -> bool {
+        self.hosts.get(pattern).is_some()
+    }
+
     /// All routes, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<CompiledRoute>> {
         self.hosts.values().flat_map(|paths| paths.values())
