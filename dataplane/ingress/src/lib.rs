@@ -21,4 +21,4 @@ pub mod upstream;
 pub use body::{RequestBody, RequestBodyError};
 pub use client::{Client, TlsInfo, TlsVersion};
 pub use head::Refusal;
-pub use serve::{Server, StartError};
+pub use serve::{Server, StartError, View};

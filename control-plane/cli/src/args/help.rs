@@ -118,7 +118,7 @@ Examples:
   sluice doctor -o json | jq '.[] | select(.status == \"missing\")'";
 
 pub(super) const SHOW: &str = "\
-`sync` and `problems` ask control, the others the packet path.
+`sync` and `problems` ask control, `http`, `dns cache` and `dns upstreams` the proxy, the others the packet path.
 
 Examples:
   sluice show sync
@@ -128,6 +128,7 @@ Examples:
   sluice show flows --address 203.0.113.7 --limit 20
   sluice show counters --watch 2
   sluice show dns upstreams
+  sluice show http routes shop.example
   sluice show ports -o json | jq '.[].device_counters'";
 
 pub(super) const RELEASE: &str = "\
@@ -147,7 +148,18 @@ translated, by which route it leaves, or why it is dropped or refused. Nothing i
 Examples:
   sluice explain 203.0.113.7 192.0.2.10 tcp 80
   sluice explain 203.0.113.7 192.0.2.10 tcp 80 --sport 40000
-  sluice explain 2001:db8::7 2001:db8:1::10 udp 53 -o yaml";
+  sluice explain 2001:db8::7 2001:db8:1::10 udp 53 -o yaml
+  sluice explain http https://shop.example/cart";
+
+pub(super) const EXPLAIN_HTTP: &str = "\
+Asks the running proxy what its tables would do with a request: which certificate is shown, which virtual host and route \
+it gets and from which object that comes, which others fit and why they do not get it, and which endpoints take it. \
+Nothing is sent. Who gets a canary, or an endpoint by a cookie, depends on headers that are not asked for here.
+
+Examples:
+  sluice explain http https://shop.example/cart
+  sluice explain http shop.example/admin --client 203.0.113.7
+  sluice explain http https://shop.example/cart?id=1 -o json";
 
 pub(super) const TRACE: &str = "\
 Prints a line for each matching packet: the stages it went through and what became of it, drop reasons by the names of \

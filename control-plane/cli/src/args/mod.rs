@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ipnet::IpNet;
 use sluice_model::Protocol;
+use sluice_proxy::admin::protocol::HttpQuery;
 
 pub(crate) use dns::{DiffArgs, DnsArgs, DnsCommand, ImportArgs, QueryArgs};
 pub(crate) use roles::{CheckArgs, ConfigFile, LogArgs, LogFormat, RoleArgs, RunArgs};
-pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, ShowDns, What};
+pub(crate) use show::{CounterFilter, FlowFilter, Show, ShowArgs, ShowDns, ShowHttp, What};
 
 /// Sluice, a Kubernetes edge gateway on DPDK.
 ///
@@ -69,7 +70,7 @@ pub(crate) enum Command {
     /// Run the control plane alone
     #[command(after_help = help::CONTROL)]
     Control(RoleArgs),
-    /// Run the resolver alone: DNS over TCP, and names that are not the cluster's
+    /// Run the proxy alone: HTTP, DNS over TCP, and names that are not the cluster's
     #[command(after_help = help::PROXY)]
     Proxy(RoleArgs),
     /// Check a configuration and the manifests it names, without starting anything
@@ -87,7 +88,7 @@ pub(crate) enum Command {
     /// Let a loss of endpoints through that control holds back
     #[command(after_help = help::RELEASE)]
     Release(ConfigFile),
-    /// Say what would happen to a packet, and why
+    /// Say what would happen to a packet or a request, and why
     #[command(after_help = help::EXPLAIN)]
     Explain(ExplainArgs),
     /// Watch live packets on their way through
@@ -114,9 +115,43 @@ pub(crate) enum Command {
     },
 }
 
+/// What to explain.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct ExplainArgs {
+    /// A packet.
+    #[command(flatten)]
+    pub packet: Option<PacketArgs>,
+    /// Something else.
+    #[command(subcommand)]
+    pub what: Option<ExplainWhat>,
+}
+
+/// What else to explain.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExplainWhat {
+    /// Say what would become of a request for a URL, and why: host, route, upstream
+    #[command(after_help = help::EXPLAIN_HTTP)]
+    Http(ExplainHttpArgs),
+}
+
+/// A request to explain.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainHttpArgs {
+    /// What is asked for, such as https://shop.example/cart
+    #[arg(value_parser = values::url)]
+    pub url: HttpQuery,
+    /// Who asks; without, somebody whom every route lets in
+    #[arg(long, value_name = "ADDRESS")]
+    pub client: Option<IpAddr>,
+    /// Which gateway to ask.
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
 /// A packet to explain.
 #[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
+pub(crate) struct PacketArgs {
     /// Its source address
     pub source: IpAddr,
     /// Its destination address

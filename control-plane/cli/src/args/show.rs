@@ -73,9 +73,27 @@ pub(crate) enum Show {
     Counters(CounterFilter),
     /// Polling cores: load, packets, flows
     Lcores,
+    /// HTTP: routes, certificates, upstreams
+    #[command(subcommand, arg_required_else_help = true)]
+    Http(ShowHttp),
     /// DNS: zones, and what is known and asked of others
     #[command(subcommand, arg_required_else_help = true)]
     Dns(ShowDns),
+}
+
+/// The tables of HTTP.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ShowHttp {
+    /// Routes: host, path, where requests go, and the object that says so
+    Routes {
+        /// Only those of this host, as it is listed
+        #[arg(value_name = "HOST")]
+        host: Option<String>,
+    },
+    /// Certificates: names, the end of their validity, and whom they are shown to
+    Certificates,
+    /// Endpoints that requests go to: health, requests in flight
+    Upstreams,
 }
 
 /// The tables of DNS.

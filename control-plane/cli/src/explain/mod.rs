@@ -1,5 +1,6 @@
-//! `sluice explain`: what would happen to a packet, and why.
+//! `sluice explain`: what would happen to a packet or a request, and why.
 
+mod http;
 mod words;
 
 use std::net::SocketAddr;
@@ -7,13 +8,21 @@ use std::net::SocketAddr;
 use sluice_engine::explain::{Explanation, Query};
 use sluice_runtime::admin::{AdminRequest, AdminResponse};
 
-use crate::args::{ExplainArgs, Global};
+use crate::args::{ExplainArgs, ExplainWhat, Global, PacketArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Printer;
 use crate::{locate, show};
 
 /// Asks the running gateway and prints its answer.
 pub(crate) fn run(args: &ExplainArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
+    match (&args.what, &args.packet) {
+        (Some(ExplainWhat::Http(args)), _) => http::run(args, global, printer),
+        (None, Some(args)) => packet(args, global, printer),
+        (None, None) => Err(Failure::new(Exit::Usage, "a packet, or `http` and a URL, is needed")),
+    }
+}
+
+fn packet(args: &PacketArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
     if args.source.is_ipv4() != args.destination.is_ipv4() {
         return Err(Failure::new(
             Exit::Usage,

@@ -47,7 +47,8 @@ pub(super) fn text(explanation: &Explanation) -> String {
     out
 }
 
-fn line(out: &mut String, what: &str, words: &str) {
+/// A line of a thing and the words about it.
+pub(super) fn line(out: &mut String, what: &str, words: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{what:<14} {words}");
 }

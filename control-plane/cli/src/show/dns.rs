@@ -5,9 +5,8 @@ use sluice_proxy::admin::{ProxyClient, ProxyRequest, ProxyResponse};
 use sluice_runtime::admin::protocol::{DnsClients, DnsZoneRow};
 use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
 
-use super::{rows, unexpected};
+use super::{parts, rows, unexpected};
 use crate::exit::Failure;
-use crate::locate;
 use crate::output::{Align, Printer, Table, count, list, or_dash};
 
 /// `sluice show dns zones`.
@@ -30,7 +29,7 @@ pub(super) fn clients(client: &mut AdminClient, printer: &Printer) -> Result<(),
 
 /// `sluice show dns cache`.
 pub(super) fn cache(client: &mut ProxyClient, printer: &Printer) -> Result<(), Failure> {
-    let all = parts(client, ProxyRequest::Cache, |response| match response {
+    let all = parts(client, &ProxyRequest::Cache, |response| match response {
         ProxyResponse::Cache(rows) => Some(rows),
         _ => None,
     })?;
@@ -39,23 +38,11 @@ pub(super) fn cache(client: &mut ProxyClient, printer: &Printer) -> Result<(), F
 
 /// `sluice show dns upstreams`.
 pub(super) fn upstreams(client: &mut ProxyClient, printer: &Printer) -> Result<(), Failure> {
-    let all = parts(client, ProxyRequest::Upstreams, |response| match response {
+    let all = parts(client, &ProxyRequest::Upstreams, |response| match response {
         ProxyResponse::Upstreams(rows) => Some(rows),
         _ => None,
     })?;
     printer.print(all.as_slice(), upstream_table)
-}
-
-fn parts<T>(
-    client: &mut ProxyClient,
-    request: ProxyRequest,
-    part: impl Fn(ProxyResponse) -> Option<Vec<T>>,
-) -> Result<Vec<T>, Failure> {
-    let mut all = Vec::new();
-    for response in client.ask(&request).map_err(locate::failure)? {
-        all.extend(part(response).ok_or_else(unexpected)?);
-    }
-    Ok(all)
 }
 
 fn zone_table(rows: &[DnsZoneRow]) -> String {

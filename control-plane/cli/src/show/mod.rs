@@ -3,6 +3,7 @@
 mod counters;
 mod dns;
 mod flows;
+pub(crate) mod http;
 mod network;
 mod objects;
 mod status;
@@ -14,9 +15,10 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
+use sluice_proxy::admin::{ProxyClient, ProxyRequest, ProxyResponse};
 use sluice_runtime::admin::{AdminClient, AdminRequest, AdminResponse};
 
-use crate::args::{Global, Show, ShowArgs, ShowDns};
+use crate::args::{Global, Show, ShowArgs, ShowDns, ShowHttp};
 use crate::exit::{Exit, Failure};
 use crate::locate;
 use crate::output::{Printer, write};
@@ -56,6 +58,11 @@ fn once(what: &Show, folder: &Path, printer: &Printer) -> Result<(), Failure> {
         Show::Routes => network::routes(&mut dataplane()?, printer),
         Show::Neighbours => network::neighbours(&mut dataplane()?, printer),
         Show::Counters(which) => counters::counters(&mut dataplane()?, which, printer),
+        Show::Http(ShowHttp::Routes { host }) => {
+            http::routes(&mut locate::proxy_in(folder)?, host.as_deref(), printer)
+        }
+        Show::Http(ShowHttp::Certificates) => http::certificates(&mut locate::proxy_in(folder)?, printer),
+        Show::Http(ShowHttp::Upstreams) => http::upstreams(&mut locate::proxy_in(folder)?, printer),
         Show::Dns(ShowDns::Zones) => dns::zones(&mut dataplane()?, printer),
         Show::Dns(ShowDns::Clients) => dns::clients(&mut dataplane()?, printer),
         Show::Dns(ShowDns::Cache) => dns::cache(&mut locate::proxy_in(folder)?, printer),
@@ -82,6 +89,19 @@ fn rows<T>(
         })
         .map_err(locate::failure)?;
     if strange { Err(unexpected()) } else { Ok(all) }
+}
+
+/// Asks the proxy for rows, which may come in several parts.
+fn parts<T>(
+    client: &mut ProxyClient,
+    request: &ProxyRequest,
+    part: impl Fn(ProxyResponse) -> Option<Vec<T>>,
+) -> Result<Vec<T>, Failure> {
+    let mut all = Vec::new();
+    for response in client.ask(request).map_err(locate::failure)? {
+        all.extend(part(response).ok_or_else(unexpected)?);
+    }
+    Ok(all)
 }
 
 /// An answer to another question than the one that was asked.

@@ -12,6 +12,8 @@ mod reply;
 mod server;
 mod service;
 mod shared;
+mod view;
 mod worker;
 
 pub use server::{Server, StartError};
+pub use view::View;

@@ -18,7 +18,7 @@ use crate::tls::{CertificateError, Store};
 /// Serves HTTP until it is stopped.
 #[derive(Debug)]
 pub struct Server {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 

@@ -3,6 +3,7 @@
 mod hello;
 mod identity;
 mod names;
+mod rows;
 mod store;
 
 pub(crate) use hello::{Hello, HelloError};

@@ -43,6 +43,14 @@ impl Names {
         (HostPattern::Any, self.any.as_ref())
     }
 
+    /// All entries, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (HostPattern, &TlsAction)> {
+        let exact = self.exact.iter().map(|(name, action)| (HostPattern::Exact(name.clone()), action));
+        let wildcard =
+            self.wildcard.iter().map(|(name, action)| (HostPattern::Wildcard(name.clone()), action));
+        exact.chain(wildcard).chain(self.any.iter().map(|action| (HostPattern::Any, action)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.exact.len() + self.wildcard.len() + usize::from(self.any.is_some())
     }

@@ -40,18 +40,18 @@ struct Maker {
 }
 
 #[derive(Debug)]
-struct State {
-    names: Names,
-    certificates: HashMap<CertificateName, Identity>,
+pub(super) struct State {
+    pub(super) names: Names,
+    pub(super) certificates: HashMap<CertificateName, Identity>,
     manner: Manner,
     /// For names without a certificate: the one of the settings, while that is there.
-    fallback: Option<CertificateName>,
+    pub(super) fallback: Option<CertificateName>,
     own: Arc<ServerConfig>,
 }
 
 #[derive(Debug)]
-struct Identity {
-    key: Arc<CertifiedKey>,
+pub(super) struct Identity {
+    pub(super) key: Arc<CertifiedKey>,
     config: Arc<ServerConfig>,
 }
 
@@ -93,7 +93,7 @@ impl Store {
 
     /// What becomes of a connection whose client asks for `name`, in lower case and without a final dot.
     pub(crate) fn choose(&self, name: Option<&str>) -> Chosen {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.read();
         let (entry, action) = state.names.find(name);
         let certificate = match action {
             Some(TlsAction::Passthrough(upstream)) => return Chosen::Passthrough(upstream.clone()),
@@ -108,7 +108,7 @@ impl Store {
 
     /// Names and certificates held.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.read();
         (state.names.len(), state.certificates.len())
     }
 
@@ -133,6 +133,15 @@ impl Store {
             state.manner = manner;
         }
         Ok(())
+    }
+
+    pub(super) fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The gateway's own certificate.
+    pub(super) fn own(&self) -> &Arc<CertifiedKey> {
+        &self.maker.own
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {

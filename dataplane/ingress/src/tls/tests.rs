@@ -113,3 +113,38 @@ fn settings_change_versions_and_protocols_of_all() {
         assert!(config.ticketer.enabled());
     }
 }
+
+#[test]
+fn rows_say_which_certificate_is_shown_for_which_name() {
+    let store = Store::new().unwrap();
+    let rows = |store: &Store| -> Vec<(String, Vec<String>)> {
+        store.certificates().into_iter().map(|row| (row.certificate, row.server_names)).collect()
+    };
+    let own = "(the gateway's own)".to_owned();
+    assert_eq!(rows(&store), [(own.clone(), vec!["*".to_owned()])]);
+    store.apply(&terminate(exact("b.test"), Some("a"))).unwrap();
+    store.apply(&terminate(exact("a.test"), Some("a"))).unwrap();
+    store.apply(&terminate(exact("c.test"), Some("missing"))).unwrap();
+    for name in ["a", "d"] {
+        store.apply(&HttpChange::Certificate(certificate(name))).unwrap();
+    }
+    let [a, d] = ["default/a", "default/d"].map(str::to_owned);
+    let both = vec!["a.test".to_owned(), "b.test".to_owned()];
+    assert_eq!(
+        rows(&store),
+        [(own, vec!["*".to_owned(), "c.test".to_owned()]), (a.clone(), both.clone()), (d.clone(), vec![])]
+    );
+    assert!(store.certificates().iter().all(|row| row.not_after.is_some() && !row.names.is_empty()));
+    let settings = HttpSettings {
+        default_certificate: Some(CertificateName::new("default", "d")),
+        ..HttpSettings::default()
+    };
+    store.apply(&HttpChange::Settings(settings.into())).unwrap();
+    assert_eq!(rows(&store), [(a, both), (d, vec!["*".to_owned(), "c.test".to_owned()])]);
+    let explained = store.explain("c.test");
+    assert_eq!(
+        (explained.server_name.as_str(), explained.certificate.as_deref()),
+        ("c.test", Some("default/d"))
+    );
+    assert_eq!(store.explain("x.test").server_name, "*");
+}
