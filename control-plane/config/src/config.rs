@@ -85,7 +85,7 @@ pub struct Ingress {
     pub certificate: Option<CertificateFiles>,
     /// `clients`: who may connect; empty: everybody.
     pub clients: Vec<IpNet>,
-    /// `syn_rate`: new connections a second, over all addresses; 0: no limit.
+    /// `syn_rate`: connections that a client may begin in a second on each lcore; 0: no limit.
     pub syn_rate: u32,
     /// The rest, as the proxy takes it.
     pub settings: HttpSettings,

@@ -161,3 +161,19 @@ fn the_documentation_s_keys_are_all_there_with_their_defaults() {
     let keys = block.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains(": "));
     assert_eq!(keys.count(), 22);
 }
+
+#[test]
+fn the_packet_path_learns_of_listeners_clients_and_rates() {
+    let parsed = |keys: &str| parse(keys).unwrap_or_else(|error| panic!("{error}")).settings;
+    let keys = "  addresses: [192.0.2.10]\n  https_port: 8443\n  clients: [10.0.0.0/8]\n  syn_rate: 50\n";
+    let packets = parsed(keys).ingress.unwrap();
+    assert_eq!(packets.listen, ["192.0.2.10:80".parse().unwrap(), "192.0.2.10:8443".parse().unwrap()]);
+    assert_eq!((packets.clients.len(), packets.syns_per_second), (1, Some(50)));
+    // The proxy's own connections to endpoints have other ports than those of Services, unless somebody decides that.
+    assert_eq!((parsed(keys).snat_ports.first(), parsed(keys).snat_ports.last()), (1024, 32_767));
+    let given = parsed(&format!("{keys}services: {{ snat: {{ ports: 2000-60000 }} }}\n")).snat_ports;
+    assert_eq!((given.first(), given.last()), (2000, 60_000));
+    let without = Config::parse(&GOOD.replace("ingress:\n", ""), Path::new("/x.yaml")).unwrap().settings;
+    assert_eq!((without.ingress, without.snat_ports.last()), (None, 65_535));
+    assert_eq!(parsed("  addresses: [192.0.2.10]\n").ingress.unwrap().syns_per_second, None);
+}

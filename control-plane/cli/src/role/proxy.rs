@@ -26,7 +26,7 @@ fn proxy_config(config: &Config) -> ProxyConfig {
     ProxyConfig {
         feed: config.feed_socket(),
         dns: config.resolver.is_some(),
-        http: false,
+        http: config.ingress.is_some(),
         serving: config.resolver.as_ref().map(|resolver| resolver.serving.clone()).unwrap_or_default(),
         admin: Some(AdminSocket { path: config.admin_socket("proxy"), group: config.group }),
         metrics: config.metrics.proxy,

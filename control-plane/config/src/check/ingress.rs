@@ -6,6 +6,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use serde_saphyr::{Location, Spanned};
 use sluice_model::http::{AccessLog, CertificateName, HttpSettings};
+use sluice_model::{IngressSettings, PortRange};
 
 use super::services::distinct;
 use super::values::{address, network};
@@ -38,6 +39,21 @@ pub(super) fn check(raw: &Spanned<raw::Ingress>, file: &Path, out: &mut Report) 
         syn_rate: number(raw.syn_rate.as_ref(), "ingress.syn_rate", 0..=1_000_000_000, 0, out) as u32,
         settings: HttpSettings { default_certificate: secret, ..settings(raw, addresses, file, out) },
     }
+}
+
+/// What the packet path goes by.
+pub(super) fn packets(ingress: &Ingress) -> IngressSettings {
+    IngressSettings {
+        listen: ingress.settings.http.iter().chain(&ingress.settings.https).copied().collect(),
+        clients: ingress.clients.clone(),
+        syns_per_second: Some(ingress.syn_rate).filter(|&rate| rate > 0),
+    }
+}
+
+/// Ports of full NAT where the proxy connects to endpoints too: below those that Linux gives its own connections
+/// (`net.ipv4.ip_local_port_range`), lest two connections from one address to one endpoint have the same.
+pub(super) fn snat_ports() -> PortRange {
+    PortRange::new(1024, 32_767).unwrap_or_default()
 }
 
 fn settings(raw: &raw::Ingress, addresses: Vec<IpAddr>, file: &Path, out: &mut Report) -> HttpSettings {

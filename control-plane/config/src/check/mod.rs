@@ -61,12 +61,18 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
     let node = name(&file.node, "node", out);
     let local_nodes = file.local_nodes.iter().enumerate();
     let services = services::settings(&file.services, out);
+    let ingress = file.ingress.as_ref().map(|ingress| ingress::check(ingress, path, out));
     let settings = Settings {
         node: node.clone(),
         is_node: false,
         zone: file.zone.as_ref().map(|zone| name(zone, "zone", out)),
         local_nodes: local_nodes.map(|(i, node)| name(node, &format!("local_nodes[{i}]"), out)).collect(),
         dns: file.dns.as_ref().map(|dns| dns::settings(dns, &services.cluster_cidrs, out)),
+        ingress: ingress.as_ref().map(ingress::packets),
+        snat_ports: match (&ingress, &file.services.snat.ports) {
+            (Some(_), None) => ingress::snat_ports(),
+            _ => services.snat_ports,
+        },
         ..services
     };
     let zones = settings.dns.as_ref().map(|dns| dns.zones.clone()).unwrap_or_default();
@@ -98,7 +104,7 @@ pub(crate) fn file(file: &raw::File, path: &Path) -> Result<Config, Vec<Problem>
             resolver
         }),
         corefile: file.dns.as_ref().and_then(|dns| corefile::check(&dns.value, path, out)),
-        ingress: file.ingress.as_ref().map(|ingress| ingress::check(ingress, path, out)),
+        ingress,
     };
     if let (Source::Manifests(_), Some(Corefile { source: CorefileSource::ConfigMap { .. }, .. })) =
         (&config.source, &config.corefile)
