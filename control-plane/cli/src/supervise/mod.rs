@@ -15,10 +15,10 @@ use crate::{locate, logging, role, signals};
 use child::{Child, Ended};
 use wake::Wake;
 
-/// The roles, in the order in which they are started; they end in the opposite one. The resolver has work only where there
-/// is DNS.
+/// The roles, in the order in which they are started; they end in the opposite one. The proxy has work only where there
+/// is DNS or HTTP.
 const ROLES: [&str; 2] = ["dataplane", "control"];
-const RESOLVER: &str = "proxy";
+const PROXY: &str = "proxy";
 
 /// Runs until told to stop, or until a role says that the configuration is wrong.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
     let program = program()?;
     let mut children: Vec<Child> = ROLES
         .iter()
-        .chain(config.resolver.is_some().then_some(&RESOLVER))
+        .chain((config.resolver.is_some() || config.ingress.is_some()).then_some(&PROXY))
         .map(|role| Child::new(role, &program, role_arguments(role, args, global)))
         .collect();
     let mut verdict = None;
