@@ -183,7 +183,7 @@ impl Told {
                     }
                 }
                 What::Synced { .. } => self.synced += 1,
-                What::Failed(message) => self.failures.push(message),
+                What::Failed(message) | What::Denied(message) => self.failures.push(message),
                 What::Absent => {}
             }
         }

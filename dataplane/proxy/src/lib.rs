@@ -137,7 +137,9 @@ async fn serve(
     let _admin = match &config.admin {
         Some(AdminSocket { path, group }) => Some(
             sluice_observe::admin::Server::bind(path, *group)
-                .and_then(|socket| socket.start(Arc::new(admin::Answers { handle: handle.clone(), http: http.view() })))
+                .and_then(|socket| {
+                    socket.start(Arc::new(admin::Answers { handle: handle.clone(), http: http.view() }))
+                })
                 .map_err(|source| ProxyError::Admin { path: path.clone(), source })?,
         ),
         None => None,

@@ -2,106 +2,45 @@
 //! Service's status, from where the other gateways have them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
-use kube::Api;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use sluice_config::{AddressPool, Kubernetes};
+use kube::runtime::events::{Event, EventType, Recorder};
+use sluice_config::AddressPool;
 use sluice_feed::Server;
 use sluice_model::{Generation, ServiceName};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
 
+use super::election::Election;
 use super::general;
+use super::writer::{PATIENCE, Writer};
 use crate::Problem;
 use crate::desired::Desired;
-use crate::lease::{ApiLeases, Durations, Elector, Leadership, NotLeading, identity};
 use crate::object::ServiceObject;
 use crate::pools::{Allocator, Refusal};
-use crate::status::{FIELD_MANAGER, patch};
-
-/// The Lease of who gives out addresses and writes statuses.
-const LEASE: &str = "sluice-status";
-/// How long one write may take, and the pause before a failed one is tried again.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_secs(2);
-/// Writes under way at once.
-const AT_ONCE: usize = 16;
-/// How long the elector may take to give up its Lease in the end.
-const FAREWELL: Duration = Duration::from_secs(2);
-
-/// A status to be written once the data plane forwards by `generation`.
-#[derive(Clone, Debug)]
-struct Write {
-    addresses: Vec<IpAddr>,
-    generation: Generation,
-    not_before: Instant,
-    /// In which time of leading it was decided.
-    term: u64,
-}
-
-/// What a write came to.
-enum Outcome {
-    Done,
-    Failed(String),
-    /// This gateway ceased to lead before it was answered.
-    BrokenOff,
-}
-
-type Written = (ServiceName, Write, Outcome);
+use crate::status::patch;
 
 /// The addresses that are given out.
 pub(super) struct Addresses {
     pools: Vec<AddressPool>,
-    client: kube::Client,
     recorder: Recorder,
-    leadership: Leadership,
-    stop: Option<oneshot::Sender<()>>,
-    elector: JoinHandle<()>,
     /// While this gateway leads.
     allocator: Option<Allocator>,
-    /// How many times it has ceased to lead.
-    term: u64,
-    /// It has ceased to lead, if only for a moment: others may have given out addresses since.
-    interrupted: bool,
     /// Services that have changed since they were last looked at.
     changed: BTreeSet<ServiceName>,
-    /// What is to be written once what is decided now is published.
-    decided: BTreeMap<ServiceName, Vec<IpAddr>>,
-    writes: BTreeMap<ServiceName, Write>,
-    under_way: JoinSet<Written>,
+    writer: Writer,
     refusals: BTreeMap<ServiceName, Vec<Refusal>>,
-    failures: BTreeMap<ServiceName, String>,
 }
 
 impl Addresses {
-    /// Takes part in the election from now on.
-    pub(super) fn new(client: &kube::Client, api: &Kubernetes, node: &str, pools: &[AddressPool]) -> Self {
-        let leases = ApiLeases::new(client.clone(), &api.namespace, LEASE);
-        let (elector, leadership) = Elector::new(leases, identity(node), Durations::default());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let reporter = Reporter { controller: "sluice.dev/gateway".into(), instance: Some(node.into()) };
+    /// Gives out addresses of these pools while this gateway leads.
+    pub(super) fn new(client: &kube::Client, election: &Election, pools: &[AddressPool]) -> Self {
         Self {
             pools: pools.to_vec(),
-            recorder: Recorder::new(client.clone(), reporter),
-            client: client.clone(),
-            leadership,
-            stop: Some(stop),
-            elector: tokio::spawn(elector.run(async {
-                let _ = stopped.await;
-            })),
+            recorder: election.recorder.clone(),
             allocator: None,
-            term: 0,
-            interrupted: false,
             changed: BTreeSet::new(),
-            decided: BTreeMap::new(),
-            writes: BTreeMap::new(),
-            under_way: JoinSet::new(),
+            writer: Writer::new(client, &election.leadership),
             refusals: BTreeMap::new(),
-            failures: BTreeMap::new(),
         }
     }
 
@@ -110,23 +49,15 @@ impl Addresses {
         self.changed.insert(name);
     }
 
-    /// Whether this gateway leads.
-    pub(super) fn leads(&self) -> bool {
-        self.leadership.is_leader()
-    }
-
     /// Gives out what there is to give out. True where something may have to be published.
     pub(super) fn decide(&mut self, desired: &mut Desired) -> bool {
-        if std::mem::take(&mut self.interrupted) || !self.leadership.is_leader() {
+        if !self.writer.leads() {
             let led = self.allocator.take().is_some();
             if led {
                 // From here on statuses say who has what, for whoever leads now.
                 desired.unassign();
-                self.writes.clear();
-                self.decided.clear();
+                self.writer.forget();
                 self.refusals.clear();
-                self.failures.clear();
-                self.term += 1;
             }
             return led;
         }
@@ -150,7 +81,7 @@ impl Addresses {
                 desired.assign(&name, None);
                 self.refusals.remove(&name);
                 // Only where the Service lives on as something else.
-                self.decided.insert(name, Vec::new());
+                self.writer.decide(name, Vec::new());
                 continue;
             };
             if self.refusals.get(&name) != Some(&allocation.refusals) {
@@ -162,77 +93,24 @@ impl Addresses {
                 }
             }
             desired.assign(&name, Some(allocation.addresses.clone()));
-            self.decided.insert(name, allocation.addresses);
+            self.writer.decide(name, allocation.addresses);
         }
         news
     }
 
     /// What was decided is published as of this generation.
     pub(super) fn published(&mut self, generation: Generation) {
-        for (name, addresses) in std::mem::take(&mut self.decided) {
-            let (not_before, term) = (Instant::now(), self.term);
-            self.writes.insert(name, Write { addresses, generation, not_before, term });
-        }
+        self.writer.published(generation);
     }
 
     /// Writes statuses that are due, of what the data plane forwards.
     pub(super) fn write(&mut self, desired: &Desired, server: &Server) {
-        while let Some(done) = self.under_way.try_join_next() {
-            let Ok((name, mut write, outcome)) = done else { continue };
-            match outcome {
-                Outcome::Done => drop(self.failures.remove(&name)),
-                // Whoever leads now decides anew.
-                _ if write.term != self.term => {}
-                Outcome::BrokenOff => self.interrupted = true,
-                Outcome::Failed(message) => {
-                    self.failures.insert(name.clone(), message);
-                    write.not_before = Instant::now() + PAUSE;
-                    self.writes.entry(name).or_insert(write);
-                }
-            }
-        }
-        let may_write = self.leadership.is_leader() && !self.interrupted;
-        if !may_write || self.writes.is_empty() || server.subscribers().is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        let room = AT_ONCE.saturating_sub(self.under_way.len());
-        let due: Vec<ServiceName> = self
-            .writes
-            .iter()
-            .filter(|(_, write)| {
-                write.not_before <= now && server.wait_acked(write.generation, Duration::ZERO)
-            })
-            .map(|(name, _)| name.clone())
-            .take(room)
-            .collect();
-        for name in due {
-            let Some(write) = self.writes.remove(&name) else { continue };
-            let shown = desired.object(&name).and_then(|object| object.asks.as_ref().map(|asks| &asks.shown));
-            // Gone, or it says so already.
-            let Some(body) = shown.and_then(|shown| patch(&name, shown, &write.addresses)) else {
-                self.failures.remove(&name);
-                continue;
-            };
-            let api: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
-            let leadership = self.leadership.clone();
-            self.under_way.spawn(async move {
-                let parameters = PatchParams::apply(FIELD_MANAGER).force();
-                let body = Patch::Apply(body);
-                let call = api.patch_status(&name.name, &parameters, &body);
-                let outcome = match leadership.while_leading(tokio::time::timeout(PATIENCE, call)).await {
-                    // Deleted, or made anew under the same name: the watch brings what is there now.
-                    Ok(Ok(Err(kube::Error::Api(status)))) if matches!(status.code, 404 | 422) => {
-                        Outcome::Done
-                    }
-                    Ok(Ok(Ok(_))) => Outcome::Done,
-                    Ok(Ok(Err(error))) => Outcome::Failed(error.to_string()),
-                    Ok(Err(_)) => Outcome::Failed(format!("no answer within {PATIENCE:?}")),
-                    Err(NotLeading) => Outcome::BrokenOff,
-                };
-                (name, write, outcome)
-            });
-        }
+        let forwarded =
+            |generation| !server.subscribers().is_empty() && server.wait_acked(generation, Duration::ZERO);
+        self.writer.write::<Service>(forwarded, |name, addresses| {
+            let shown = &desired.object(name)?.asks.as_ref()?.shown;
+            patch(name, shown, addresses)
+        });
     }
 
     /// What is wrong: Services without an address, statuses that could not be written.
@@ -240,17 +118,14 @@ impl Addresses {
         let refused = self.refusals.iter().flat_map(|(name, refusals)| {
             refusals.iter().map(move |refusal| general(&format!("Service {name}"), refusal.to_string()))
         });
-        let failed = self.failures.iter().map(|(name, message)| {
-            general(&format!("Service {name}"), format!("its status cannot be written: {message}"))
-        });
+        let failed = self.writer.failures();
+        let failed = failed.map(|(name, message)| general(&format!("Service {name}"), message));
         refused.chain(failed).collect()
     }
 
-    /// Gives up the Lease, so that another gateway need not wait for its end.
-    pub(super) async fn end(mut self) {
-        self.under_way.abort_all();
-        drop(self.stop.take());
-        let _ = tokio::time::timeout(FAREWELL, self.elector).await;
+    /// Nothing more is written.
+    pub(super) fn end(self) {
+        self.writer.end();
     }
 
     /// Says in an Event why a Service has no address, or not the one it asks for.

@@ -10,7 +10,9 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 
 use super::addresses::Addresses;
+use super::election::Election;
 use super::guard::Guard;
+use super::ingresses::Ingresses;
 use super::latency::Meter;
 use super::names::Effect;
 use super::saver::Saver;
@@ -20,7 +22,7 @@ use crate::kube::{self, News, What};
 use crate::object::{Key, Kind};
 use crate::state::StateFile;
 use crate::{Level, Problem};
-use sluice_model::ServiceName;
+use sluice_model::{Generation, ServiceName};
 
 /// How long a change may wait for the data plane to say that it has the generation before. One that comes later goes out
 /// at once: changes are put together as far as the data plane is behind, and no further.
@@ -59,7 +61,9 @@ pub(super) fn run(
         published: now,
         restored: false,
         news_of_problems: true,
+        election: None,
         addresses: None,
+        ingresses: None,
     };
     runtime.block_on(follower.run(config, api, stop));
     let (buckets, sum_us) = histogram.read();
@@ -90,8 +94,12 @@ struct Follower {
     /// Whether the saved state was taken for a beginning.
     restored: bool,
     news_of_problems: bool,
+    /// Where statuses are written.
+    election: Option<Election>,
     /// Where address pools are configured.
     addresses: Option<Addresses>,
+    /// Where Ingresses are served.
+    ingresses: Option<Ingresses>,
 }
 
 impl Follower {
@@ -102,9 +110,7 @@ impl Follower {
         let _map = map.map(|(namespace, name, state)| corefile::follow(&client, namespace, name, state));
         tracing::info!("following the API server");
         let (mut news, mut _tasks) = self.follow(&client, api);
-        if !config.address_pools.is_empty() {
-            self.addresses = Some(Addresses::new(&client, api, &config.node, &config.address_pools));
-        }
+        self.elect(config, &client, api);
         while !stop.load(Ordering::Relaxed) {
             self.wait(&mut news).await;
             match self.control.follow_names(config) {
@@ -116,12 +122,37 @@ impl Follower {
                     self.settings();
                 }
             }
+            if self.control.follow_certificate() {
+                self.oldest.get_or_insert_with(Instant::now);
+                self.news_of_problems = true;
+            }
             self.work();
         }
         self.saver.finish(&self.control.desired);
         if let Some(addresses) = self.addresses {
-            addresses.end().await;
+            addresses.end();
         }
+        if let Some(ingresses) = self.ingresses {
+            ingresses.end();
+        }
+        if let Some(election) = self.election {
+            election.end().await;
+        }
+    }
+
+    /// Takes part in the election where there are statuses to write.
+    fn elect(&mut self, config: &Config, client: &::kube::Client, api: &Kubernetes) {
+        if config.address_pools.is_empty() && config.ingress.is_none() {
+            return;
+        }
+        let election = self.election.insert(Election::new(client, api, &config.node));
+        if !config.address_pools.is_empty() {
+            self.addresses = Some(Addresses::new(client, election, &config.address_pools));
+        }
+        self.ingresses = config.ingress.as_ref().map(|ingress| {
+            let addresses = ingress.settings.http.iter().map(std::net::SocketAddr::ip).collect();
+            Ingresses::new(client, election, addresses)
+        });
     }
 
     /// Follows all kinds, from the beginning.
@@ -198,11 +229,11 @@ impl Follower {
         self.control.board.update(|shown| {
             let followed = shown.followed.entry(kind).or_default();
             match what {
-                What::Failed(_) => followed.errors += 1,
+                What::Failed(_) | What::Denied(_) => followed.errors += 1,
                 What::Synced { .. } => followed.lists += 1,
                 What::Changed(..) | What::Absent => {}
             }
-            if !matches!(what, What::Failed(_)) {
+            if !matches!(what, What::Failed(_) | What::Denied(_)) {
                 followed.last_event = Some(at);
             }
         });
@@ -212,6 +243,11 @@ impl Follower {
                     let services = changes.iter().filter(|(key, _)| key.kind == Kind::Service);
                     services
                         .for_each(|(key, _)| addresses.changed(ServiceName::new(&key.namespace, &key.name)));
+                }
+                if let Some(ingresses) = &mut self.ingresses
+                    && matches!(kind, Kind::Ingress | Kind::IngressClass)
+                {
+                    ingresses.changed();
                 }
                 take(&mut self.control.desired, changes);
                 self.oldest.get_or_insert(at);
@@ -234,6 +270,13 @@ impl Follower {
             What::Absent => {
                 self.news_of_problems |= self.absent.insert(kind);
                 self.complete(kind, at);
+            }
+            // Who may not read Secrets has no certificates, and everything else.
+            What::Denied(message) => {
+                if kind == Kind::Secret && !self.restored {
+                    self.complete(kind, at);
+                }
+                self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
             }
             What::Failed(message) => {
                 self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
@@ -260,7 +303,7 @@ impl Follower {
     fn work(&mut self) {
         let now = Instant::now();
         self.guard.listen(&self.control.board);
-        self.give_addresses(now);
+        self.write_statuses(now);
         if self.is_complete() && self.oldest.is_some() && self.guard.is_due(now) {
             let server = &self.control.server;
             if now >= self.published + PAUSE || server.wait_acked(server.generation(), Duration::ZERO) {
@@ -274,16 +317,37 @@ impl Follower {
     }
 
     /// Addresses first: what a Service is given is published with it.
-    fn give_addresses(&mut self, now: Instant) {
+    fn write_statuses(&mut self, now: Instant) {
         let complete = self.is_complete();
-        let Some(addresses) = &mut self.addresses else { return };
-        if complete && addresses.decide(&mut self.control.desired) {
-            self.oldest.get_or_insert(now);
-            self.news_of_problems = true;
+        let Some(election) = &self.election else { return };
+        let (desired, server) = (&mut self.control.desired, &self.control.server);
+        if let Some(addresses) = &mut self.addresses {
+            if complete && addresses.decide(desired) {
+                self.oldest.get_or_insert(now);
+                self.news_of_problems = true;
+            }
+            addresses.write(desired, server);
         }
-        addresses.write(&self.control.desired, &self.control.server);
-        let leads = addresses.leads();
+        if let Some(ingresses) = &mut self.ingresses {
+            if complete && ingresses.decide(desired) {
+                self.oldest.get_or_insert(now);
+            }
+            // Whoever begins to lead tells what was found before.
+            self.news_of_problems |= complete && ingresses.begins();
+            ingresses.write(desired, server);
+        }
+        let leads = election.leadership.is_leader();
         self.control.board.update(|shown| shown.leader = Some(leads));
+    }
+
+    /// Statuses that wait for a generation have this one.
+    fn statuses_published(&mut self, generation: Generation) {
+        if let Some(addresses) = &mut self.addresses {
+            addresses.published(generation);
+        }
+        if let Some(ingresses) = &mut self.ingresses {
+            ingresses.published(generation);
+        }
     }
 
     fn publish(&mut self, now: Instant) {
@@ -296,16 +360,12 @@ impl Follower {
         let generation = self.control.server.generation();
         // The first generation may well be empty; without it the data plane would wait for ever.
         if changes.is_empty() && generation.0 > 0 {
-            if let Some(addresses) = &mut self.addresses {
-                addresses.published(generation);
-            }
+            self.statuses_published(generation);
             self.control.show();
             return;
         }
         let generation = self.control.publish(&changes);
-        if let Some(addresses) = &mut self.addresses {
-            addresses.published(generation);
-        }
+        self.statuses_published(generation);
         self.meter.published(generation, at);
         self.saver.changed(now);
         // Two Services may claim one frontend now, or no longer.
@@ -327,15 +387,19 @@ impl Follower {
         problems.extend(self.credentials.iter().map(|message| general("API server", message.clone())));
         problems.extend(self.saver.trouble().map(|message| general("saved state", message)));
         problems.extend(self.addresses.iter().flat_map(Addresses::problems));
+        problems.extend(self.ingresses.iter().flat_map(Ingresses::problems));
         problems.extend(self.guard.problem());
         let complete = self.is_complete();
         self.control.board.update(|shown| {
             shown.complete = complete;
             shown.stale = self.restored && !complete;
-            shown.leader = self.addresses.as_ref().map(Addresses::leads);
+            shown.leader = self.election.as_ref().map(|election| election.leadership.is_leader());
             shown.held = self.guard.held();
             shown.failures.clone_from(&self.failures);
         });
         self.control.report(problems);
+        if complete && let Some(ingresses) = &mut self.ingresses {
+            ingresses.tell(&self.control.reported, &self.control.desired);
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
         if readable && std::mem::take(&mut unswept) {
             control.desired.sweep();
         }
+        control.follow_certificate();
         guard.listen(&control.board);
         let now = Instant::now();
         if readable
@@ -53,7 +54,10 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
             continue;
         }
         // A loss that is held back may be released at any time, and a Corefile changed.
-        let often = folder.is_missing() || guard.held().is_some() || control.names.is_some();
+        let often = folder.is_missing()
+            || guard.held().is_some()
+            || control.names.is_some()
+            || control.certificate.is_some();
         if let Wake::Stop = watch.wait(often, stop) {
             return;
         }

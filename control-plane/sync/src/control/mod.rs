@@ -1,12 +1,17 @@
 //! The role itself: follow the source, publish, report; and the same without publishing, for `sluice check`.
 
 mod addresses;
+mod certificate;
+mod election;
 mod guard;
+mod ingresses;
 mod kubernetes;
 pub mod latency;
 mod manifests;
 mod names;
+mod notes;
 mod saver;
+mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +35,7 @@ use crate::object::{Exposed, Rules};
 use crate::problem::news;
 use crate::state::Saved;
 use crate::{Level, Problem};
+use certificate::Certificate;
 use names::Followed;
 
 /// Why control did not start, or ended.
@@ -79,10 +85,14 @@ pub fn check(config: &Config, root: &Path) -> Checked {
     // A folder that cannot be read is among the folder's problems.
     let changes = folder.refresh(|_| false).unwrap_or_default();
     take(&mut desired, changes);
+    let mut certificate = Certificate::new(config);
+    let read = certificate.as_mut().and_then(|certificate| certificate.look(Instant::now()));
+    read.into_iter().for_each(|object| desired.apply(object));
     desired.take_changes();
     let mut problems = folder.problems();
     problems.retain(|problem| !desired.is_foreign(problem));
     problems.extend(desired.problems());
+    problems.extend(certificate.iter().filter_map(Certificate::problem));
     problems.extend(corefile.iter().flat_map(|reader| reader.problems().iter().cloned()));
     problems.extend(desired.conflicts().iter().map(conflict));
     problems.sort();
@@ -126,6 +136,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         desired,
         rules,
         names,
+        certificate: Certificate::new(config),
         health: HealthChecks::default(),
         reported: Arc::default(),
     };
@@ -145,12 +156,22 @@ struct Control {
     rules: Rules,
     /// The Corefile, where there is one.
     names: Option<Followed>,
+    /// The default certificate, where it is in files.
+    certificate: Option<Certificate>,
     health: HealthChecks,
     /// Problems as they were told last.
     reported: Arc<Vec<Problem>>,
 }
 
 impl Control {
+    /// Looks at the default certificate. True where there is news of it.
+    fn follow_certificate(&mut self) -> bool {
+        let changed = self.certificate.as_mut().and_then(|certificate| certificate.look(Instant::now()));
+        let news = changed.is_some();
+        changed.into_iter().for_each(|object| self.desired.apply(object));
+        news
+    }
+
     /// Puts changes into effect; the generation that has them.
     fn publish(&mut self, changes: &[Change]) -> Generation {
         let before = self.server.generation();
@@ -190,6 +211,7 @@ impl Control {
         problems.retain(|problem| !self.desired.is_foreign(problem));
         problems.extend(self.desired.problems());
         problems.extend(self.names.iter().flat_map(Followed::problems));
+        problems.extend(self.certificate.iter().filter_map(Certificate::problem));
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
         for problem in news(before, &problems) {

@@ -139,6 +139,9 @@ impl Control {
         }
         self.rules = rules;
         self.desired.restart();
+        if let Some(certificate) = &mut self.certificate {
+            certificate.forget();
+        }
         Effect::Rules
     }
 }

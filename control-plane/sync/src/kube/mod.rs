@@ -55,6 +55,8 @@ pub enum What {
     Absent,
     /// The kind cannot be followed for now, with the API server's words.
     Failed(String),
+    /// The same, where this gateway may not read them.
+    Denied(String),
 }
 
 /// The kinds that are followed.

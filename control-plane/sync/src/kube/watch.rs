@@ -125,7 +125,9 @@ where
             }
             Err(error) => {
                 let message = describe(&error);
-                if !tell(news, spec.kind, at, What::Failed(message)).await {
+                let denied = code(&error) == 403;
+                let what = if denied { What::Denied(message) } else { What::Failed(message) };
+                if !tell(news, spec.kind, at, what).await {
                     return End::Closed;
                 }
                 resumes += u32::from(matches!(error, Error::WatchStartFailed(_)));

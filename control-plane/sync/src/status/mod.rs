@@ -1,4 +1,4 @@
-//! What the status of a Service should say, and the patch that makes it say so.
+//! What the status of a Service or an Ingress should say, and the patch that makes it say so.
 
 use std::net::IpAddr;
 
@@ -81,6 +81,24 @@ pub fn patch(name: &ServiceName, shown: &Shown, addresses: &[IpAddr]) -> Option<
     Some(json!({
         "apiVersion": "v1",
         "kind": "Service",
+        "metadata": metadata,
+        "status": { "loadBalancer": { "ingress": ingress } },
+    }))
+}
+
+/// The same for an Ingress, whose entries have no mode.
+pub fn ingress_patch(name: &ServiceName, shown: &Shown, addresses: &[IpAddr]) -> Option<Value> {
+    if shown.says(addresses) {
+        return None;
+    }
+    let ingress: Vec<Value> = addresses.iter().map(|ip| json!({ "ip": ip.to_string() })).collect();
+    let mut metadata = json!({ "namespace": name.namespace, "name": name.name });
+    if let (Some(uid), Some(fields)) = (&shown.uid, metadata.as_object_mut()) {
+        fields.insert("uid".to_owned(), json!(uid));
+    }
+    Some(json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
         "metadata": metadata,
         "status": { "loadBalancer": { "ingress": ingress } },
     }))
