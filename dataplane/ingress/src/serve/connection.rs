@@ -61,7 +61,10 @@ pub(super) enum NoRequests {
     Hello(#[from] HelloError),
     /// The client took too long.
     #[error("the client was too slow")]
-    Slow(#[from] tokio::time::error::Elapsed),
+    Slow,
+    /// The gateway ends, and nothing was asked.
+    #[error("the gateway ends")]
+    Ending,
 }
 
 impl NoRequests {
@@ -70,8 +73,8 @@ impl NoRequests {
             Self::Proxy(_) => Failure::Proxy,
             Self::Hello(HelloError::Tls { .. } | HelloError::TooLong) => Failure::Tls,
             Self::Io(error) if error.kind() == io::ErrorKind::InvalidData => Failure::Tls,
-            Self::Slow(_) => Failure::Slow,
-            Self::Io(_) | Self::Hello(HelloError::Io(_)) => Failure::Gone,
+            Self::Slow => Failure::Slow,
+            Self::Io(_) | Self::Hello(HelloError::Io(_)) | Self::Ending => Failure::Gone,
         }
     }
 }
@@ -100,6 +103,20 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits for what comes before requests: so long, and no longer than the gateway itself is to live.
+async fn within<T>(
+    worker: &Worker,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, NoRequests> {
+    let mut ending = worker.ending.clone();
+    tokio::select! {
+        biased;
+        outcome = timeout(patience, work) => outcome.map_err(|_| NoRequests::Slow),
+        () = is_set(&mut ending) => Err(NoRequests::Ending),
+    }
+}
+
 async fn begin(
     worker: &Rc<Worker>,
     settings: &Arc<HttpSettings>,
@@ -114,7 +131,7 @@ async fn begin(
     let mut socket = Socket::new(stream, ms(settings.body_ms), open);
     let patience = ms(settings.head_ms);
     let speaks_proxy = settings.proxy_protocol.iter().any(|net| net.contains(&client.peer.ip()));
-    if speaks_proxy && let Some((from, to)) = timeout(patience, proxy_header(&mut socket)).await?? {
+    if speaks_proxy && let Some((from, to)) = within(worker, patience, proxy_header(&mut socket)).await?? {
         (client.peer, client.local) = (canonical(from), canonical(to));
     }
     client.trusted = settings.trusted.iter().any(|net| net.contains(&client.peer.ip()));
@@ -124,7 +141,7 @@ async fn begin(
     if !secure {
         let read = socket.take_read();
         let (read, is_http2) = match settings.http2 {
-            true => timeout(patience, preface(&mut socket, read)).await??,
+            true => within(worker, patience, preface(&mut socket, read)).await??,
             false => (read, false),
         };
         if is_http2 {
@@ -136,7 +153,7 @@ async fn begin(
         return Ok(());
     }
     let read = socket.take_read();
-    let hello = match timeout(patience, Hello::read(&mut socket, read)).await? {
+    let hello = match within(worker, patience, Hello::read(&mut socket, read)).await? {
         Ok(hello) => hello,
         Err(error) => {
             if let HelloError::Tls { alert, .. } = &error {
@@ -151,7 +168,8 @@ async fn begin(
         }
         Chosen::Terminate(config, entry) => {
             socket.unread(hello.bytes);
-            let stream = timeout(patience, TlsAcceptor::from(config).accept(socket)).await??;
+            let accepted = TlsAcceptor::from(config).accept(socket);
+            let stream = within(worker, patience, accepted).await??;
             let tls = stream.get_ref().1;
             let version = match tls.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
@@ -224,6 +242,8 @@ where
         .with_upgrades();
     let mut served = pin!(served);
     let outcome = tokio::select! {
+        // First: what has come already is answered.
+        biased;
         outcome = &mut served => outcome,
         () = is_set(&mut ending) => {
             served.as_mut().graceful_shutdown();
@@ -263,6 +283,7 @@ where
     let mut closing = false;
     let outcome = loop {
         tokio::select! {
+            biased;
             outcome = &mut served => break outcome,
             () = is_set(&mut ending), if !told => {
                 told = true;
