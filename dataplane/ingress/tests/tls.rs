@@ -74,7 +74,7 @@ fn the_name_chooses_the_certificate_and_another_entrys_host_is_misdirected() {
     gateway.set(&[&a, &b, &terminate("a.test"), &terminate("b.test")]);
     let config = client(&[&a_der, &b_der]);
     let mut stream = open(&gateway, &config, "a.test").unwrap();
-    assert_eq!(stream.conn.peer_certificates().unwrap(), [a_der.clone()]);
+    assert_eq!(stream.conn.peer_certificates().unwrap(), std::slice::from_ref(&a_der));
     let answer = ask(&mut stream, GET);
     assert!(statuses(&answer) == [200] && answer.contains("x-forwarded-proto: https\n"), "{answer}");
     // RFC 9110 section 15.5.20: the connection is one for a.test.

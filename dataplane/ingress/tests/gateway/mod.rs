@@ -198,13 +198,15 @@ pub fn terminate(name: &str) -> HttpChange {
 
 /// A server that says what it was asked, and by which name it goes.
 pub fn backend(name: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let at = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
+    let (told, at) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            // Room for floods that come through.
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let listener = socket.listen(4096).unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let service = hyper::service::service_fn(move |request| say(name, request));
@@ -216,8 +218,11 @@ pub fn backend(name: &'static str) -> SocketAddr {
             }
         });
     });
-    at
+    at.recv().unwrap()
 }
+
+/// A body that no window or socket has room for.
+static BIG: [u8; 16 << 20] = [b'b'; 16 << 20];
 
 async fn say(
     name: &'static str,
@@ -242,7 +247,8 @@ async fn say(
             return Ok(response);
         }
         "/slow" => tokio::time::sleep(Duration::from_millis(600)).await,
-        "/big" => return Ok(Response::new(Full::new(Bytes::from(vec![b'b'; 16 << 20])))),
+        "/more" => return Ok(Response::new(Full::new(Bytes::from_static(&BIG[..256 << 10])))),
+        "/big" => return Ok(Response::new(Full::new(Bytes::from_static(&BIG)))),
         _ => {}
     }
     if let Ok(body) = request.into_body().collect().await {
