@@ -8,6 +8,8 @@
 mod body;
 mod client;
 pub mod forward;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod head;
 mod log;
 mod metrics;

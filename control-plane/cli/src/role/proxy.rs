@@ -11,8 +11,8 @@ use crate::exit::{Exit, Failure};
 /// `sluice proxy`.
 pub(crate) fn proxy(args: &RoleArgs, global: &Global) -> Result<Exit, Failure> {
     let (config, stop) = begin("proxy", args, global)?;
-    if config.resolver.is_none() {
-        tracing::info!("the configuration has no `dns`: nothing to do");
+    if config.resolver.is_none() && config.ingress.is_none() {
+        tracing::info!("the configuration has neither `dns` nor `ingress`: nothing to do");
     }
     match sluice_proxy::run(proxy_config(&config), &Stop::from_flag(stop), notify::ready) {
         Ok(()) => Ok(Exit::Ok),

@@ -22,6 +22,8 @@ mod target;
 pub(crate) use chunks::is_forbidden_trailer;
 use chunks::{ChunkError, Chunks};
 pub(crate) use filter::{Filter, Patience};
+#[cfg(feature = "fuzz")]
+pub(crate) use judge::judge;
 pub(crate) use pace::Pace;
 pub(crate) use parts::check_parts;
 pub use refusal::Refusal;
@@ -29,5 +31,7 @@ use request::{Framing, Head, check};
 
 #[cfg(test)]
 mod corpus;
+#[cfg(any(test, feature = "fuzz"))]
+mod judge;
 #[cfg(test)]
 mod tests;

@@ -43,9 +43,12 @@ const WINDOW: u32 = 512 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 /// What hyper may hold of a connection of HTTP/1 that is not handed on, beside the longest head.
 const BUFFER: usize = 64 << 10;
-/// How often an HTTP/2 connection is asked whether it is still there, and how long it may take to say so.
+/// How long a client may be silent until it is asked whether it is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
+
+/// The same of TCP, which is asked so many times.
+const PROBES: u32 = 3;
 
 /// Why a connection never had requests.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +106,16 @@ pub(super) async fn serve(
     }
 }
 
+/// Has Linux ask whether the client is still there: some go without a word, and an upgraded connection has no other end.
+fn alive(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, PING)?;
+    sockopt::set_tcp_keepintvl(stream, PONG)?;
+    sockopt::set_tcp_keepcnt(stream, PROBES)?;
+    Ok(())
+}
+
 /// Waits for what comes before requests: so long, and no longer than the gateway itself is to live.
 async fn within<T>(
     worker: &Worker,
@@ -126,6 +139,7 @@ async fn begin(
     open: Arc<Open>,
 ) -> Result<(), NoRequests> {
     stream.set_nodelay(true)?;
+    alive(&stream)?;
     let mut client =
         Client { peer: canonical(peer), local: canonical(stream.local_addr()?), tls: None, trusted: false };
     let mut socket = Socket::new(stream, ms(settings.body_ms), open);

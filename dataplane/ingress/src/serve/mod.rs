@@ -15,5 +15,7 @@ mod shared;
 mod view;
 mod worker;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use proxy::judge as judge_proxy;
 pub use server::{Server, StartError};
 pub use view::View;

@@ -57,5 +57,22 @@ fn begins(bytes: &[u8], signature: &[u8]) -> Result<bool, ProxyError> {
     Ok(length == signature.len())
 }
 
+/// Any bytes as a header, alone and with more behind it.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn judge(bytes: &[u8]) {
+    let header = parse(bytes);
+    let more = [bytes, b"GET /"].concat();
+    if let Ok(Some(Header { length, .. })) = header {
+        assert!(length <= bytes.len(), "a header of {length} bytes in {}", bytes.escape_ascii());
+        assert_eq!(parse(&more), header, "{}", bytes.escape_ascii());
+        for end in 0..length {
+            assert_eq!(parse(bytes.get(..end).unwrap_or_default()), Ok(None), "{}", bytes.escape_ascii());
+        }
+    }
+    if header.is_err() {
+        assert_eq!(parse(&more), header, "{}", bytes.escape_ascii());
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -83,3 +83,26 @@ fn what_is_not_exactly_a_header_is_none() {
     }
     assert_eq!(parse(&v2([0x21, 0x11, 0xff, 0xff], &[])), Err(ProxyError::TooLong));
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_header_is_the_same_whatever_comes_behind_it(
+        at in 0..60usize,
+        byte: u8,
+        six: bool,
+        v2: bool,
+        tail in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..20),
+    ) {
+        let mut bytes = match (v2, six) {
+            (true, _) => self::v2([0x21, if six { 0x21 } else { 0x11 }, 0, 36], &[7; 36]),
+            (false, true) => b"PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n".to_vec(),
+            (false, false) => b"PROXY TCP4 192.0.2.1 198.51.100.2 1024 443\r\n".to_vec(),
+        };
+        judge(&bytes);
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        bytes.extend(tail);
+        judge(&bytes);
+    }
+}
