@@ -52,3 +52,28 @@ fn every_test_of_the_control_plane_has_a_row_in_docs_services() {
         assert!(tests > 0, "{file} has no tests");
     }
 }
+
+/// Where the tests are that docs/ingress.md names of the server's side.
+const SERVER: [(&str, &str); 5] = [
+    ("V", "dataplane/ingress/tests/server.rs"),
+    ("S", "dataplane/ingress/tests/tls.rs"),
+    ("L", "dataplane/ingress/tests/floods.rs"),
+    ("H", "dataplane/ingress/src/head/tests.rs"),
+    ("Y", "dataplane/ingress/src/head/filter_tests.rs"),
+];
+
+#[test]
+fn every_test_of_the_server_that_docs_ingress_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/ingress.md")).unwrap();
+    for (letter, file) in SERVER {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        let mut named = 0;
+        for part in text.split(&format!("`{letter}::")).skip(1).filter(|part| !part.starts_with('`')) {
+            let name = part.split('`').next().unwrap();
+            assert!(source.contains(&format!("fn {name}(")), "{file} has no test {name}");
+            named += 1;
+        }
+        assert!(named > 0, "no test of {file} is named");
+    }
+}

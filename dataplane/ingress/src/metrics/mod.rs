@@ -169,3 +169,6 @@ impl Counts {
 fn one(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests;
