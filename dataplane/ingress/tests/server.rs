@@ -283,3 +283,36 @@ fn routes_change_under_load_and_no_request_fails() {
         assert!(total > 200, "only {total} requests");
     });
 }
+
+#[test]
+fn requests_are_logged_with_what_became_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access");
+    let gateway = Gateway::start(|settings| {
+        settings.access_log = Some(sluice_model::http::AccessLog { file: Some(file.clone()) });
+        settings.trusted = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let traced =
+        "GET /a?b HTTP/1.1\r\nHost: a.test\r\nX-Request-Id: abc\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n";
+    let answer = gateway.talk(&[traced.as_bytes(), b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"].concat());
+    assert_eq!(statuses(&answer), [200, 400], "{answer}");
+    let text = eventually("two lines", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() == 2)
+    });
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let known = [
+        ("path", "/a?b"),
+        ("host", "a.test"),
+        ("request_id", "abc"),
+        ("route", "Ingress default/one"),
+        ("upstream", "default/one:80"),
+    ];
+    for (field, value) in known {
+        assert_eq!(lines[0][field], value, "{}", lines[0]);
+    }
+    assert!(lines[0]["client"].as_str().unwrap().starts_with("192.0.2.9:"), "{}", lines[0]);
+    assert!(lines[0]["upstream_ms"].is_f64() && lines[0]["tries"] == 1, "{}", lines[0]);
+    assert_eq!((lines[1]["refused"].as_str(), lines[1]["status"].as_u64()), (Some("host"), Some(400)));
+    assert_eq!(lines[1]["path"], "");
+}

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use sluice_feed::{Server, ServerOptions};
+use sluice_model::http::{
+    Action, HostPattern, HttpChange, HttpSettings, PathMatch, Policy, Route, VirtualHost,
+};
 use sluice_model::resolver::Times;
 use sluice_model::{
     Change, DnsSettings, NameKind, NamedPod, NamedPort, NamedService, PodNames, Protocol, ResolverSettings,
@@ -50,13 +53,21 @@ fn start_resolving(at: SocketAddr, serving: impl FnOnce(&tempfile::TempDir) -> S
 }
 
 fn start_with(resolver: ResolverSettings, serving: impl FnOnce(&tempfile::TempDir) -> Serving) -> Role {
+    start_as(true, resolver, serving)
+}
+
+fn start_as(
+    dns: bool,
+    resolver: ResolverSettings,
+    serving: impl FnOnce(&tempfile::TempDir) -> Serving,
+) -> Role {
     let folder = tempfile::tempdir().unwrap();
     let feed = folder.path().join("feed.sock");
     let control = Server::bind(&feed, ServerOptions::default()).unwrap();
     let stop = Stop::default();
     let serving = serving(&folder);
     let resolver = ResolverSettings { serving: serving.clone(), ..resolver };
-    let config = ProxyConfig { feed, dns: true, http: false, serving, admin: None, metrics: None };
+    let config = ProxyConfig { feed, dns, http: !dns, serving, admin: None, metrics: None };
     let thread = std::thread::spawn({
         let stop = stop.clone();
         move || run(config, &stop, || {})
@@ -352,4 +363,46 @@ fn search_lists_are_completed_for_the_pods_of_the_namespace_alone() {
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
     role.stop.set();
     role.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn http_is_served_as_the_feed_says_and_the_role_is_ready_once_it_is() {
+    let (ready, http) = (free(), free());
+    let serving = |_: &tempfile::TempDir| Serving { ready: Some(ready), ..Serving::default() };
+    let role = start_as(false, ResolverSettings::default(), serving);
+    let (status, why) = eventually("ready", || get(ready, "/ready"));
+    assert_eq!((status, why.as_str()), (503, "what HTTP to serve is not known yet"));
+    let answer = |status| {
+        let route = Route {
+            path: PathMatch::Prefix("/".into()),
+            action: Action::Respond(status),
+            policy: Policy::default(),
+            origin: "test".into(),
+        };
+        Change::Http(HttpChange::Host(VirtualHost { host: HostPattern::Any, routes: vec![route] }))
+    };
+    // An address that is another's for now.
+    let taken = TcpListener::bind(http).unwrap();
+    let settings = HttpSettings { http: vec![http], ..HttpSettings::default() };
+    let resolver =
+        ResolverSettings { serving: Serving { ready: Some(ready), ..Serving::default() }, ..role.resolver };
+    let settings = Change::Http(HttpChange::Settings(settings.into()));
+    role.control.publish(&[settings, Change::Resolver(resolver.into()), answer(204)]).unwrap();
+    let why = |page: &(u16, String)| page.0 == 503 && page.1.contains(&http.to_string());
+    eventually("why not", || get(ready, "/ready").filter(why));
+    drop(taken);
+    eventually("readiness", || get(ready, "/ready").filter(|page| page.0 == 200));
+    let status = || {
+        let mut stream = TcpStream::connect(http).ok()?;
+        write!(stream, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.split(' ').nth(1)?.parse::<u16>().ok()
+    };
+    assert_eq!(status(), Some(204));
+    role.control.publish(&[answer(503)]).unwrap();
+    eventually("the other answer", || status().filter(|status| *status == 503));
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+    assert_eq!(status(), None);
 }

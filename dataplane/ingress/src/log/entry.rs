@@ -59,30 +59,22 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// A request that begins. Of one that was refused in its head nothing is known but why.
-    pub(crate) fn new(client: &Client, parts: &Parts, refusal: Option<Refusal>) -> Self {
-        let field = |name: HeaderName| parts.headers.get(name).map(|value| text(value.as_bytes()));
-        let is_tls = client.tls.is_some();
-        let host = parts.uri.authority().map(|authority| text(authority.as_str().as_bytes()));
-        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    /// A request that begins. Of one without parts nothing is known but that it was refused.
+    pub(crate) fn new(client: &Client, parts: Option<&Parts>, refusal: Option<Refusal>) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self {
+        let mut entry = Self {
             time: since.as_millis() as f64 / 1000.0,
             client: client.peer,
-            request_id: field(HeaderName::from_static("x-request-id")),
-            method: text(parts.method.as_str().as_bytes()),
-            scheme: if is_tls { "https" } else { "http" },
-            host: host.or_else(|| field(header::HOST)),
-            path: text(path.as_bytes()),
-            protocol: match parts.version {
-                http::Version::HTTP_2 => "HTTP/2.0",
-                http::Version::HTTP_10 => "HTTP/1.0",
-                _ => "HTTP/1.1",
-            },
+            scheme: if client.tls.is_some() { "https" } else { "http" },
             tls: client.tls.as_ref().map(|tls| tls.version.as_str()),
-            user_agent: field(header::USER_AGENT),
-            referer: field(header::REFERER),
             refused: refusal.map(Refusal::as_str),
+            request_id: None,
+            method: Box::default(),
+            host: None,
+            path: Box::default(),
+            protocol: "HTTP/1.1",
+            user_agent: None,
+            referer: None,
             status: 499,
             bytes: 0,
             duration_ms: 0.0,
@@ -91,7 +83,26 @@ impl Entry {
             endpoint: None,
             tries: None,
             upstream_ms: None,
+        };
+        if let Some(parts) = parts {
+            entry.asked(parts);
         }
+        entry
+    }
+
+    fn asked(&mut self, parts: &Parts) {
+        let field = |name: HeaderName| parts.headers.get(name).map(|value| text(value.as_bytes()));
+        let authority = parts.uri.authority().map(|authority| text(authority.as_str().as_bytes()));
+        self.method = text(parts.method.as_str().as_bytes());
+        self.host = authority.or_else(|| field(header::HOST));
+        self.path = text(parts.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes());
+        self.protocol = match parts.version {
+            http::Version::HTTP_2 => "HTTP/2.0",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        self.user_agent = field(header::USER_AGENT);
+        self.referer = field(header::REFERER);
     }
 
     /// How it ended.

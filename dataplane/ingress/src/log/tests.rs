@@ -19,7 +19,7 @@ fn entry(path: &str) -> Box<Entry> {
         .header("user-agent", "x\"y")
         .body(())
         .unwrap();
-    let mut entry = Entry::new(&client, &request.into_parts().0, None);
+    let mut entry = Entry::new(&client, Some(&request.into_parts().0), None);
     entry.finish(Some(http::StatusCode::OK), Outcome::default(), 7, Duration::from_millis(3));
     Box::new(entry)
 }

@@ -58,9 +58,11 @@ async fn answer(
         sent: 0,
         unread: false,
     };
+    let is_stand_in = refusal.is_some();
     let refusal = refusal.or_else(|| check_parts(&parts).err());
     if let Some(log) = worker.shared.log.current() {
-        account.log = Some((log, Box::new(Entry::new(&connection.client, &parts, refusal))));
+        account.log =
+            Some((log, Box::new(Entry::new(&connection.client, (!is_stand_in).then_some(&parts), refusal))));
     }
     let mut response = match refusal {
         Some(refusal) => refuse(refusal, account),
