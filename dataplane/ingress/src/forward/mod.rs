@@ -136,7 +136,8 @@ impl Forwarder {
                 }
                 CompiledAction::Forward(forward) => {
                     let rewritten = policy.rewrite().map(|rewrite| {
-                        let path = rewrite.fill(found.groups.as_deref(), asking.asked.path());
+                        let path = asking.asked.path();
+                        let path = rewrite.fill(found.groups(path).as_ref(), path);
                         path.map_err(|_| Refusal::MalformedPath)
                     });
                     match rewritten.transpose() {

@@ -52,7 +52,7 @@ impl Viewer {
         let own = if client.tls.is_some() { "https" } else { "http" };
         let peer = client.peer.ip().to_canonical();
         let address = value(&self.address.to_string());
-        let chain = appended(headers, "x-forwarded-for", &peer.to_string());
+        let chain = appended(headers, "x-forwarded-for", || peer.to_string());
         headers.insert("x-forwarded-for", chain.unwrap_or_else(|| address.clone()));
         headers.insert("x-real-ip", address);
         let known = scheme(headers).unwrap_or(own);
@@ -71,7 +71,8 @@ impl Viewer {
                 IpAddr::V6(peer) => format!("\"[{peer}]\""),
             };
             let element = format!("for={node};host=\"{host}\";proto={own}");
-            let element = appended(headers, FORWARDED.as_str(), &element).unwrap_or_else(|| value(&element));
+            let element =
+                appended(headers, FORWARDED.as_str(), || element.clone()).unwrap_or_else(|| value(&element));
             headers.insert(FORWARDED, element);
         }
         if let Some(id) = headers.get("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128) {
@@ -84,11 +85,12 @@ impl Viewer {
 }
 
 /// What is said already, and one more.
-fn appended(headers: &HeaderMap, name: &str, more: &str) -> Option<HeaderValue> {
+fn appended(headers: &HeaderMap, name: &str, more: impl FnOnce() -> String) -> Option<HeaderValue> {
     let mut all: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     if all.is_empty() {
         return None;
     }
+    let more = more();
     all.push(more.as_bytes());
     HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
 }

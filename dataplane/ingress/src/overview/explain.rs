@@ -254,7 +254,7 @@ fn of_route(
         }
         CompiledAction::Forward(forward) => {
             let rewritten =
-                policy.rewrite().map(|rewrite| rewrite.fill(found.groups.as_deref(), path)).transpose();
+                policy.rewrite().map(|rewrite| rewrite.fill(found.groups(path).as_ref(), path)).transpose();
             let Ok(rewritten) = rewritten else { return refuse(Refusal::MalformedPath) };
             let told = policy.host().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
             let path = rewritten.unwrap_or_else(|| path.to_owned());

@@ -1,7 +1,7 @@
 //! Which route a request comes to: pure, and of the model's words only.
 //!
 //! ```text
-//! target → normalise → Hosts (precise, wildcard, all) → Paths (patterns, longest text, Exact before Prefix) → route
+//! target → normalise → Hosts (precise, wildcard, all) → Paths (longest text, Exact before Prefix; patterns) → route
 //! ```
 
 mod hosts;

@@ -27,12 +27,19 @@ pub struct PathsBuilder<V> {
 }
 
 /// A value found for a path.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Found<'a, V> {
     /// The value.
     pub value: &'a V,
-    /// What the groups took, where it was found by a pattern.
-    pub groups: Option<Box<Groups>>,
+    /// The pattern that it was found by, if it was; it tells the groups.
+    pub pattern: Option<&'a Pattern>,
+}
+
+impl<V> Found<'_, V> {
+    /// What the pattern's groups take of the path.
+    pub fn groups(&self, path: &str) -> Option<Groups> {
+        self.pattern?.groups(path)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -97,23 +104,24 @@ impl<V> PathsBuilder<V> {
 impl<V> Paths<V> {
     /// The value for a [normalised](super::normalise) path.
     pub fn find(&self, path: &str) -> Option<Found<'_, V>> {
-        for (pattern, value) in &self.patterns {
-            if pattern.fits(path) {
-                return Some(Found { value, groups: pattern.groups(path).map(Box::new) });
+        let found = |value| Some(Found { value, pattern: None });
+        let exact = self.find_exact(path);
+        if !self.patterns.is_empty() {
+            if let Some(exact) = exact {
+                return found(exact);
+            }
+            if let Some((pattern, value)) = self.patterns.iter().find(|(pattern, _)| pattern.fits(path)) {
+                return Some(Found { value, pattern: Some(pattern) });
             }
         }
-        let value = match (self.find_exact(path), self.find_prefix(path)) {
+        match (exact, self.find_prefix(path)) {
             // `/foo/` as a prefix has the longer text than `/foo` as a whole.
-            (Some(exact), Some(prefix))
-                if prefix.elements.len() + usize::from(prefix.slash) <= path.len() =>
-            {
-                exact
+            (Some(_), Some(prefix)) if prefix.elements.len() + usize::from(prefix.slash) > path.len() => {
+                found(&prefix.value)
             }
-            (_, Some(prefix)) => &prefix.value,
-            (Some(exact), None) => exact,
-            (None, None) => return None,
-        };
-        Some(Found { value, groups: None })
+            (Some(exact), _) => found(exact),
+            (None, prefix) => found(&prefix?.value),
+        }
     }
 
     /// All values, in no order.

@@ -91,16 +91,18 @@ fn the_longer_text_wins_of_two_prefixes_that_differ_in_a_slash() {
 }
 
 #[test]
-fn patterns_come_before_all_others_the_longest_text_first() {
+fn whole_paths_come_before_patterns_and_those_the_longest_first_before_prefixes() {
     let paths =
         [prefix("/foo/bar/baz"), exact("/foo/bar"), pattern("/foo"), pattern("/foo/.*"), pattern("/FOO/b.*")];
-    for (path, wanted) in [("/foo/bar", 4), ("/foo/x", 3), ("/foobar", 2), ("/foo/bar/baz", 4)] {
+    for (path, wanted) in [("/foo/bar", 1), ("/foo/x", 3), ("/foobar", 2), ("/foo/bar/baz", 4)] {
         assert_eq!(found(&paths, path), Some(wanted), "{path}");
     }
     assert_eq!(found(&paths, "/x"), None);
     let compiled = compile(&[pattern("/a(/|$)(.*)")]);
     let found = compiled.find("/A/b/c").unwrap();
-    assert_eq!(found.groups.unwrap().get(2, "/A/b/c"), "b/c");
+    let groups = found.pattern.unwrap().groups("/A/b/c").unwrap();
+    assert_eq!(groups.get(2, "/A/b/c"), "b/c");
+    assert_eq!(super::tests::found(&[exact("/foo"), prefix("/foo/"), pattern("/x")], "/foo"), Some(0));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn five_thousand_prefixes_on_one_host() {
         let path = format!("/team-{}/app-{index}/x", index % 70);
         assert_eq!(compiled.find(&path).map(|found| *found.value), Some(index));
     }
-    assert_eq!(compiled.find("/team-1/app-0"), None);
+    assert!(compiled.find("/team-1/app-0").is_none());
     assert_eq!(compiled.values().count(), 5000);
 }
 
@@ -126,10 +128,12 @@ fn naive(paths: &[PathMatch], path: &str) -> Option<usize> {
         PathMatch::Prefix(text) => elements(path).starts_with(&elements(text)),
         PathMatch::Pattern(text) => regex::Regex::new(&format!("(?i)^({text})")).unwrap().is_match(path),
     };
+    let has_pattern = paths.iter().any(|rule| matches!(rule, PathMatch::Pattern(_)));
     let rank = |rule: &PathMatch| match rule {
-        PathMatch::Exact(text) => (false, text.len(), true),
-        PathMatch::Prefix(text) => (false, text.len(), false),
-        PathMatch::Pattern(text) => (true, text.len(), false),
+        PathMatch::Exact(text) if has_pattern => (2, text.len(), true),
+        PathMatch::Exact(text) => (0, text.len(), true),
+        PathMatch::Prefix(text) => (0, text.len(), false),
+        PathMatch::Pattern(text) => (1, text.len(), false),
     };
     let fitting = paths.iter().enumerate().filter(|(_, rule)| fits(rule));
     // Of equal ones the first.

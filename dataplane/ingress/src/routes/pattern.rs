@@ -1,19 +1,27 @@
 //! Regular expressions over paths.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
 
 /// The most memory that a compiled expression takes, and the most that a search keeps beside it, in bytes.
 const MAX_SIZE: usize = 128 << 10;
 
+/// How deep groups may stand in each other.
+const NESTED: u32 = 64;
+
 /// A regular expression that fits from a path's beginning, in any case; time is linear in the path's length whatever the
 /// expression.
 #[derive(Debug)]
 pub struct Pattern {
-    regex: Regex,
+    text: Box<str>,
+    /// Compiled when a path first comes this far: compiled, thousands of patterns would take more memory than all else. None
+    /// where it is too large.
+    regex: OnceLock<Option<Regex>>,
     /// With what every path that fits begins, in any case: most patterns are passed over by a comparison.
     literal: Box<[u8]>,
 }
@@ -21,40 +29,49 @@ pub struct Pattern {
 /// Why an expression is none.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct PatternError(#[from] regex::Error);
+pub struct PatternError(#[from] Box<regex_syntax::Error>);
 
 /// What the groups of a pattern took: `$0` to `$9`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups([Option<Range<usize>>; 10]);
 
 impl Pattern {
-    /// Compiles an expression.
+    /// Reads an expression. One that takes too much memory when it is compiled fits nothing, and is logged then.
     ///
     /// # Errors
-    /// It is malformed or too large.
+    /// It is malformed.
     pub fn new(text: &str) -> Result<Self, PatternError> {
-        // Checked alone first, lest a parenthesis closes what is put around it.
-        build(text)?;
-        let regex = build(&format!("^(?:{text})"))?;
-        Ok(Self { regex, literal: literal_of(text) })
+        // Alone and in what is put around it, lest a parenthesis closes that.
+        let literal = literal_of(&parse(text)?);
+        parse(&anchored(text))?;
+        Ok(Self { text: text.into(), regex: OnceLock::new(), literal })
     }
 
     /// Whether a path fits.
     pub fn fits(&self, path: &str) -> bool {
-        self.may_fit(path) && self.regex.is_match(path.as_bytes())
+        self.compiled(path).is_some_and(|regex| regex.is_match(path.as_bytes()))
     }
 
     /// What its groups take of a path that fits.
     pub fn groups(&self, path: &str) -> Option<Groups> {
-        if !self.may_fit(path) {
-            return None;
-        }
-        let captures = self.regex.captures(path.as_bytes())?;
+        let captures = self.compiled(path)?.captures(path.as_bytes())?;
         let mut groups = Groups::default();
         for (index, group) in groups.0.iter_mut().enumerate() {
             *group = captures.get(index).map(|found| found.range());
         }
         Some(groups)
+    }
+
+    /// The expression, where the path may fit it.
+    fn compiled(&self, path: &str) -> Option<&Regex> {
+        let compile = || match build(&anchored(&self.text)) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                tracing::error!(pattern = %self.text, %error, "a pattern fits nothing");
+                None
+            }
+        };
+        if self.may_fit(path) { self.regex.get_or_init(compile).as_ref() } else { None }
     }
 
     fn may_fit(&self, path: &str) -> bool {
@@ -76,15 +93,21 @@ fn build(text: &str) -> Result<Regex, regex::Error> {
         .unicode(false)
         .size_limit(MAX_SIZE)
         .dfa_size_limit(MAX_SIZE)
-        .nest_limit(64)
+        .nest_limit(NESTED)
         .build()
 }
 
-fn literal_of(text: &str) -> Box<[u8]> {
-    let Ok(hir) = ParserBuilder::new().unicode(false).utf8(false).nest_limit(64).build().parse(text) else {
-        return Box::default();
-    };
-    let literals = Extractor::new().extract(&hir);
+fn parse(text: &str) -> Result<Hir, PatternError> {
+    let mut parser = ParserBuilder::new().unicode(false).utf8(false).nest_limit(NESTED).build();
+    parser.parse(text).map_err(|error| PatternError(Box::new(error)))
+}
+
+fn anchored(text: &str) -> String {
+    format!("^(?:{text})")
+}
+
+fn literal_of(hir: &Hir) -> Box<[u8]> {
+    let literals = Extractor::new().extract(hir);
     let literal = literals.longest_common_prefix().unwrap_or_default();
     if literal.is_ascii() { literal.into() } else { Box::default() }
 }
@@ -116,12 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_huge_patterns_are_refused() {
-        for text in ["(", "a)b(", "(?x) #", "[", "a{1000}{1000}", "x*{99999999}", "\\p{Greek}{100}"] {
-            assert!(Pattern::new(text).is_err() || text == "(?x) #", "{text}");
+    fn broken_patterns_are_refused_and_huge_ones_fit_nothing() {
+        for text in ["(", "a)b(", "(?x) #", "[", "\\1", "(?=a)"] {
+            assert!(Pattern::new(text).is_err(), "{text}");
         }
         let nested = "(".repeat(500) + &")".repeat(500);
         assert!(Pattern::new(&nested).is_err());
+        let huge = Pattern::new("/(a{1000}){1000}?").unwrap();
+        assert!(!huge.fits(&format!("/{}", "a".repeat(2_000_000))));
     }
 
     proptest::proptest! {
@@ -131,7 +156,7 @@ mod tests {
             path in "/[a-cA-C/]{0,8}",
         ) {
             if let Ok(pattern) = Pattern::new(&text) {
-                let plain = build(&format!("^(?:{text})")).unwrap().is_match(path.as_bytes());
+                let plain = build(&anchored(&text)).unwrap().is_match(path.as_bytes());
                 proptest::prop_assert_eq!(pattern.fits(&path), plain, "{} {}", text, path);
             }
         }
