@@ -86,7 +86,7 @@ fn another() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn what_is_told_step_by_step_is_what_is_told_from_scratch(
         steps in prop::collection::vec((prop_oneof![2 => an_ingress(), 1 => another()], prop::bool::weighted(0.8)), 1..25),

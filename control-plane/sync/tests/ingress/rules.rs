@@ -478,6 +478,23 @@ fn a_wildcard_certificate_of_one_ingress_is_tls_for_hosts_of_another() {
 }
 
 #[test]
+fn tls_that_is_handed_through_below_a_wildcard_is_none_for_its_hosts() {
+    let mut open =
+        ingress("open", json!({ "rules": [{ "host": "*.wild.test" }], "tls": [{ "secretName": "t" }] }));
+    let mut world = World::of(&[service("web"), ingress("a", simple("a.wild.test", "web")), open.clone()]);
+    assert_eq!(world.route("a.wild.test").policy.https_redirect, Some(308));
+    let through = annotated("through", &[("ssl-passthrough", "true")], simple("*.wild.test", "web"));
+    world.apply(std::slice::from_ref(&through));
+    assert_eq!(world.server_name("*.wild.test").unwrap(), "-> default/web:80");
+    assert_eq!(world.route("a.wild.test").policy.https_redirect, None);
+    world.remove(&through);
+    assert_eq!(world.route("a.wild.test").policy.https_redirect, Some(308));
+    open["spec"]["tls"] = json!([]);
+    world.apply(&[open]);
+    assert_eq!(world.route("a.wild.test").policy.https_redirect, None);
+}
+
+#[test]
 fn tls_without_hosts_is_for_the_rules_hosts_and_for_all_that_nobody_has() {
     let mut spec = simple("a.test", "web");
     spec["tls"] = json!([{ "secretName": "one" }]);

@@ -11,8 +11,6 @@ use crate::object::ingress::IngressObject;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     by_host: HashMap<HostPattern, BTreeSet<ServiceName>>,
-    /// Hosts of certificates for all names of a domain: whether they are there decides about every such name.
-    wildcards: HashMap<Box<str>, usize>,
     /// Of the domain of each name, which names there are.
     below: HashMap<Box<str>, BTreeSet<HostPattern>>,
     /// Hosts that have the routes of another one, by that one, and how many Ingresses say so.
@@ -35,9 +33,6 @@ impl Index {
         }
         for (host, follower) in followers(ingress) {
             *self.followers.entry(host).or_default().entry(follower).or_default() += 1;
-        }
-        for suffix in suffixes(ingress) {
-            *self.wildcards.entry(suffix.clone()).or_default() += 1;
         }
         self.spread(ingress, dirty);
     }
@@ -74,22 +69,14 @@ impl Index {
                 }
             }
         }
-        for suffix in suffixes(ingress) {
-            if let Some(count) = self.wildcards.get_mut(&suffix) {
-                *count -= 1;
-                if *count == 0 {
-                    self.wildcards.remove(&suffix);
-                }
-            }
-        }
     }
 
-    /// Hosts that go by what this Ingress says of others: names that its certificates are for, aliases of its hosts.
+    /// Hosts that go by what this Ingress says of others: those below its wildcards, whose TLS may be theirs, and aliases.
     fn spread(&self, ingress: &IngressObject, dirty: &mut BTreeSet<HostPattern>) {
-        for suffix in suffixes(ingress) {
-            dirty.extend(self.below.get(&suffix).into_iter().flatten().cloned());
-        }
         for host in hosts(ingress) {
+            if let HostPattern::Wildcard(suffix) = &host {
+                dirty.extend(self.below.get(suffix).into_iter().flatten().cloned());
+            }
             dirty.extend(self.followers.get(&host).into_iter().flat_map(HashMap::keys).cloned());
         }
     }
@@ -142,16 +129,4 @@ fn followers(ingress: &IngressObject) -> BTreeSet<(HostPattern, HostPattern)> {
         pairs.extend(options.aliases.iter().map(|alias| (first.host.clone(), alias.clone())));
     }
     pairs
-}
-
-/// Domains for all whose names there is a certificate.
-fn suffixes(ingress: &IngressObject) -> BTreeSet<Box<str>> {
-    let hosts = ingress.tls.iter().flat_map(|entry| &entry.hosts);
-    let implied = ingress.rules.iter().map(|rule| &rule.host);
-    let implied = implied.filter(|_| ingress.tls.iter().any(|entry| entry.hosts.is_empty()));
-    let suffixes = hosts.chain(implied).filter_map(|host| match host {
-        HostPattern::Wildcard(suffix) => Some(suffix.clone()),
-        _ => None,
-    });
-    suffixes.collect()
 }
