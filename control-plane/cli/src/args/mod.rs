@@ -121,7 +121,7 @@ pub(crate) enum Command {
 pub(crate) struct ExplainArgs {
     /// A packet.
     #[command(flatten)]
-    pub packet: Option<PacketArgs>,
+    pub packet: PacketArgs,
     /// Something else.
     #[command(subcommand)]
     pub what: Option<ExplainWhat>,
@@ -149,19 +149,21 @@ pub(crate) struct ExplainHttpArgs {
     pub config: ConfigFile,
 }
 
-/// A packet to explain.
+/// A packet to explain. All of it is there where there is no subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct PacketArgs {
     /// Its source address
-    pub source: IpAddr,
+    #[arg(required = true)]
+    pub source: Option<IpAddr>,
     /// Its destination address
-    pub destination: IpAddr,
+    #[arg(required = true)]
+    pub destination: Option<IpAddr>,
     /// Its transport: tcp, udp or sctp
-    #[arg(value_parser = values::protocol)]
-    pub protocol: Protocol,
+    #[arg(required = true, value_parser = values::protocol)]
+    pub protocol: Option<Protocol>,
     /// Its destination port
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: u16,
+    #[arg(required = true, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
     /// Its source port, on which the choice of the endpoint depends
     #[arg(long, value_name = "PORT")]
     pub sport: Option<u16>,

@@ -102,6 +102,30 @@ fn what_is_wrong_is_not() {
 }
 
 #[test]
+fn a_packet_and_a_request_to_explain_arrive() {
+    let explain = |line: &str| match parse(line).unwrap().command {
+        Command::Explain(args) => args,
+        other => panic!("{other:?}"),
+    };
+    let args = explain("sluice explain 192.0.2.1 192.0.2.10 tcp 80 --sport 4000 -c a.yaml");
+    assert!(args.what.is_none());
+    let PacketArgs { source, destination, protocol, port, sport, config } = args.packet;
+    assert_eq!(
+        (source.unwrap().to_string(), destination.unwrap().to_string()),
+        ("192.0.2.1".into(), "192.0.2.10".into())
+    );
+    assert_eq!((protocol.unwrap(), port, sport), (sluice_model::Protocol::Tcp, Some(80), Some(4000)));
+    assert_eq!(config.config.unwrap().to_string_lossy(), "a.yaml");
+    let args = explain("sluice explain http https://shop.example/a --client 192.0.2.1 -c a.yaml");
+    let Some(ExplainWhat::Http(http)) = args.what else { panic!("a packet") };
+    assert_eq!(
+        (http.url.host.as_str(), http.client.unwrap().to_string()),
+        ("shop.example", "192.0.2.1".to_owned())
+    );
+    assert!(http.config.config.is_some());
+}
+
+#[test]
 fn values_arrive() {
     let Command::Trace(trace) = parse("sluice trace --src 192.0.2.7 --proto 58").unwrap().command else {
         panic!("another command");

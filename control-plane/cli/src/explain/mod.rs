@@ -15,28 +15,28 @@ use crate::{locate, show};
 
 /// Asks the running gateway and prints its answer.
 pub(crate) fn run(args: &ExplainArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
-    match (&args.what, &args.packet) {
-        (Some(ExplainWhat::Http(args)), _) => http::run(args, global, printer),
-        (None, Some(args)) => packet(args, global, printer),
-        (None, None) => Err(Failure::new(Exit::Usage, "a packet, or `http` and a URL, is needed")),
+    match &args.what {
+        Some(ExplainWhat::Http(args)) => http::run(args, global, printer),
+        None => packet(&args.packet, global, printer),
     }
 }
 
 fn packet(args: &PacketArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
-    if args.source.is_ipv4() != args.destination.is_ipv4() {
+    let (Some(source), Some(destination), Some(protocol), Some(port)) =
+        (args.source, args.destination, args.protocol, args.port)
+    else {
+        return Err(Failure::new(Exit::Usage, "a packet, or `http` and a URL, is needed"));
+    };
+    if source.is_ipv4() != destination.is_ipv4() {
         return Err(Failure::new(
             Exit::Usage,
-            format_args!("{} and {} are of different families", args.source, args.destination),
+            format_args!("{source} and {destination} are of different families"),
         ));
     }
     let socket = locate::dataplane_socket(&args.config, global)?;
     let mut client = locate::dataplane(&socket)?;
-    let query = Query {
-        source: args.source,
-        source_port: args.sport,
-        destination: SocketAddr::new(args.destination, args.port),
-        protocol: args.protocol,
-    };
+    let query =
+        Query { source, source_port: args.sport, destination: SocketAddr::new(destination, port), protocol };
     let answer = client.ask(&AdminRequest::Explain(query)).map_err(locate::failure)?;
     let explanation: Explanation = answer
         .into_iter()
