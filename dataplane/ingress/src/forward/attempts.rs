@@ -148,7 +148,11 @@ impl Exchange<'_> {
         loop {
             let mut lease = match waiting.take() {
                 Some(lease) => lease,
-                None => pool.connect(connector, key, endpoint, self.most_idle, connect_within).await?,
+                None => {
+                    // Handshakes are large, and rare: a request's own state stays small without.
+                    let connecting = pool.connect(connector, key, endpoint, self.most_idle, connect_within);
+                    Box::pin(connecting).await?
+                }
             };
             let reused = lease.is_reused();
             let request = self.request(endpoint, reused || more)?;

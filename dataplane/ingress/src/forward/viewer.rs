@@ -2,11 +2,18 @@
 
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HeaderMap, HeaderValue};
+use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::fields;
 use crate::Client;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The client as routes see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +32,7 @@ impl Viewer {
         if !client.trusted {
             return viewer;
         }
-        let values = headers.get_all("x-forwarded-for").iter().rev().map_while(|value| value.to_str().ok());
+        let values = headers.get_all(X_FORWARDED_FOR).iter().rev().map_while(|value| value.to_str().ok());
         for entry in values.flat_map(|value| value.rsplit(',')) {
             let Some(address) = address(entry.trim()) else { break };
             viewer.address = address;
@@ -49,19 +56,21 @@ impl Viewer {
     ) -> HeaderValue {
         let is_forwarded = headers.contains_key(FORWARDED);
         fields::take_reserved(headers, client.trusted);
+        // What is added here and afterwards, in one go.
+        headers.reserve(10);
         let own = if client.tls.is_some() { "https" } else { "http" };
         let peer = client.peer.ip().to_canonical();
         let address = value(&self.address.to_string());
-        let chain = appended(headers, "x-forwarded-for", || peer.to_string());
-        headers.insert("x-forwarded-for", chain.unwrap_or_else(|| address.clone()));
-        headers.insert("x-real-ip", address);
+        let chain = appended(headers, &X_FORWARDED_FOR, || peer.to_string());
+        headers.insert(X_FORWARDED_FOR, chain.unwrap_or_else(|| address.clone()));
+        headers.insert(X_REAL_IP, address);
         let known = scheme(headers).unwrap_or(own);
-        headers.insert("x-forwarded-proto", HeaderValue::from_static(known));
-        if let Some(authority) = authority.filter(|_| !headers.contains_key("x-forwarded-host")) {
-            headers.insert("x-forwarded-host", authority.clone());
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(known));
+        if let Some(authority) = authority.filter(|_| !headers.contains_key(X_FORWARDED_HOST)) {
+            headers.insert(X_FORWARDED_HOST, authority.clone());
         }
-        if !headers.contains_key("x-forwarded-port") {
-            headers.insert("x-forwarded-port", port(client.local.port()));
+        if !headers.contains_key(X_FORWARDED_PORT) {
+            headers.insert(X_FORWARDED_PORT, port(client.local.port()));
         }
         // Only where somebody before spoke of it: most endpoints go by the fields above, and two accounts could differ.
         if is_forwarded {
@@ -72,20 +81,30 @@ impl Viewer {
             };
             let element = format!("for={node};host=\"{host}\";proto={own}");
             let element =
-                appended(headers, FORWARDED.as_str(), || element.clone()).unwrap_or_else(|| value(&element));
+                appended(headers, &FORWARDED, || element.clone()).unwrap_or_else(|| value(&element));
             headers.insert(FORWARDED, element);
         }
-        if let Some(id) = headers.get("x-request-id").filter(|id| !id.is_empty() && id.len() <= 128) {
+        if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| !id.is_empty() && id.len() <= 128) {
             return id.clone();
         }
-        let id = value(&format!("{:032x}", rand::random::<u128>()));
-        headers.insert("x-request-id", id.clone());
+        let id = random_id();
+        headers.insert(X_REQUEST_ID, id.clone());
         id
     }
 }
 
+/// Nobody guesses what comes next, and nobody else has had it.
+fn random_id() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    HeaderValue::from_bytes(&text).unwrap_or(const { HeaderValue::from_static("") })
+}
+
 /// What is said already, and one more.
-fn appended(headers: &HeaderMap, name: &str, more: impl FnOnce() -> String) -> Option<HeaderValue> {
+fn appended(headers: &HeaderMap, name: &HeaderName, more: impl FnOnce() -> String) -> Option<HeaderValue> {
     let mut all: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     if all.is_empty() {
         return None;
@@ -96,7 +115,7 @@ fn appended(headers: &HeaderMap, name: &str, more: impl FnOnce() -> String) -> O
 }
 
 fn scheme(headers: &HeaderMap) -> Option<&'static str> {
-    let value = headers.get("x-forwarded-proto")?.as_bytes();
+    let value = headers.get(X_FORWARDED_PROTO)?.as_bytes();
     let known = ["http", "https"];
     known.into_iter().find(|scheme| value.eq_ignore_ascii_case(scheme.as_bytes()))
 }
