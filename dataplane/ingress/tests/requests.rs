@@ -172,6 +172,12 @@ fn misdirected_requests_are_answered_with_421() {
             let response = ask(&gateway, with("/", &[("host", host)])).await;
             assert_eq!(response.status(), wanted, "{sni} {host}");
         }
+        // The connection is older than the entry of its name.
+        let mut older = tls(wild);
+        older.tls.as_mut().unwrap().server_name = Some("a.com".into());
+        *gateway.client.borrow_mut() = Some(older);
+        assert_eq!(ask(&gateway, with("/", &[("host", "A.com:443")])).await.status(), StatusCode::OK);
+        assert_eq!(ask(&gateway, with("/", &[("host", "c.com")])).await.status(), 421);
     });
 }
 

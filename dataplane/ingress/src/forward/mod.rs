@@ -110,7 +110,11 @@ impl Forwarder {
             return Err(Refusal::Method);
         }
         let asked = Asked::take(&mut parts.uri, &mut parts.headers, parts.version)?;
-        if client.tls.as_ref().is_some_and(|tls| tls.entry != *table.server_name(asked.host())) {
+        if let Some(tls) = &client.tls
+            // Who asked TLS for this very name is right here, also when its entry has become another one since.
+            && tls.server_name.as_deref() != Some(asked.host())
+            && tls.entry != *table.server_name(asked.host())
+        {
             return Err(Refusal::Misdirected);
         }
         let found = match table.find(asked.host(), asked.path()) {

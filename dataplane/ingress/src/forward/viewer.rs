@@ -57,7 +57,7 @@ impl Viewer {
         let is_forwarded = headers.contains_key(FORWARDED);
         fields::take_reserved(headers, client.trusted);
         // What is added here and afterwards, in one go.
-        headers.reserve(10);
+        let _ = headers.try_reserve(10);
         let own = if client.tls.is_some() { "https" } else { "http" };
         let peer = client.peer.ip().to_canonical();
         let address = value(&self.address.to_string());
