@@ -56,11 +56,10 @@ fn naive(rules: &[PathMatch], patterns: &[Option<Arc<Pattern>>], path: &str) -> 
     let elements = |text: &str| -> Vec<String> {
         text.strip_suffix('/').unwrap_or(text).split('/').skip(1).map(str::to_owned).collect()
     };
-    let has_pattern = patterns.iter().any(Option::is_some);
     let rank = |(rule, pattern): (&PathMatch, &Option<Arc<Pattern>>)| match rule {
-        PathMatch::Exact(text) => (**text == *path).then_some((if has_pattern { 2 } else { 0 }, text.len(), true)),
-        PathMatch::Prefix(text) => elements(path).starts_with(&elements(text)).then_some((0, text.len(), false)),
-        PathMatch::Pattern(text) => pattern.as_ref()?.fits(path).then_some((1, text.len(), false)),
+        PathMatch::Exact(text) => (**text == *path).then_some((2, text.len())),
+        PathMatch::Prefix(text) => elements(path).starts_with(&elements(text)).then_some((0, text.len())),
+        PathMatch::Pattern(text) => pattern.as_ref()?.fits(path).then_some((1, text.len())),
     };
     let ranked = rules.iter().zip(patterns).enumerate().filter_map(|(index, both)| Some((index, rank(both)?)));
     ranked.rev().max_by_key(|(_, rank)| *rank).map(|(index, _)| index)

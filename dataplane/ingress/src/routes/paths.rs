@@ -105,23 +105,13 @@ impl<V> Paths<V> {
     /// The value for a [normalised](super::normalise) path.
     pub fn find(&self, path: &str) -> Option<Found<'_, V>> {
         let found = |value| Some(Found { value, pattern: None });
-        let exact = self.find_exact(path);
-        if !self.patterns.is_empty() {
-            if let Some(exact) = exact {
-                return found(exact);
-            }
-            if let Some((pattern, value)) = self.patterns.iter().find(|(pattern, _)| pattern.fits(path)) {
-                return Some(Found { value, pattern: Some(pattern) });
-            }
+        if let Some(exact) = self.find_exact(path) {
+            return found(exact);
         }
-        match (exact, self.find_prefix(path)) {
-            // `/foo/` as a prefix has the longer text than `/foo` as a whole.
-            (Some(_), Some(prefix)) if prefix.elements.len() + usize::from(prefix.slash) > path.len() => {
-                found(&prefix.value)
-            }
-            (Some(exact), _) => found(exact),
-            (None, prefix) => found(&prefix?.value),
+        if let Some((pattern, value)) = self.patterns.iter().find(|(pattern, _)| pattern.fits(path)) {
+            return Some(Found { value, pattern: Some(pattern) });
         }
+        found(&self.find_prefix(path)?.value)
     }
 
     /// All values, in no order.

@@ -19,8 +19,9 @@ pub struct Route {
 
 /// Which paths are meant, of the path as it was sent, dot segments removed, percent-encoding as it is, case as it is.
 ///
-/// The longest text comes first; of equal length `Exact` before `Prefix`. Where any route of a host is a `Pattern`, the
-/// order is `Exact`, then those, the longest text first, then `Prefix` (ingress-nginx's and the Gateway API's order).
+/// `Exact` comes first, then a `Pattern`, then a `Prefix`, of each kind the longest text. A whole path is the longest that can
+/// fit, so for Ingress this is its order, the longest first and of equal ones `Exact`; the slash at the end of a prefix does
+/// not count against a whole path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PathMatch {
     /// The whole path, byte by byte.
