@@ -100,8 +100,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
     /// Reads into the buffer; false at the end.
     fn fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.buffer.reserve(READ);
-        let read = ready!(pin!(self.io.read_buf(&mut self.buffer)).poll(context))?;
-        Poll::Ready(Ok(read > 0))
+        let read = pin!(self.io.read_buf(&mut self.buffer)).poll(context);
+        if read.is_pending() && self.buffer.is_empty() {
+            // Idle connections are many, and hold no memory for what may never come.
+            self.buffer = BytesMut::new();
+        }
+        Poll::Ready(Ok(ready!(read)? > 0))
     }
 
     fn refuse(&mut self, refusal: Refusal) {
