@@ -33,9 +33,18 @@ enum Kind {
     Udp,
     TcpRefused,
     UdpRefused,
+    /// The name of the demonstration's Service.
+    Dns,
+    /// The Ingress's host, from plain HTTP to HTTPS.
+    Redirect,
+    /// The Ingress's host within TLS.
+    Https,
 }
 
-const ROWS: [Row; 16] = [
+/// The host of the demonstration's Ingress.
+const HOST: &str = "shop.example";
+
+const ROWS: [Row; 21] = [
     Row { what: "LoadBalancer, IPv4, TCP", to: "203.0.113.10:80", kind: Kind::Tcp },
     Row { what: "LoadBalancer, IPv6, TCP", to: "[2001:db8:ff::10]:80", kind: Kind::Tcp },
     Row { what: "LoadBalancer, IPv4, UDP", to: "203.0.113.10:80", kind: Kind::Udp },
@@ -52,6 +61,11 @@ const ROWS: [Row; 16] = [
     Row { what: "no endpoints, IPv6, TCP", to: "[2001:db8:ff::11]:80", kind: Kind::TcpRefused },
     Row { what: "no endpoints, IPv4, UDP", to: "203.0.113.11:80", kind: Kind::UdpRefused },
     Row { what: "no endpoints, IPv6, UDP", to: "[2001:db8:ff::11]:80", kind: Kind::UdpRefused },
+    Row { what: "cluster DNS, A", to: "10.96.0.10:53", kind: Kind::Dns },
+    Row { what: "Ingress, IPv4, HTTP", to: "203.0.113.80:80", kind: Kind::Redirect },
+    Row { what: "Ingress, IPv4, HTTPS", to: "203.0.113.80:443", kind: Kind::Https },
+    Row { what: "Ingress, IPv6, HTTP", to: "[2001:db8:ff::80]:80", kind: Kind::Redirect },
+    Row { what: "Ingress, IPv6, HTTPS", to: "[2001:db8:ff::80]:443", kind: Kind::Https },
 ];
 
 fn main() -> ExitCode {
@@ -83,7 +97,10 @@ fn demonstrate() -> Result<bool, Box<dyn Error>> {
         eprintln!("{}", gateway.log());
         return Err(error.into());
     }
-    let ready = eventually(Duration::from_secs(20), || try_row(&bed, &ROWS[0]).ok());
+    // The last is served by a role that waits for addresses of the first one's.
+    let ready = eventually(Duration::from_secs(20), || {
+        try_row(&bed, &ROWS[0]).and_then(|_| try_row(&bed, &ROWS[ROWS.len() - 1])).ok()
+    });
     if ready.is_none() || !gateway.is_running() {
         eprintln!("{}", gateway.log());
         return Err("the gateway does not forward".into());
@@ -143,6 +160,16 @@ fn try_row(bed: &Testbed, row: &Row) -> Result<String, String> {
         let to: SocketAddr = row.to.parse().map_err(|_| "not an address".to_owned())?;
         Ok::<_, String>(ask(&bed.client, any(to.ip()), to, "hello", Duration::from_secs(2)))
     };
+    let ingress = |scheme: &str, arguments: &[&str]| {
+        let mut command = bed.client.command("curl");
+        let to = format!("{HOST}:{}:{}", if scheme == "http" { 80 } else { 443 }, ip_of(row.to));
+        command.args(["-gsS", "--max-time", "2", "--resolve", &to, &format!("{scheme}://{HOST}/")]);
+        let output = run::output(command.args(arguments)).map_err(|e| e.to_string())?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        }
+    };
     match row.kind {
         Kind::Tcp => {
             let output = curl()?;
@@ -167,6 +194,27 @@ fn try_row(bed: &Testbed, row: &Row) -> Result<String, String> {
             }
             other => Err(format!("{other:?}")),
         },
+        Kind::Dns => {
+            let name = "web.default.svc.cluster.local";
+            let mut command = bed.client.command("dig");
+            command.args(["+short", "+tries=1", "+time=2", &format!("@{}", ip_of(row.to)), name]);
+            let output = run::output(&mut command).map_err(|e| e.to_string())?;
+            match String::from_utf8_lossy(&output.stdout).trim() {
+                text @ "10.96.0.20" => Ok(format!("{name} is {text}")),
+                other => Err(other.to_owned()),
+            }
+        }
+        Kind::Redirect => {
+            match ingress("http", &["-o", "/dev/null", "-w", "%{http_code} %{redirect_url}"])? {
+                text if text.starts_with("308 https://shop.example") => Ok(text),
+                other => Err(other),
+            }
+        }
+        // The gateway's own certificate is self-signed.
+        Kind::Https => match ingress("https", &["-k", "-w", ", by HTTP/%{http_version}"])? {
+            text if text.starts_with("web-") => Ok(format!("answered by {}", text.replace('\n', ""))),
+            other => Err(other),
+        },
         Kind::UdpRefused => match asked()? {
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 Ok("refused at once".into())
@@ -174,6 +222,11 @@ fn try_row(bed: &Testbed, row: &Row) -> Result<String, String> {
             other => Err(format!("{other:?}")),
         },
     }
+}
+
+/// The address of `address:port`.
+fn ip_of(to: &str) -> &str {
+    to.rsplit_once(':').map_or(to, |(address, _)| address)
 }
 
 fn hints(bed: &Testbed, config: &Path) {
@@ -185,8 +238,11 @@ fn hints(bed: &Testbed, config: &Path) {
 The gateway is up. Things to try from another terminal, as root:
 
   ip netns exec {client} curl http://203.0.113.10/
+  ip netns exec {client} curl -k --resolve {HOST}:443:203.0.113.80 https://{HOST}/
+  ip netns exec {client} dig @10.96.0.10 web.default.svc.cluster.local
   ip netns exec {gateway} {sluice} show services -c {config}
   ip netns exec {gateway} {sluice} explain 192.0.2.100 203.0.113.10 tcp 80 -c {config}
+  ip netns exec {gateway} {sluice} explain http https://{HOST}/ -c {config}
   ip netns exec {gateway} {sluice} trace -c {config}
   ip netns exec {gateway} {sluice} show counters -c {config}
   ip netns exec {gateway} {sluice} show problems -c {config}
