@@ -33,6 +33,12 @@ impl Ingress {
         }
     }
 
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.listeners.is_empty()
+    }
+
     /// Whether TCP to this address and port is the proxy's.
     #[inline]
     pub fn listens(&self, address: IpAddr, port: u16) -> bool {

@@ -5,6 +5,7 @@ use sluice_wire::PacketBuf;
 use sluice_wire::parse::{Flags, Parsed};
 
 use super::fragments::key_of;
+use super::slow::tuple_of;
 use super::{Context, Worker};
 use crate::drops::{DropReason, Event};
 use crate::flow::state::tcp;
@@ -17,15 +18,9 @@ const TCP: u8 = 6;
 impl<B: PacketBuf> Worker<B> {
     /// Lets a packet to a listener pass, or drops it under the name of what is against it.
     #[inline(never)]
-    pub(super) fn ingress(
-        &mut self,
-        packet: B,
-        parsed: &Parsed,
-        tuple: &Tuple,
-        cx: &Context<'_>,
-        sink: &mut impl Sink<B>,
-    ) {
-        if let Err(reason) = self.passes(parsed, tuple, cx) {
+    pub(super) fn ingress(&mut self, packet: B, parsed: &Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
+        let tuple = tuple_of(packet.data(), parsed);
+        if let Err(reason) = self.passes(parsed, &tuple, cx) {
             return self.drop_packet(packet, reason);
         }
         let first = parsed.flags.contains(Flags::FRAGMENT_FIRST).then(|| key_of(packet.data(), parsed));

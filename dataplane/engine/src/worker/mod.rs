@@ -104,8 +104,20 @@ struct Context<'a> {
     mac: Option<[u8; 6]>,
     /// The port of UDP on which queries are answered; 0: none.
     dns_port: u16,
+    /// The proxy serves HTTP.
+    ingress: bool,
     /// They come from another lcore, which found this one to be the owner.
     handed_over: bool,
+}
+
+impl<'a> Context<'a> {
+    /// Of a burst of this port, to whichever MAC address.
+    #[inline(always)]
+    fn of(snapshot: &'a Snapshot, port: PortId, now: Now) -> Self {
+        let dns_port = snapshot.dns().port();
+        let ingress = !snapshot.ingress().is_empty();
+        Self { snapshot, port, now, mac: None, dns_port, ingress, handed_over: false }
+    }
 }
 
 /// Which way a packet of the burst takes.
@@ -178,8 +190,7 @@ impl<B: PacketBuf> Worker<B> {
     ) {
         self.counters.add(Event::Received, burst.len() as u64);
         let mac = snapshot.fib().port(port).map(|info| info.mac);
-        let dns_port = snapshot.dns().port();
-        let cx = Context { snapshot, port, now, mac, dns_port, handed_over: false };
+        let cx = Context { mac, ..Context::of(snapshot, port, now) };
         self.run(&cx, burst, sink);
     }
 
@@ -192,8 +203,7 @@ impl<B: PacketBuf> Worker<B> {
         now: Now,
         sink: &mut impl Sink<B>,
     ) {
-        let dns_port = snapshot.dns().port();
-        let cx = Context { snapshot, port, now, mac: None, dns_port, handed_over: true };
+        let cx = Context { handed_over: true, ..Context::of(snapshot, port, now) };
         self.run(&cx, burst, sink);
     }
 

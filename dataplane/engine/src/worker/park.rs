@@ -126,14 +126,8 @@ impl<B: PacketBuf> Worker<B> {
                 self.drop_packet(waiting.packet, DropReason::NeighborUnresolved);
                 continue;
             }
-            let cx = Context {
-                snapshot,
-                port: waiting.port,
-                now,
-                mac: None,
-                dns_port: 0,
-                handed_over: waiting.handed_over,
-            };
+            let handed_over = waiting.handed_over;
+            let cx = Context { handed_over, ..Context::of(snapshot, waiting.port, now) };
             self.parked.deadline = Some(waiting.until);
             let mut burst: ArrayVec<B, BURST> = ArrayVec::new();
             burst.push(waiting.packet);

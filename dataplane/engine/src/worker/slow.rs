@@ -83,8 +83,8 @@ impl<B: PacketBuf> Worker<B> {
                 None => return,
             }
         }
-        if is_ingress(&tuple, cx) {
-            return self.ingress(packet, parsed, &tuple, cx, sink);
+        if cx.ingress && is_ingress(&tuple, cx) {
+            return self.ingress(packet, parsed, cx, sink);
         }
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
         let taken = |hit: &Hit| {
