@@ -7,7 +7,7 @@ use crate::protocol::ip;
 pub(crate) const MAX_EXTENSIONS: usize = 8;
 
 /// An IPv6 packet with its header at `l3`.
-#[inline(always)]
+#[inline]
 pub(super) fn parse(
     frame: &[u8],
     l3: usize,
