@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ObjectReference, Service};
-use kube::runtime::events::{Event, EventType, Recorder};
+use k8s_openapi::api::core::v1::Service;
+use kube::runtime::events::Recorder;
 use sluice_config::AddressPool;
 use sluice_feed::Server;
 use sluice_model::{Generation, ServiceName};
 
 use super::election::Election;
+use super::events::{self, About};
 use super::general;
-use super::writer::{PATIENCE, Writer};
+use super::writer::Writer;
 use crate::Problem;
 use crate::desired::Desired;
 use crate::object::ServiceObject;
@@ -131,27 +132,12 @@ impl Addresses {
     /// Says in an Event why a Service has no address, or not the one it asks for.
     fn tell(&self, object: Option<&ServiceObject>, refusals: &[Refusal]) {
         let (Some(object), Some(refusal)) = (object, refusals.first()) else { return };
-        let reference = ObjectReference {
-            api_version: Some("v1".into()),
-            kind: Some("Service".into()),
-            name: Some(object.name.name.to_string()),
-            namespace: Some(object.name.namespace.to_string()),
-            uid: object.asks.as_ref().and_then(|asks| asks.shown.uid.as_deref()).map(ToOwned::to_owned),
-            ..ObjectReference::default()
+        let about = About {
+            api_version: "v1",
+            kind: "Service",
+            name: &object.name,
+            uid: object.asks.as_ref().and_then(|asks| asks.shown.uid.as_deref()),
         };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: refusal.reason().to_owned(),
-            note: Some(refusal.to_string()),
-            action: "AllocateAddress".to_owned(),
-            secondary: None,
-        };
-        let recorder = self.recorder.clone();
-        tokio::spawn(async move {
-            let sent = tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await;
-            if let Ok(Err(error)) = sent {
-                tracing::warn!(%error, "an Event could not be written");
-            }
-        });
+        events::warn(&self.recorder, &about, "AllocateAddress", refusal.reason(), refusal.to_string());
     }
 }

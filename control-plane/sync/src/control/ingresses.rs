@@ -4,16 +4,16 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::Recorder;
 use sluice_feed::{Kinds, Server};
 use sluice_model::{Generation, ServiceName};
 
 use super::election::Election;
+use super::events::{self, About};
 use super::general;
 use super::notes::{Note, Notes};
-use super::writer::{PATIENCE, Writer};
+use super::writer::Writer;
 use crate::desired::Desired;
 use crate::status::ingress_patch;
 use crate::{Level, Problem};
@@ -135,27 +135,13 @@ impl Ingresses {
 
     fn send(&self, name: &ServiceName, Note { level, text }: Note, desired: &Desired) {
         let Some((ingress, true)) = desired.ingress(name) else { return };
-        let reference = ObjectReference {
-            api_version: Some("networking.k8s.io/v1".into()),
-            kind: Some("Ingress".into()),
-            name: Some(name.name.to_string()),
-            namespace: Some(name.namespace.to_string()),
-            uid: ingress.shown.uid.as_deref().map(ToOwned::to_owned),
-            ..ObjectReference::default()
+        let about = About {
+            api_version: "networking.k8s.io/v1",
+            kind: "Ingress",
+            name,
+            uid: ingress.shown.uid.as_deref(),
         };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: if level == Level::Error { "NotServedAsWritten" } else { "NotKnown" }.to_owned(),
-            note: Some(text),
-            action: "Serve".to_owned(),
-            secondary: None,
-        };
-        let recorder = self.recorder.clone();
-        tokio::spawn(async move {
-            let sent = tokio::time::timeout(PATIENCE, recorder.publish(&event, &reference)).await;
-            if let Ok(Err(error)) = sent {
-                tracing::warn!(%error, "an Event could not be written");
-            }
-        });
+        let reason = if level == Level::Error { "NotServedAsWritten" } else { "NotKnown" };
+        events::warn(&self.recorder, &about, "Serve", reason, text);
     }
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod certificate;
 mod election;
+mod events;
 mod guard;
 mod ingresses;
 mod kubernetes;

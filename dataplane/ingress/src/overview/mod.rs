@@ -10,7 +10,6 @@ pub use explain::{
 pub use rows::{
     ActionRow, CanaryRow, CertificateRow, EndpointState, PathKind, RouteRow, UpstreamRow, routes, upstreams,
 };
-pub use x509::{Described, X509Error, describe};
 
 #[cfg(test)]
 #[path = "tests.rs"]
