@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 testbed/install.sh valgrind
 cargo build --release --quiet -p sluice-bench
-target/release/bench gate testbed/bench/budget.json
+"${CARGO_TARGET_DIR:-target}/release/bench" gate testbed/bench/budget.json

@@ -1,11 +1,12 @@
-//! CoreDNS as it is released, beside a cluster's API server: what answers are compared with.
+//! CoreDNS as it is released, beside a cluster's API server or alone: what answers are compared with, and whom zones are copied from.
 //!
 //! The program comes from `testbed/coredns/build.sh`.
 
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::netns::Netns;
 use crate::run::RunError;
 
 /// Where the program is: `SLUICE_COREDNS` names the folder, or `target/coredns` of the checkout.
@@ -14,7 +15,7 @@ pub fn binary() -> PathBuf {
     std::env::var_os("SLUICE_COREDNS").map_or_else(|| built.into(), PathBuf::from).join("coredns")
 }
 
-/// A running CoreDNS, in its cluster's namespace. It is killed when dropped, and with its cluster's maker.
+/// A running CoreDNS. It is killed when dropped, and one beside a cluster also with its cluster's maker.
 #[derive(Debug)]
 pub struct CoreDns {
     child: Child,
@@ -27,16 +28,27 @@ impl CoreDns {
     /// # Errors
     /// [`ClusterError`]: not built, not started, a file that cannot be written.
     pub fn start(cluster: &Cluster, corefile: &str) -> Result<Self, ClusterError> {
+        Self::spawn(cluster.guarded(&binary()), cluster.folder(), corefile)
+    }
+
+    /// Starts it without a cluster, in this namespace, with its files in this folder.
+    ///
+    /// # Errors
+    /// As [`CoreDns::start`].
+    pub fn alone(namespace: &Netns, folder: &Path, corefile: &str) -> Result<Self, ClusterError> {
+        Self::spawn(namespace.command(&binary().to_string_lossy()), folder, corefile)
+    }
+
+    fn spawn(mut command: Command, folder: &Path, corefile: &str) -> Result<Self, ClusterError> {
         let binary = binary();
         if !binary.exists() {
             return Err(ClusterError::NotBuilt(binary));
         }
-        let file = cluster.folder().join("Corefile");
-        let log = cluster.folder().join("coredns.log");
+        let file = folder.join("coredns.Corefile");
+        let log = folder.join("coredns.log");
         std::fs::write(&file, corefile).map_err(|source| ClusterError::file(&file, source))?;
         let output = std::fs::File::create(&log).map_err(|source| ClusterError::file(&log, source))?;
         let errors = output.try_clone().map_err(|source| ClusterError::file(&log, source))?;
-        let mut command = cluster.guarded(&binary);
         command.arg("-conf").arg(&file).stdin(Stdio::null()).stdout(output).stderr(errors);
         let child =
             command.spawn().map_err(|source| RunError::Start { program: "coredns".into(), source })?;

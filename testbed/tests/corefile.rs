@@ -16,7 +16,7 @@ use sluice_testbed::{Gateway, Testbed};
 
 const DNS: &str = "10.96.0.2";
 const UPSTREAM: &str = "198.51.100.1";
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 const NAMESPACES: &str = "
 apiVersion: v1
@@ -235,4 +235,114 @@ fn every_plugin_answers_and_the_file_changes_live() {
     lab.becomes(&["www.example.com"], "192.0.2.77");
     lab.write(COREFILE);
     lab.becomes(&["api.shop.svc.cluster.local"], "10.107.37.190");
+}
+
+#[test]
+fn who_may_ask_for_what_is_kept_to_for_names_of_the_cluster_too() {
+    let lab = CorefileLab::start();
+    // The client is not in the pods' network, and the file says who it is for.
+    let rule = "acl {\n filter type AAAA\n allow net 10.244.0.0/16\n block type MX\n}\n local\n kubernetes";
+    lab.write(&COREFILE.replace("kubernetes", rule).replace("template IN AAAA cluster.local", ""));
+    let status = |at: &sluice_testbed::Netns, arguments: &[&str]| {
+        let mut command = at.command("dig");
+        command.args(["+tries=1", "+time=2", &format!("@{DNS}")]).args(arguments);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let code = said.split("status: ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("none");
+        (code.to_owned(), said)
+    };
+    let web = "web.default.svc.cluster.local";
+    let blocked =
+        eventually(SOON, || (status(&lab.lab.bed.client, &[web, "MX"]).0 == "REFUSED").then_some(()));
+    assert!(blocked.is_some(), "{}\n{}", status(&lab.lab.bed.client, &[web, "MX"]).1, lab.lab.gateway.log());
+    let (code, said) = status(&lab.lab.bed.client, &[web, "AAAA"]);
+    assert!(code == "NOERROR" && said.contains("EDE: 17") && said.contains("ANSWER: 0"), "{said}");
+    assert_eq!(status(&lab.lab.bed.node, &["-b", POD_A, web, "MX"]).0, "NOERROR");
+    assert_eq!(lab.dig(&[web]), "10.96.0.20");
+    assert_eq!(lab.dig(&["localhost.default.svc.cluster.local"]), "127.0.0.1");
+    // Kept answers are for those who may have them.
+    for _ in 0..3 {
+        assert_eq!(lab.dig(&["www.example.com"]), "192.0.2.77");
+        assert_eq!(status(&lab.lab.bed.client, &["www.example.com", "MX"]).0, "REFUSED");
+    }
+}
+
+#[test]
+fn labels_of_a_corefile_move_names_in_and_out() {
+    let lab = CorefileLab::start();
+    let labelled = "
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { team: red } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: front, namespace: shop, labels: { tier: front } }
+spec: { clusterIP: 10.107.37.191, ports: [{ name: http, port: 80 }] }
+";
+    replace(&lab.lab.manifests.join("labelled.yaml"), labelled).unwrap();
+    lab.becomes(&["front.shop.svc.cluster.local"], "10.107.37.191");
+    let (api, front, web) =
+        ("api.shop.svc.cluster.local", "front.shop.svc.cluster.local", "web.default.svc.cluster.local");
+    let with = |options: &str| lab.write(&COREFILE.replace("pods insecure", options));
+    with("labels tier");
+    lab.becomes(&[front], "10.107.37.191");
+    lab.becomes(&[api], "");
+    lab.becomes(&[web], "");
+    with("namespace_labels team=red");
+    lab.becomes(&[front], "10.107.37.191");
+    lab.becomes(&[api], "10.107.37.190");
+    lab.becomes(&[web], "");
+    // A label that goes takes its names along; the Corefile is as it was.
+    replace(&lab.lab.manifests.join("labelled.yaml"), &labelled.replace("team: red", "team: blue")).unwrap();
+    lab.becomes(&[front], "");
+    lab.becomes(&[api], "");
+    lab.write(COREFILE);
+    for (name, expected) in [(api, "10.107.37.190"), (front, "10.107.37.191"), (web, "10.96.0.20")] {
+        lab.becomes(&[name], expected);
+    }
+}
+
+#[test]
+fn control_may_die_while_the_file_changes() {
+    let lab = CorefileLab::start();
+    let file =
+        |address: &str| COREFILE.replace("192.0.2.8 inline.example", &format!("{address} inline.example"));
+    let addresses = ["192.0.2.101", "192.0.2.102"];
+    lab.write(&file(addresses[0]));
+    lab.becomes(&["inline.example"], addresses[0]);
+    let (stop, asked) = (Arc::new(std::sync::atomic::AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let asking = {
+        let (client, stop, asked) = (lab.lab.bed.client.clone(), stop.clone(), asked.clone());
+        std::thread::spawn(move || {
+            let mut wrong = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let mut command = client.command("dig");
+                command.args(["+tries=1", "+time=2", "+short", &format!("@{DNS}"), "inline.example"]);
+                let said = String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned();
+                asked.fetch_add(1, Ordering::Relaxed);
+                if !addresses.contains(&said.as_str()) {
+                    wrong.push(said);
+                }
+            }
+            wrong
+        })
+    };
+    // At another moment of the reload each time: files are looked at every second.
+    for (round, pause) in [0_u64, 300, 600, 900, 1000, 1010, 1030, 1100].into_iter().enumerate() {
+        lab.write(&file(addresses[(round + 1) % 2]));
+        std::thread::sleep(Duration::from_millis(pause));
+        let control = eventually(SOON, || lab.lab.gateway.child_of_role("control")).unwrap();
+        let pid = rustix::process::Pid::from_raw(control as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        // It comes back by itself, with the file as it is now.
+        let came = eventually(Duration::from_secs(90), || {
+            (lab.dig(&["inline.example"]) == addresses[(round + 1) % 2]).then_some(())
+        });
+        assert!(came.is_some(), "round {round}: {}\n{}", lab.dig(&["inline.example"]), lab.lab.gateway.log());
+        assert_eq!(lab.dig(&["web.default.svc.cluster.local"]), "10.96.0.20");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let wrong = asking.join().unwrap();
+    assert!(wrong.is_empty(), "{wrong:?} of {}", asked.load(Ordering::Relaxed));
+    assert!(asked.load(Ordering::Relaxed) > 20);
 }

@@ -39,8 +39,12 @@ endpoints:
 
 /// A gateway that answers on [`DNS`] and [`DNS6`], in the client's resolv.conf too.
 fn lab(more: &str) -> Lab {
+    lab_of("insecure", more)
+}
+
+fn lab_of(pods: &str, more: &str) -> Lab {
     let dns = format!(
-        "dns:\n  addresses: [{DNS}, \"{DNS6}\"]\n  clients: [0.0.0.0/0, \"::/0\"]\n  pods: insecure\n{more}"
+        "dns:\n  addresses: [{DNS}, \"{DNS6}\"]\n  clients: [0.0.0.0/0, \"::/0\"]\n  pods: {pods}\n{more}"
     );
     let lab = Lab::with(Ports::Tap, &dns, &[web_ab()]);
     replace(&lab.manifests.join("names.yaml"), NAMES).unwrap();
@@ -303,5 +307,121 @@ fn show_tells_of_zones_caches_and_upstreams() {
     {
         let table = lab.cli(&["show", "dns", what]);
         assert!(table.contains(word), "{table}");
+    }
+}
+
+/// A certificate of `dns.example` and its key, in the topology's folder.
+fn certificate(folder: &std::path::Path) -> [std::path::PathBuf; 2] {
+    let paths = [folder.join("dns.crt"), folder.join("dns.key")];
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-out")
+        .arg(&paths[0])
+        .arg("-keyout")
+        .arg(&paths[1])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    paths
+}
+
+#[test]
+fn tls_and_https_are_served_on_an_address_of_dns() {
+    let dns = |bed: &sluice_testbed::Testbed| {
+        let [certificate, key] = certificate(bed.folder()).map(|path| path.display().to_string());
+        let secure = format!("{{ addresses: [{DNS}, \"{DNS6}\"], certificate: {certificate}, key: {key} }}");
+        format!("  upstreams: [198.51.100.1]\n  tls: {secure}\n  https: {secure}\n")
+    };
+    let bed = sluice_testbed::Testbed::new().unwrap();
+    let more = dns(&bed);
+    let authority = bed.folder().join("dns.crt").display().to_string();
+    std::fs::create_dir_all(bed.folder().join("manifests")).unwrap();
+    web_ab().write(&bed.folder().join("manifests")).unwrap();
+    let text = format!("dns:\n  addresses: [{DNS}, \"{DNS6}\"]\n  clients: [0.0.0.0/0, \"::/0\"]\n{more}");
+    let mut lab = Lab::over(bed, Ports::Tap, "manifests: manifests/", &text);
+    lab.wait_until_ready();
+    upstream(&lab, "198.51.100.1");
+    let ask = |server: &str, arguments: &[&str]| {
+        let mut command = lab.bed.client.command("kdig");
+        let trust = [format!("+tls-ca={authority}"), "+tls-hostname=dns.example".to_owned()];
+        command.args(["+short", "+retry=0", "+time=3", &format!("@{server}")]).args(trust).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    for server in [DNS, DNS6] {
+        for transport in ["+tls", "+https"] {
+            for (name, expected) in
+                [("web.default.svc.cluster.local", "10.96.0.20"), ("www.example.com", "192.0.2.77")]
+            {
+                let seen = eventually(Duration::from_secs(10), || {
+                    (ask(server, &[transport, name]) == expected).then_some(())
+                });
+                let log = lab.gateway.log();
+                assert!(seen.is_some(), "{server} {transport} {name}\n{}\n{log}", lab.counters());
+            }
+        }
+    }
+    // Nobody else's certificate is taken for it, and no other port is open there.
+    let mut wrong = lab.bed.client.command("kdig");
+    wrong.args([
+        "+short",
+        "+retry=0",
+        "+time=2",
+        &format!("@{DNS}"),
+        "+tls",
+        "web.default.svc.cluster.local",
+    ]);
+    wrong.args([format!("+tls-ca={authority}"), "+tls-hostname=other.example".to_owned()]);
+    assert_eq!(String::from_utf8(wrong.output().unwrap().stdout).unwrap().trim(), "");
+    let closed = lab.bed.client.enter(|| {
+        let to = std::net::SocketAddr::new(DNS.parse().unwrap(), 8053);
+        std::net::TcpStream::connect_timeout(&to, Duration::from_secs(1)).is_err()
+    });
+    assert!(closed);
+}
+
+#[test]
+fn search_lists_of_pods_are_completed() {
+    let lab = lab_of("verified", "  upstreams: [198.51.100.1]\n  autopath: true\n");
+    upstream(&lab, "198.51.100.1");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: a, namespace: default }}\nspec: {{ containers: [{{ name: a, image: a }}] }}\nstatus: {{ phase: Running, podIP: {POD_A}, podIPs: [{{ ip: {POD_A} }}] }}\n"
+    );
+    replace(&lab.manifests.join("pod.yaml"), &pod).unwrap();
+    let asked = |from: Option<&str>, name: &str| {
+        let mut command = if from.is_some() { &lab.bed.node } else { &lab.bed.client }.command("dig");
+        command.args(["+tries=1", "+time=2", "+noall", "+answer", "+comments", &format!("@{DNS}"), name]);
+        if let Some(from) = from {
+            command.args(["-b", from]);
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let (first, alias) = ("www.example.com.default.svc.cluster.local", "www.example.com.");
+    let completed = eventually(Duration::from_secs(10), || {
+        let said = asked(Some(POD_A), first);
+        (said.contains("NOERROR") && said.contains(alias) && said.contains("192.0.2.77")).then_some(())
+    });
+    let (said, log) = (asked(Some(POD_A), first), lab.gateway.log());
+    assert!(completed.is_some(), "{said}\n{}\n{log}", lab.counters());
+    assert!(said.contains("CNAME"), "{said}");
+    // A name of the cluster at the list's second step; another namespace's list; who is no pod.
+    let second = asked(Some(POD_A), "web.default.default.svc.cluster.local");
+    assert!(second.contains("10.96.0.20"), "{second}");
+    for (from, name) in
+        [(Some(POD_A), "www.example.com.other.svc.cluster.local"), (Some(POD_B), first), (None, first)]
+    {
+        let said = asked(from, name);
+        assert!(said.contains("status: NXDOMAIN"), "{from:?} {name}: {said}");
     }
 }

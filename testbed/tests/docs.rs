@@ -53,13 +53,15 @@ fn every_test_of_the_control_plane_has_a_row_in_docs_services() {
     }
 }
 
-/// Where the tests are that docs/ingress.md names of the server's side.
-const SERVER: [(&str, &str); 5] = [
+/// Where the tests are that docs/ingress.md names of the server's side, and of the gateway as a whole.
+const SERVER: [(&str, &str); 7] = [
     ("V", "dataplane/ingress/tests/server.rs"),
     ("S", "dataplane/ingress/tests/tls.rs"),
     ("L", "dataplane/ingress/tests/floods.rs"),
     ("H", "dataplane/ingress/src/head/tests.rs"),
     ("Y", "dataplane/ingress/src/head/filter_tests.rs"),
+    ("T", "testbed/tests/ingress_features.rs"),
+    ("K", "testbed/tests/ingresses.rs"),
 ];
 
 #[test]
@@ -75,5 +77,18 @@ fn every_test_of_the_server_that_docs_ingress_names_exists() {
             named += 1;
         }
         assert!(named > 0, "no test of {file} is named");
+    }
+}
+
+#[test]
+fn every_test_of_what_ingress_does_more_has_a_row_in_docs_ingress() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/ingress.md")).unwrap();
+    let source = std::fs::read_to_string(root.join("testbed/tests/ingress_features.rs")).unwrap();
+    let tests: Vec<&str> = source.split("#[test]\nfn ").skip(1).collect();
+    assert!(!tests.is_empty());
+    for test in tests {
+        let name = test.split('(').next().unwrap();
+        assert!(text.contains(&format!("`T::{name}`")), "no row names {name}");
     }
 }

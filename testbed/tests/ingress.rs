@@ -334,6 +334,57 @@ fn grpc_keeps_its_trailers() {
     assert!(reply.body.contains("grpc-status: 0") && reply.body.contains("grpc-message: b"), "{reply:?}");
 }
 
+/// With the library that most clients and servers are made of: `testbed/grpc`.
+#[test]
+fn grpc_go_gets_every_kind_of_call_through() {
+    let spec = |tls: &str, host: &str| format!("{tls}{}", rules(&[rule(host, &[("/", "Prefix", "rpc")])]));
+    let tls = "  tls: [{ hosts: [rpc.example], secretName: rpc }]\n";
+    let lab = HttpLab::start("", &[]);
+    let program = std::env::var_os("SLUICE_GRPC")
+        .map_or_else(
+            || concat!(env!("CARGO_MANIFEST_DIR"), "/../target/grpc").into(),
+            std::path::PathBuf::from,
+        )
+        .join("grpc");
+    assert!(program.exists(), "{} is built by testbed/grpc/build.sh", program.display());
+    let program = program.display().to_string();
+    // It ends with the namespace, if not before.
+    let mut server = lab.lab.bed.node.command(&program);
+    let mut server = server.args(["serve", &format!("{}:8082", common::POD_A)]).spawn().unwrap();
+    let service = service("rpc", "10.96.1.9", &[common::POD_A]).replace("port: 8081", "port: 8082");
+    let secret = lab.pair(&["rpc.example"], 1).secret("rpc");
+    let secure = ingress("secure", "backend-protocol: GRPC", &spec(tls, "rpc.example"));
+    let plain = ingress("plain", "backend-protocol: GRPC", &spec("", "plain.example"));
+    lab.write("rpc", &[service, secret, secure, plain].join("---\n"));
+    for (port, host, more) in [(443, "rpc.example", &["tls"][..]), (80, "plain.example", &[])] {
+        let ask = || {
+            let mut client = lab.lab.bed.client.command(&program);
+            let output =
+                client.args(["ask", &format!("{ADDRESS}:{port}"), host]).args(more).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+        };
+        // Until the route is there it is told so.
+        let mut said = String::new();
+        let done = eventually(Duration::from_secs(20), || {
+            let (success, text) = ask();
+            said = text;
+            success.then_some(())
+        });
+        if done.is_none() {
+            let _ = server.kill();
+            panic!("{host}:\n{said}\n{}", lab.report());
+        }
+        for call in
+            ["unary", "server stream", "client stream", "both", "deadline", "trailers only", "unknown method"]
+        {
+            assert!(said.contains(&format!("{call}: <nil>\n")), "{call}: {said}");
+        }
+    }
+    let _ = server.kill();
+    let _ = server.wait();
+}
+
 #[test]
 fn a_service_without_endpoints_is_503_and_all_endpoints_take_their_turn() {
     let paths = [("/none", "Prefix", "none"), ("/both", "Prefix", "both")];

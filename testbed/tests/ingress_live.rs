@@ -4,123 +4,124 @@
 mod common;
 mod http;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::{POD_A, POD_B};
+use http::load::{Client, Load};
 use http::*;
 use sluice_testbed::client::eventually;
 
-/// Clients that ask as fast as they are answered.
-struct Load {
-    stop: Arc<AtomicBool>,
-    asked: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<Vec<String>>>,
+/// Whether tests run as long as they take to show the whole, with nothing beside them.
+fn long() -> bool {
+    std::env::var_os("SLUICE_LONG").is_some()
 }
 
-impl Load {
-    /// Half of the clients keep their connections for 50 requests, half open one for each.
-    fn start(lab: &HttpLab, clients: usize, host: &'static str, path: &'static str) -> Self {
-        let to: SocketAddr = format!("{ADDRESS}:80").parse().unwrap();
-        // A connection for each request, to one address and port: its own ports must not run out before the test ends.
-        let mut sysctl = lab.lab.bed.client.command("sysctl");
-        sysctl.args(["-qw", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1"]);
-        assert!(sysctl.status().unwrap().success());
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let client = |number: usize| {
-            let (stop, asked) = (Arc::clone(&stop), Arc::clone(&asked));
-            lab.lab.bed.client.spawn(move || {
-                let (mut failed, mut connection, mut used) = (Vec::new(), None, 0);
-                let most = if number.is_multiple_of(2) { 50 } else { 1 };
-                while !stop.load(Ordering::Relaxed) {
-                    let outcome = match connection.take().filter(|_| used < most).map_or_else(
-                        || {
-                            used = 0;
-                            Connection::open(to)
-                        },
-                        Ok,
-                    ) {
-                        Ok(mut open) => open.get(host, path).inspect(|reply| {
-                            used += 1;
-                            // The gateway may end a connection, when it says so.
-                            if reply.header("connection").is_none_or(|value| value != "close") {
-                                connection = Some(open);
-                            }
-                        }),
-                        Err(error) => Err(error),
-                    };
-                    asked.fetch_add(1, Ordering::Relaxed);
-                    match outcome {
-                        Ok(reply) if reply.status == 200 => {}
-                        Ok(reply) => failed.push(format!("{} after {used}", reply.status)),
-                        Err(error) => failed.push(format!("{error} after {used}")),
-                    }
-                }
-                failed
-            })
-        };
-        let threads = (0..clients).map(client).collect();
-        Self { stop, asked, threads }
-    }
-
-    fn asked(&self) -> u64 {
-        self.asked.load(Ordering::Relaxed)
-    }
-
-    /// Ends it; what failed.
-    fn end(self) -> Vec<String> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    }
-}
-
-/// How many requests a test under load makes: `SLUICE_REQUESTS`, or a number that takes seconds.
+/// How many requests a test under load makes.
 fn requests() -> u64 {
-    std::env::var("SLUICE_REQUESTS").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000)
+    if long() { 120_000 } else { 6_000 }
+}
+
+/// Half of the clients keep their connections for 50 requests, half open one for each.
+fn both(
+    clients: usize,
+    to: (&'static str, &'static str),
+) -> [(Client, usize, (&'static str, &'static str)); 2] {
+    [(Client::Http1(50), clients / 2, to), (Client::Http1(1), clients / 2, to)]
 }
 
 fn live(paths: &[(&str, &str, &str)]) -> String {
     ingress("live", "", &format!("  rules:\n{}", rule("live.example", paths)))
 }
 
+/// Between two changes: more than 20 in a second.
+const STEP: Duration = Duration::from_millis(45);
+
 #[test]
-fn changes_of_routes_and_endpoints_fail_no_request() {
-    let turns = service("turns", "10.96.1.8", &[POD_A, POD_B]);
-    let lab = HttpLab::start("", &[("live", live(&[("/", "Prefix", "turns")])), ("turns", turns)]);
-    let load = Load::start(&lab, 6, "live.example", "/work");
-    let (mut step, want) = (0, requests());
+fn changes_of_routes_endpoints_and_certificates_fail_no_request() {
+    let turns = |pods: &[&str]| service("turns", "10.96.1.8", pods);
+    let safe = |paths: &[(&str, &str, &str)]| {
+        let tls = "  tls: [{ hosts: [safe.example], secretName: safe }]\n";
+        ingress("safe", "", &format!("{tls}  rules:\n{}", rule("safe.example", paths)))
+    };
+    let all = ("/", "Prefix", "turns");
+    let lab = HttpLab::start("", &[("turns", turns(&[POD_A, POD_B]))]);
+    let secrets: Vec<String> =
+        (31..37).map(|serial| lab.pair(&["safe.example"], serial).secret("safe")).collect();
+    lab.write("secret", &secrets[0]);
+    lab.write("safe", &safe(&[all]));
+    lab.write("live", &live(&[all]));
+    for (scheme, host) in [("http", "live.example"), ("https", "safe.example")] {
+        let served = eventually(Duration::from_secs(10), || {
+            (lab.curl(&lab.url(scheme, host, "/")).ok()?.status == 200).then_some(())
+        });
+        assert!(served.is_some(), "{host}\n{}", lab.report());
+    }
+    let before = published(&lab);
+    let [plain, secure] = [("live.example", "/work"), ("safe.example", "/work")];
+    let load = Load::start(
+        &lab,
+        &[
+            (Client::Http1(50), 2, plain),
+            (Client::Http1(1), 2, plain),
+            (Client::Tls(50), 1, secure),
+            (Client::Tls(1), 1, secure),
+            (Client::Http2, 1, secure),
+        ],
+    );
+    let (mut step, want) = (0_u32, requests());
     let start = Instant::now();
-    while load.asked() < want {
-        // Twenty changes a second: routes come, move and go; an endpoint leaves and comes back.
-        match step % 4 {
-            0 => lab.write("live", &live(&[("/", "Prefix", "turns"), ("/work", "Exact", "one")])),
-            1 => lab.write("turns", &service("turns", "10.96.1.8", &[POD_A])),
-            2 => lab.write("live", &live(&[("/", "Prefix", "turns"), ("/other", "Prefix", "none")])),
-            _ => lab.write("turns", &service("turns", "10.96.1.8", &[POD_A, POD_B])),
+    while load.asked() < want || step < 40 {
+        // Routes come, move and go; an endpoint leaves and comes back; the certificate is another one.
+        match step % 6 {
+            0 => lab.write("live", &live(&[all, ("/work", "Exact", "one")])),
+            1 => lab.write("turns", &turns(&[POD_A])),
+            2 => lab.write("secret", &secrets[(step / 6) as usize % secrets.len()]),
+            3 => lab.write("live", &live(&[all, ("/other", "Prefix", "none")])),
+            4 => lab.write("turns", &turns(&[POD_A, POD_B])),
+            _ => {
+                lab.write("safe", &safe(&[all, ("/work", "Prefix", ["one", "two"][(step / 6) as usize % 2])]))
+            }
         }
         step += 1;
-        std::thread::sleep(Duration::from_millis(50));
+        // By the clock: a thread that sleeps beside a load wakes late.
+        std::thread::sleep((start + STEP * step).saturating_duration_since(Instant::now()));
         assert!(
-            start.elapsed() < Duration::from_secs(300),
+            start.elapsed() < Duration::from_secs(600),
             "{} requests only\n{}",
             load.asked(),
             lab.report()
         );
     }
-    let asked = load.asked();
+    let took = start.elapsed().as_secs_f64();
+    let (asked, each, certificates) = (load.asked(), load.each(), load.tls.certificates());
     let failed = load.end();
+    let published = published(&lab) - before;
+    eprintln!(
+        "{asked} requests ({each:?}), {step} changes in {published} generations, {:.1} a second, \
+         {certificates} certificates seen, {} failed, {took:.1} s",
+        f64::from(step) / took,
+        failed.len()
+    );
     assert!(
         failed.is_empty(),
-        "{} of {asked} failed: {:?}\n{}",
+        "{} of {asked}: {:?}\n{}",
         failed.len(),
         &failed[..failed.len().min(5)],
         lab.report()
     );
-    assert!(step >= 8, "only {step} changes");
-    eprintln!("{asked} requests, {step} changes, {:.1} s", start.elapsed().as_secs_f64());
+    assert!(each.iter().all(|(_, asked)| *asked > want / 100), "{each:?}");
+    assert!(certificates > 1, "{certificates} certificates only");
+    // Beside other tests, changes are made late, and those that come at once are one generation.
+    let (rate, generations) = if long() { (20.0, 0.9) } else { (2.0, 0.3) };
+    assert!(f64::from(step) / took >= rate, "{step} changes in {took:.1} s");
+    assert!(published as f64 > f64::from(step) * generations, "{step} changes, {published} published");
+}
+
+/// The generation that control published last.
+fn published(lab: &HttpLab) -> u64 {
+    let sync: serde_json::Value =
+        serde_json::from_str(&lab.lab.cli(&["show", "sync", "-o", "json"])).unwrap();
+    sync["generation"].as_u64().unwrap()
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn an_endpoint_that_is_gone_takes_no_request_with_it() {
             ("turns", service("turns", "10.96.1.8", &[POD_A, POD_B])),
         ],
     );
-    let load = Load::start(&lab, 4, "live.example", "/");
+    let load = Load::start(&lab, &both(4, ("live.example", "/")));
     let want = requests() / 2;
     let mut step = 0;
     let start = Instant::now();
@@ -174,7 +175,7 @@ fn a_new_route_is_live_soon_and_a_removed_one_no_more() {
     }
     times.sort();
     eprintln!("a new route is live after {:?}, at most {:?}", times[times.len() / 2], times[times.len() - 1]);
-    assert!(times[times.len() / 2] < Duration::from_millis(500), "{times:?}");
+    assert!(times[times.len() / 2] < Duration::from_secs(3), "{times:?}");
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn a_new_certificate_is_shown_at_once_and_a_bad_one_never() {
 #[test]
 fn requests_go_on_while_control_is_dead() {
     let lab = HttpLab::start("", &[]);
-    let load = Load::start(&lab, 2, "up.example", "/");
+    let load = Load::start(&lab, &both(2, ("up.example", "/")));
     lab.kill("control");
     let before = load.asked();
     let more = eventually(Duration::from_secs(30), || (load.asked() > before + 500).then_some(()));

@@ -27,6 +27,11 @@ struct Control {
 }
 
 fn config(cluster: &Cluster, folder: &Path, state: &Path) -> Config {
+    config_with(cluster, folder, state, "")
+}
+
+/// With more lines of `ingress`.
+fn config_with(cluster: &Cluster, folder: &Path, state: &Path, more: &str) -> Config {
     let text = format!(
         r#"node: edge-1
 runtime_dir: {}
@@ -39,7 +44,7 @@ source: {{ kubernetes: {{ kubeconfig: {} }} }}
 metrics: {{ control: none }}
 ingress:
   addresses: [192.0.2.10, "2001:db8::10"]
-"#,
+{more}"#,
         folder.display(),
         state.display(),
         cluster.kubeconfig(User::Sluice).display()
@@ -97,10 +102,14 @@ fn host(name: &str) -> HttpKey {
 }
 
 fn certificate() -> HttpKey {
-    HttpKey::Certificate(ServiceName::new("default", "tls"))
+    certificate_of("default")
 }
 
-/// Endpoints of the only upstream.
+fn certificate_of(namespace: &str) -> HttpKey {
+    HttpKey::Certificate(ServiceName::new(namespace, "tls"))
+}
+
+/// Endpoints of all upstreams.
 fn endpoints(told: &BTreeMap<HttpKey, HttpChange>) -> Vec<String> {
     let upstreams = told.values().filter_map(|change| match change {
         HttpChange::Upstream(upstream) => Some(upstream),
@@ -272,5 +281,65 @@ fn without_leave_to_read_secrets_everything_else_is_served_and_the_state_outlive
     let file = state.path().join("state-v1");
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "it has private keys");
+    control.end();
+}
+
+#[test]
+fn namespaces_that_may_be_read_have_their_certificates_and_others_hold_nothing_up() {
+    let cluster = Options::default().controllers(&[]).start().unwrap();
+    let manifest = |name: &str| cluster::manifests().join(name).to_string_lossy().into_owned();
+    cluster.kubectl(&["apply", "-f", &manifest("ingress-class.yaml")]).unwrap();
+    let allow = |namespace: &str| {
+        let role = manifest("tls-secrets-namespace.yaml");
+        cluster.kubectl(&["-n", namespace, "apply", "-f", &role]).unwrap();
+    };
+    allow("default");
+    let secret = secret(&cluster);
+    for (namespace, name) in [("default", "a.test"), ("late", "late.test"), ("other", "other.test")] {
+        if namespace != "default" {
+            cluster.kubectl(&["create", "namespace", namespace]).unwrap();
+        }
+        let objects = format!("{WEB}{}", ingress("web", "sluice", ""));
+        let objects = objects.replace("namespace: default", &format!("namespace: {namespace}"));
+        cluster.apply(&objects.replace("a.test", name)).unwrap();
+        let place = format!("metadata:\n  namespace: {namespace}\n");
+        cluster.apply(&secret.replace("metadata:\n", &place)).unwrap();
+    }
+    let state = tempfile::tempdir().unwrap();
+    let keys = "  secret_namespaces: [default, late]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let mut control = Control::start(config_with(&cluster, folder.path(), state.path(), keys));
+    control.until("the hosts", |told| {
+        ["a.test", "late.test", "other.test"].iter().all(|name| told.contains_key(&host(name)))
+    });
+    control.until("the certificate", |told| told.contains_key(&certificate()));
+    // One namespace has no Role yet, one is not named.
+    let event = |namespace: &str, words: &str| {
+        cluster.kubectl(&["-n", namespace, "events", "--for=ingress/web"]).unwrap().contains(words)
+    };
+    let refused = "Secret late/tls may not be read; the default certificate is shown";
+    control.until("an Event of what is refused", |_| event("late", refused));
+    let left_out = "namespace other is none of ingress.secret_namespaces; the default certificate is shown";
+    control.until("an Event of what is left out", |_| event("other", left_out));
+    assert!(!control.told.contains_key(&certificate_of("late")));
+    // Asked for again, it comes.
+    allow("late");
+    control.until("the late certificate", |told| told.contains_key(&certificate_of("late")));
+    assert!(!control.told.contains_key(&certificate_of("other")));
+    control.end();
+
+    // Refused once more, while nobody was there: what was served stays, and what changes elsewhere is told.
+    cluster.kubectl(&["-n", "late", "delete", "rolebinding", "sluice-tls-secrets"]).unwrap();
+    let start = Instant::now();
+    while cluster.kubectl_as(User::Sluice, &["-n", "late", "get", "secrets"]).is_ok() {
+        assert!(start.elapsed() < SOON, "it may still be read");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut control = Control::start(config_with(&cluster, folder.path(), state.path(), keys));
+    cluster.apply(&WEB.replace("10.244.1.5", "10.244.1.7")).unwrap();
+    control.until("another endpoint", |told| endpoints(told).iter().any(|it| it == "10.244.1.7:8080"));
+    let kept = "Secret late/tls may not be read; the last good certificate is shown";
+    control.until("an Event of what is kept", |_| event("late", kept));
+    assert!(control.told.contains_key(&certificate_of("late")) && control.told.contains_key(&certificate()));
     control.end();
 }

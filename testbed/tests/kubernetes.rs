@@ -14,7 +14,7 @@ use sluice_testbed::cluster::{Cluster, Options, User};
 use sluice_testbed::manifests::ServiceManifest;
 
 /// How long anything may take on a machine that does a lot besides.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 struct KubeLab {
     // Dropped first: the gateway does not watch its API server go.

@@ -18,7 +18,7 @@ use strict::Metrics;
 
 const DATAPLANE: &str = "127.0.0.1:9471";
 const CONTROL: &str = "127.0.0.1:9472";
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(40);
 
 /// What `curl` gets in the gateway's namespace: the status, 0 where nobody listens, and the body.
 fn fetch(lab: &Lab, role: &str, path: &str, options: &[&str]) -> (u16, String) {

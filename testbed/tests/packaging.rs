@@ -134,7 +134,9 @@ fn the_manifests_are_what_an_api_server_takes() {
     for object in objects {
         assert!(said.contains(object), "{object}: {said}");
     }
-    for optional in ["tls-secrets.yaml", "dns-config-map.yaml", "ingress-class.yaml"] {
+    let optional =
+        ["tls-secrets.yaml", "tls-secrets-namespace.yaml", "dns-config-map.yaml", "ingress-class.yaml"];
+    for optional in optional {
         apply(&["-f", &folder.join(optional).to_string_lossy()]).unwrap();
     }
     // A field that there is not is refused, so that the above means something.

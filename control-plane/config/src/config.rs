@@ -83,8 +83,17 @@ pub struct Ingress {
     pub hsts: Option<u64>,
     /// `default_certificate`, where it is in files.
     pub certificate: Option<CertificateFiles>,
+    /// `session_tickets`: files with keys of session tickets, the one that seals first. Absolute.
+    pub session_tickets: Vec<PathBuf>,
     /// `clients`: who may connect; empty: everybody.
     pub clients: Vec<IpNet>,
+    /// `external_names`: what Services of the type ExternalName may stand for, in lower case: names, or `*.` and a name for all
+    /// that are below it.
+    pub external_names: Vec<Box<str>>,
+    /// `external_networks`: where such names may lead although it is not public.
+    pub external_networks: Vec<IpNet>,
+    /// `secret_namespaces`: whose Secrets are read; empty: those of all namespaces.
+    pub secret_namespaces: Vec<Box<str>>,
     /// `syn_rate`: connections that a client may begin in a second on each lcore; 0: no limit.
     pub syn_rate: u32,
     /// The rest, as the proxy takes it.

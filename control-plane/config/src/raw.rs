@@ -39,11 +39,15 @@ pub(crate) struct Ingress {
     pub clients: Vec<Text>,
     pub syn_rate: Option<Spanned<u64>>,
     pub default_certificate: Option<Spanned<DefaultCertificate>>,
+    pub session_tickets: Vec<Text>,
     pub tls_minimum: Option<Text>,
     pub hsts: Option<Spanned<u64>>,
     pub http2: Option<bool>,
     pub trusted_proxies: Vec<Text>,
     pub proxy_protocol: Vec<Text>,
+    pub external_names: Vec<Text>,
+    pub external_networks: Vec<Text>,
+    pub secret_namespaces: Vec<Text>,
     pub limits: HttpLimits,
     pub access_log: Option<Text>,
 }
@@ -65,6 +69,7 @@ pub(crate) struct HttpLimits {
     pub head_timeout: Option<Spanned<u64>>,
     pub body_timeout: Option<Spanned<u64>>,
     pub drain: Option<Spanned<u64>>,
+    pub passthrough: Option<Spanned<u64>>,
     pub upstream_idle: Option<Spanned<u64>>,
 }
 
@@ -80,10 +85,12 @@ pub(crate) struct Dns {
     pub zones: Option<Vec<Text>>,
     pub multicluster_zones: Vec<Text>,
     pub reverse_zones: Option<Vec<Text>>,
+    pub external_zones: Vec<Spanned<ExternalZone>>,
     pub namespaces: Vec<Text>,
     pub namespace_labels: Option<Text>,
     pub labels: Option<Text>,
     pub ttl: Option<Spanned<u64>>,
+    pub negative_ttl: Option<Spanned<u64>>,
     pub pods: Option<Text>,
     pub mode: Option<Text>,
     pub endpoint_pod_names: Option<Spanned<bool>>,
@@ -106,6 +113,15 @@ pub(crate) struct Dns {
     pub https: Option<Spanned<Secure>>,
     pub transfer: Vec<Text>,
     pub autopath: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ExternalZone {
+    pub zone: Option<Text>,
+    pub ttl: Option<Spanned<u64>>,
+    pub apex: Option<Text>,
+    pub headless: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

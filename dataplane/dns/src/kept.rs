@@ -4,14 +4,18 @@
 //! TTLs count down. Names of our zones are never kept: they are answered from tables that are never stale. The resolver has
 //! seen to what may be believed (`docs/resolver.md`).
 
+use sluice_memory::Storage;
+use sluice_memory::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 use crate::answer::{Asked, terms};
 use crate::name;
 use crate::query::{HEADER, IN, Query, kind, parse, rcode};
 use crate::reply::{Reply, owner_len, record_len};
 use crate::zones::Zones;
 
-/// Answers kept at most.
-const ENTRIES: usize = 4096;
+/// Answers kept at most: more than a resolver's cache holds of either kind by itself, so that what it has need not be asked
+/// of it. Their memory, 600 bytes each, is taken page by page as it is written.
+const ENTRIES: usize = 32_768;
 /// Places that an answer may have.
 const WAYS: usize = 4;
 /// Bytes of a reply that is kept, from its header to its OPT record; longer ones stay the resolver's.
@@ -26,64 +30,66 @@ const QUIET: u64 = 3_000;
 #[derive(Debug, Default)]
 pub struct Kept {
     /// None before the first answer.
-    entries: Vec<Entry>,
+    entries: Option<Storage<Entry>>,
     /// The settings that they came under; 0 before any.
     era: u64,
     /// Before this time nothing is kept, in milliseconds of the monotonic clock.
     quiet: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[zerocopy(crate = "sluice_memory::zerocopy")]
+#[repr(C)]
 struct Entry {
     hash: u64,
     /// Milliseconds of the monotonic clock.
     since: u64,
     /// Seconds, 0 for none.
     ttl: u32,
+    /// The settings that it came under.
+    era: u32,
     query: Key,
-    /// The resolver is being asked again.
-    renewing: bool,
     /// The second word of the header.
     flags: u16,
+    length: u16,
     counts: [u16; 3],
+    /// Not 0: the resolver is being asked again.
+    renewing: u16,
     /// Where the TTLs are.
     ttls: [u16; RECORDS],
-    length: u16,
     reply: [u8; ROOM],
 }
 
 /// What makes two queries the same, but for the name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[zerocopy(crate = "sluice_memory::zerocopy")]
+#[repr(C)]
 struct Key {
     kind: u16,
     name_len: u8,
-    dnssec: bool,
-    checking_disabled: bool,
+    /// [`DNSSEC`] and [`CHECKING_DISABLED`].
+    bits: u8,
 }
+
+/// The client takes DNSSEC's records (DO).
+const DNSSEC: u8 = 1;
+/// The client checks signatures itself (CD).
+const CHECKING_DISABLED: u8 = 2;
 
 impl Key {
     fn of(query: &Query, message: &[u8], dnssec: bool) -> Self {
-        let checking_disabled = message.get(3).is_some_and(|flags| flags & 0x10 != 0);
-        Self { kind: query.kind, name_len: query.name_len, dnssec, checking_disabled }
+        let disabled = message.get(3).is_some_and(|flags| flags & 0x10 != 0);
+        let bits = if dnssec { DNSSEC } else { 0 } | if disabled { CHECKING_DISABLED } else { 0 };
+        Self { kind: query.kind, name_len: query.name_len, bits }
     }
 }
 
-const NOTHING: Entry = Entry {
-    hash: 0,
-    since: 0,
-    ttl: 0,
-    query: Key { kind: 0, name_len: 0, dnssec: false, checking_disabled: false },
-    renewing: false,
-    flags: 0,
-    counts: [0; 3],
-    ttls: [0; RECORDS],
-    length: 0,
-    reply: [0; ROOM],
-};
-
 impl Entry {
-    /// Seconds that are left, at this time.
-    fn left(&self, now: u64) -> u32 {
+    /// Seconds that are left, at this time; none of what came under other settings.
+    fn left(&self, era: u32, now: u64) -> u32 {
+        if self.era != era {
+            return 0;
+        }
         let age = now.saturating_sub(self.since) / 1000;
         self.ttl.saturating_sub(u32::try_from(age).unwrap_or(u32::MAX))
     }
@@ -119,16 +125,18 @@ impl Kept {
         if now < self.quiet {
             return;
         }
-        if self.entries.is_empty() {
-            self.entries = vec![NOTHING; ENTRIES];
+        if self.entries.is_none() {
+            // Without memory nothing is kept, and everything is answered as before.
+            self.entries = Storage::anonymous(ENTRIES).ok();
         }
         let hash = zones.hash(name);
         let key = Key::of(&reading.query, message, reading.dnssec);
+        let era = self.era as u32;
         let Some(places) = self.places(hash) else { return };
         let same = |entry: &Entry| entry.hash == hash && entry.query == key;
         let place = match places.iter().position(same) {
             Some(place) => places.get_mut(place),
-            None => places.iter_mut().min_by_key(|entry| entry.left(now)),
+            None => places.iter_mut().min_by_key(|entry| entry.left(era, now)),
         };
         let Some(entry) = place else { return };
         let Some((from, to)) = message.get(..reading.length).zip(entry.reply.get_mut(..reading.length))
@@ -142,7 +150,7 @@ impl Kept {
         }
         (entry.hash, entry.since, entry.ttl, entry.query) = (hash, now, reading.ttl, key);
         (entry.counts, entry.ttls, entry.length) = (reading.counts, reading.ttls, reading.length as u16);
-        entry.renewing = false;
+        (entry.era, entry.renewing) = (era, 0);
         entry.flags = message.first_chunk().map_or(0, |[_, _, a, b]| u16::from_be_bytes([*a, *b]));
     }
 
@@ -163,13 +171,14 @@ impl Kept {
         let key = Key::of(query, message, query.edns.is_some_and(|edns| edns.dnssec));
         let same =
             |entry: &&mut Entry| entry.hash == hash && entry.query == key && name::equal(entry.name(), name);
+        let era = self.era as u32;
         let entry = self.places(hash)?.iter_mut().find(same)?;
-        let left = entry.left(now);
+        let left = entry.left(era, now);
         if left == 0 {
             return None;
         }
-        if left <= entry.ttl / 10 && !entry.renewing {
-            entry.renewing = true;
+        if left <= entry.ttl / 10 && entry.renewing == 0 {
+            entry.renewing = 1;
             return None;
         }
         let gone = entry.ttl - left;
@@ -188,7 +197,7 @@ impl Kept {
             *place = u32::from_be_bytes(*place).saturating_sub(gone).to_be_bytes();
         }
         // Recursion was available; whether the data are authentic is for those who ask (RFC 6840, section 5.7).
-        let authentic = if key.dnssec { entry.flags as u8 & 0x20 } else { 0 };
+        let authentic = if key.bits & DNSSEC != 0 { entry.flags as u8 & 0x20 } else { 0 };
         if let Some(flags) = message.get_mut(3) {
             *flags |= 0x80 | authentic;
         }
@@ -197,11 +206,11 @@ impl Kept {
 
     /// Whether a query for the name, which is in wire form, would find an answer.
     pub fn has(&mut self, zones: &Zones, name: &[u8], kind: u16, now: u64) -> bool {
-        let hash = zones.hash(name);
+        let (hash, era) = (zones.hash(name), self.era as u32);
         let known = |entry: &Entry| {
             entry.hash == hash
                 && entry.query.kind == kind
-                && entry.left(now) > 0
+                && entry.left(era, now) > 0
                 && name::equal(entry.name(), name)
         };
         self.era == zones.era() && self.places(hash).is_some_and(|places| places.iter().any(known))
@@ -213,13 +222,12 @@ impl Kept {
             // The first settings follow no others.
             self.quiet = if self.era == 0 { 0 } else { now + QUIET };
             self.era = zones.era();
-            self.entries.iter_mut().for_each(|entry| entry.ttl = 0);
         }
     }
 
     fn places(&mut self, hash: u64) -> Option<&mut [Entry]> {
         let first = (hash >> 32) as usize % (ENTRIES / WAYS) * WAYS;
-        self.entries.get_mut(first..first + WAYS)
+        self.entries.as_mut()?.get_mut(first..first + WAYS)
     }
 }
 
@@ -228,8 +236,14 @@ fn read(message: &[u8]) -> Option<Reading> {
     let header: &[u8; HEADER] = message.first_chunk()?;
     let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let code = header[3] & 15;
-    // A whole answer to a query, which is or is not there.
-    if header[2] & 0xfa != 0x80 || !matches!(code, rcode::NOERROR | rcode::NXDOMAIN) || count(4) != 1 {
+    // A whole answer to a query, which is or is not there. Without RD and RA nobody else was asked: it is less than there is, or of
+    // a zone of the resolver's own, which may change at any time.
+    let asked = header[2] & 1 != 0 && header[3] & 0x80 != 0;
+    if header[2] & 0xfa != 0x80
+        || !asked
+        || !matches!(code, rcode::NOERROR | rcode::NXDOMAIN)
+        || count(4) != 1
+    {
         return None;
     }
     let query = question(message)?;

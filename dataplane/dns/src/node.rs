@@ -33,6 +33,8 @@ pub enum Role {
     Plain,
     /// The top of a zone, which has the SOA record.
     Apex,
+    /// A name of a domain of external addresses: its SOA record, and that of its top, is another.
+    External,
     /// `namespace.pod.zone` where any address has a name below it.
     Pods,
 }
@@ -126,6 +128,22 @@ impl Node {
     #[inline(always)]
     pub fn zone_len(&self) -> usize {
         usize::from(self.0.header.header.zone_len)
+    }
+
+    /// The name of the zone it is in.
+    pub fn zone(&self) -> &[u8] {
+        let name = self.name();
+        name.get(name.len().saturating_sub(self.zone_len())..).unwrap_or_default()
+    }
+
+    /// Whether it is the top of its zone.
+    #[inline]
+    pub fn is_top(&self) -> bool {
+        match self.role() {
+            Role::Apex => true,
+            Role::External => self.name().len() == self.zone_len(),
+            Role::Plain | Role::Pods => false,
+        }
     }
 
     /// Its name, in lower case.

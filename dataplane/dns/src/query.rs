@@ -35,10 +35,13 @@ pub mod rcode {
     pub const BADVERS: u8 = 16;
 }
 
-/// Why a query is refused, as clients with EDNS are told (RFC 8914, section 4).
+/// Why a query is refused, or answered so, as clients with EDNS are told (RFC 8914, section 4).
 pub mod reason {
     #![allow(missing_docs)]
+    pub const OTHER: u16 = 0;
+    pub const STALE: u16 = 3;
     pub const PROHIBITED: u16 = 18;
+    pub const STALE_NXDOMAIN: u16 = 19;
     pub const NOT_AUTHORITATIVE: u16 = 20;
     pub const NOT_SUPPORTED: u16 = 21;
 }
@@ -99,6 +102,11 @@ pub enum Unanswerable {
     Silence,
     /// Answered with this code and nothing but the header.
     Code(u8),
+}
+
+/// Whether a message says that a zone has changed (RFC 1996).
+pub(crate) fn is_notify(message: &[u8]) -> bool {
+    message.get(2).is_some_and(|flags| flags & 0xf8 == 0x20)
 }
 
 /// Parses a message.

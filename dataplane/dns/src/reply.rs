@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::node::{Node, Set};
 use crate::query::{Edns, Query, kind, rcode};
-use crate::soa::Soa;
+use crate::soa::{Relative, Soa};
 
 /// Bytes of an OPT record without options.
 const OPT: usize = 11;
@@ -169,26 +169,48 @@ impl<'m> Reply<'m> {
         }
     }
 
+    /// As [`soa`](Self::soa), of a domain of external addresses.
+    #[inline(never)]
+    pub fn relative_soa(&mut self, section: Section, zone: usize, soa: &Relative, serial: u32) {
+        let start = self.at;
+        if !self.put(section, 1, soa.bytes()) {
+            self.truncated = true;
+        } else if let Some(copy) = self.message.get_mut(start..self.at) {
+            soa.complete(copy, zone, serial);
+        }
+    }
+
     /// The length of a message that refuses the query, and says why to a client with EDNS (RFC 8914).
     pub fn refuse(self, reason: u16) -> usize {
+        self.told(rcode::REFUSED, false, reason, &[])
+    }
+
+    /// As [`finish`](Self::finish), with an extended error for a client with EDNS: its code, and words.
+    #[inline(never)]
+    pub fn told(self, rcode: u8, authoritative: bool, reason: u16, words: &[u8]) -> usize {
         const OPTION: u16 = 15;
         let (opt, said) = (self.at, self.opt.is_some());
+        let most = self.limit + self.opt.as_ref().map_or(0, Opt::len);
         let Self { message, at, limit, counts, truncated, opt: options } = self;
         let reply = Reply { message: &mut *message, at, limit, counts, truncated, opt: options };
-        let length = reply.finish(rcode::REFUSED, false);
-        let [[a, b], [c, d]] = [OPTION, reason].map(u16::to_be_bytes);
-        let option = [a, b, 0, 2, c, d];
-        if !said || length + option.len() > message.len() {
+        let length = reply.finish(rcode, authoritative);
+        let [[a, b], [e, f], [c, d]] = [OPTION, 2 + words.len() as u16, reason].map(u16::to_be_bytes);
+        let option = [a, b, e, f, c, d];
+        let end = length + option.len() + words.len();
+        // Nothing is left out for it (RFC 8914, section 3).
+        if !said || end > message.len().min(most) {
             return length;
         }
         // The OPT record is the last one, and the option its last.
         if let Some(data) = message.get_mut(opt + 9..).and_then(|rest| rest.first_chunk_mut::<2>()) {
-            *data = (u16::from_be_bytes(*data) + option.len() as u16).to_be_bytes();
+            *data = (u16::from_be_bytes(*data) + (end - length) as u16).to_be_bytes();
         }
-        if let Some(place) = message.get_mut(length..length + option.len()) {
-            place.copy_from_slice(&option);
+        if let Some(place) = message.get_mut(length..end) {
+            let (head, tail) = place.split_at_mut(option.len().min(place.len()));
+            head.copy_from_slice(&option);
+            tail.copy_from_slice(words);
         }
-        length + option.len()
+        end
     }
 
     /// The whole message's length, header and OPT record written.

@@ -4,7 +4,7 @@
 //! names that objects give: no pods' addresses, and no endpoints of Services that have a cluster IP, as CoreDNS has it.
 
 use crate::name;
-use crate::node::Node;
+use crate::node::{Node, Role};
 use crate::query::{HEADER, IN, Query, kind};
 use crate::reply::record_len;
 use crate::zones::Zones;
@@ -84,7 +84,7 @@ pub fn transfer(zones: &Zones, query: &Query, message: &[u8], have: Option<u32>)
     });
     Some(Transfer {
         head,
-        soa: zones.soa.record(HEADER).to_vec(),
+        soa: zones.soa_record(zone, HEADER),
         opt,
         nodes: nodes.into_iter(),
         cursor: None,
@@ -184,6 +184,9 @@ fn is_newer(serial: u32, than: u32) -> bool {
 
 /// Whether a name is transferred.
 fn is_told(zones: &Zones, node: &Node) -> bool {
+    if node.role() == Role::External {
+        return true;
+    }
     let relative = node.name().get(..node.name().len() - node.zone_len()).unwrap_or_default();
     let labels: Vec<&[u8]> = name::labels(relative).collect();
     match labels.as_slice() {

@@ -100,6 +100,12 @@ impl Usual {
         Some(usual)
     }
 
+    /// QTYPE.
+    #[inline(always)]
+    pub fn kind(&self) -> u16 {
+        self.kind
+    }
+
     /// What ought to be the name.
     #[inline(always)]
     pub fn name<'m>(&self, message: &'m [u8]) -> &'m [u8] {
@@ -139,7 +145,7 @@ impl Usual {
         hash: u64,
         message: &[u8],
     ) -> Option<Found<'z>> {
-        if !zones.fixed.elsewhere.is_empty() {
+        if zones.fixed.general {
             return None;
         }
         let name = self.name(message);
@@ -151,6 +157,8 @@ impl Usual {
                 None if zones.compat() => return None,
                 None => nothing(node, self.kind)?,
             },
+            // Who takes EDNS is told why.
+            None if self.edns && (zones.fixed.selected || zones.is_unready(name)) => return None,
             None => missing(zones, name, self.kind)?,
         };
         let limit = match self.edns {
@@ -211,7 +219,8 @@ impl Usual {
 #[inline(never)]
 fn nothing(node: &Node, kind: u16) -> Option<Found<'static>> {
     let transfer = matches!(kind, kind::AXFR | kind::IXFR);
-    let plain = !transfer && node.role() != Role::Apex && node.set(kind::CNAME).is_none();
+    let plain =
+        !transfer && !matches!(node.role(), Role::Apex | Role::External) && node.set(kind::CNAME).is_none();
     plain.then(|| Found::Nothing(node.zone_len()))
 }
 
@@ -226,6 +235,9 @@ fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Found<'static>> {
     }
     let ends = |zone: &&[u8]| name.len() > zone.len() && name::equal(zone, &name[name.len() - zone.len()..]);
     let zone = fixed.all.iter().map(name::Name::wire).filter(ends).max_by_key(|zone| zone.len())?;
+    if zones.external(zone).is_some() {
+        return None;
+    }
     let (end, mut at, mut labels) = (name.len() - zone.len(), 0, [&name[..0]; 2]);
     let mut count = 0;
     while at < end {

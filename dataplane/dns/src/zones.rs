@@ -9,18 +9,22 @@ use sluice_model::PodNames;
 use crate::catalog::zone_of;
 use crate::clients::Clients;
 use crate::compat::Compat;
+use crate::compile::external::External;
 use crate::compile::{Rules, fixed};
 use crate::elsewhere::Elsewhere;
 use crate::limit::Limit;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
-use crate::soa::Soa;
+use crate::reply::{Reply, Section};
+use crate::soa::{Relative, Soa};
 use crate::table::{Candidate, Table};
 
 /// All names of one generation. Cloning shares everything.
 #[derive(Clone, Debug)]
 pub struct Zones {
     pub(crate) table: Table,
+    /// Names that there would be, if a Service had a ready endpoint.
+    pub(crate) unready: Table,
     pub(crate) seed: Seed,
     pub(crate) serial: u32,
     pub(crate) soa: Soa,
@@ -39,9 +43,13 @@ pub(crate) struct Fixed {
     pub clients: Clients,
     /// All zones, of Services and of reverse names.
     pub all: Vec<Name>,
+    /// SOA records of the domains of external addresses.
+    pub external: Vec<Relative>,
     /// Zones whose unknown names others may know.
     pub fallthrough: Vec<Name>,
-    /// Names that are a resolver's before all.
+    /// Servers that a resolver copies zones from.
+    pub primaries: Vec<IpAddr>,
+    /// Queries that are a resolver's before all.
     pub elsewhere: Elsewhere,
     /// Addresses of ours that the resolver serves over TLS and HTTPS.
     pub secure: Vec<SocketAddr>,
@@ -50,6 +58,8 @@ pub(crate) struct Fixed {
     /// Pods have names that need not be in the table.
     pub pods: bool,
     pub ttl: u32,
+    /// Of SOA records.
+    pub negative_ttl: u32,
     pub max_udp: u16,
     pub forward: bool,
     /// The resolver's answers may be kept.
@@ -58,6 +68,12 @@ pub(crate) struct Fixed {
     pub limit: Option<Limit>,
     /// CoreDNS's answers are given.
     pub compat: Option<Compat>,
+    /// Not all namespaces have names.
+    pub selected: bool,
+    /// What is told may be no more: clients with EDNS are told so.
+    pub stale: bool,
+    /// No query takes the short way.
+    pub general: bool,
 }
 
 impl Default for Zones {
@@ -70,6 +86,7 @@ impl Zones {
     pub(crate) fn new(seed: Seed) -> Self {
         Self {
             table: Table::default(),
+            unready: Table::default(),
             seed,
             serial: 0,
             soa: Soa::default(),
@@ -81,28 +98,38 @@ impl Zones {
 
     pub(crate) fn configure(&mut self, rules: &Rules) {
         let settings = &rules.settings;
+        let elsewhere = Elsewhere::new(settings);
         self.fixed = Arc::new(Fixed {
+            general: !elsewhere.is_empty() || settings.stale,
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
             clients: Clients::new(&settings.clients),
-            all: rules.forward_zones().chain(&rules.reverse_zones).cloned().collect(),
+            all: {
+                let external = rules.external_zones.iter().map(|external| &external.zone);
+                rules.forward_zones().chain(&rules.reverse_zones).chain(external).cloned().collect()
+            },
+            external: rules.external_zones.iter().filter_map(External::soa).collect(),
+            primaries: settings.primaries.clone(),
             fallthrough: settings
                 .fallthrough
                 .iter()
                 .filter_map(|zone| Name::parse(zone).ok())
                 .map(Name::lowered)
                 .collect(),
-            elsewhere: Elsewhere::new(&settings.elsewhere),
+            elsewhere,
             secure: settings.secure.clone(),
             autopath: settings.autopath,
             pods: settings.pods == PodNames::Insecure,
             ttl: settings.ttl,
+            negative_ttl: settings.negative_ttl.unwrap_or(settings.ttl),
             max_udp: settings.max_udp,
             forward: settings.forward,
             keep: settings.forward && settings.keep,
             cookie_key: settings.cookie_key,
             limit: settings.rate_limit.as_ref().map(Limit::new),
             compat: rules.compat().then(|| fixed::compat(rules)),
+            selected: settings.selected,
+            stale: settings.stale,
         });
     }
 
@@ -179,7 +206,7 @@ impl Zones {
     /// Where `namespace.svc.zone` begins in a name that is longer, if that namespace has names: the first step of a pod's search
     /// list leads there (resolv.conf(5)).
     pub fn searched(&self, name: &[u8]) -> Option<usize> {
-        let zone = self.zone(name)?;
+        let zone = self.zone(name).filter(|zone| self.external(zone).is_none())?;
         let end = name.len() - zone.len();
         let (mut namespace, mut svc, mut at) = (0, 0, 0);
         while at < end {
@@ -225,6 +252,26 @@ impl Zones {
         self.table.get(self.hash(name), name)
     }
 
+    /// Whether a name is below that of a namespace that has no names here, while the configuration says which have. Whether
+    /// there is such a namespace does not count: nobody is told.
+    pub(crate) fn is_unselected(&self, name: &[u8]) -> bool {
+        let Some(zone) = self.zone(name).filter(|_| self.fixed.selected) else { return false };
+        let end = name.len() - zone.len();
+        let (mut namespace, mut parent, mut at) = (0, 0, 0);
+        while at < end {
+            (namespace, parent) = (parent, at);
+            let Some(length) = name.get(at) else { return false };
+            at += usize::from(*length) + 1;
+        }
+        let below = name.get(parent + 1..end).is_some_and(|label| label.eq_ignore_ascii_case(b"svc"));
+        below && parent > 0 && name.get(namespace..).is_some_and(|namespace| self.find(namespace).is_none())
+    }
+
+    /// Whether a name is not there for want of a ready endpoint.
+    pub(crate) fn is_unready(&self, name: &[u8]) -> bool {
+        !self.unready.is_empty() && self.unready.get(self.hash(name), name).is_some()
+    }
+
     /// How many names there are.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -265,10 +312,32 @@ impl Zones {
         zone_of(&self.fixed.all, name).map(Name::wire)
     }
 
+    /// The SOA record of a zone, if it is a domain of external addresses.
+    #[inline]
+    pub(crate) fn external(&self, zone: &[u8]) -> Option<&Relative> {
+        self.fixed.external.iter().find(|soa| name::equal(soa.zone.wire(), zone))
+    }
+
+    /// Appends the SOA record of a zone whose name stands at `at` in the message.
+    #[inline]
+    pub(crate) fn put_soa(&self, reply: &mut Reply<'_>, section: Section, at: usize, zone: &[u8]) {
+        match self.external(zone) {
+            None => reply.soa(section, at, &self.soa),
+            Some(soa) => reply.relative_soa(section, at, soa, self.serial),
+        }
+    }
+
+    /// The SOA record of a zone whose name stands at `at` in the message.
+    pub(crate) fn soa_record(&self, zone: &[u8], at: usize) -> Vec<u8> {
+        let Some(soa) = self.external(zone) else { return self.soa.record(at).to_vec() };
+        let mut record = soa.bytes().to_vec();
+        soa.complete(&mut record, at, self.serial);
+        record
+    }
+
     /// Whether a name that is not known here is asked of others, whatever the type.
     pub(crate) fn is_for_others(&self, name: &[u8]) -> bool {
-        // No record has type 0.
-        self.falls_through(name) || self.fixed.elsewhere.takes(name, 0)
+        self.falls_through(name) || self.fixed.elsewhere.takes_all(name)
     }
 
     /// Whether a name that is not known here may be known elsewhere.

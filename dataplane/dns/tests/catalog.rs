@@ -11,8 +11,8 @@ use sluice_dns::name::{Name, Seed};
 use sluice_dns::node::Node;
 use sluice_dns::{Catalog, Zones};
 use sluice_model::{
-    Change, DnsSettings, EndpointGroup, NameKind, NamedPod, NamedService, PodNames, Protocol, ServiceName,
-    Settings,
+    Change, DnsSettings, EndpointGroup, ExternalAddress, NameKind, NamedPod, NamedService, PodNames,
+    Protocol, ServiceName, Settings,
 };
 
 const SEED: Seed = Seed([1, 2]);
@@ -23,7 +23,7 @@ enum Op {
     Gone(ServiceName),
     Namespace(u8, bool),
     Pod(u8, Option<u8>),
-    Settings(DnsSettings),
+    Settings(Box<DnsSettings>),
 }
 
 fn named(n: u8) -> ServiceName {
@@ -32,22 +32,33 @@ fn named(n: u8) -> ServiceName {
 
 fn a_service() -> impl Strategy<Value = NamedService> {
     let endpoints = proptest::collection::vec((0..12_u8, proptest::option::of(0..3_u8)), 0..5);
-    (0..8_u8, 0..4_u8, 0..3_usize, endpoints, 0..4_u8).prop_map(|(name, kind, ports, endpoints, address)| {
-        let kind = match kind {
-            0 => NameKind::Headless,
-            1 => NameKind::External("web.a.svc.cluster.local".into()),
-            _ => NameKind::Cluster(vec![ip(&format!("10.96.0.{address}")), ip(&format!("fd00::{address}"))]),
-        };
-        let mut service = NamedService { name: named(name), kind, ports: vec![], endpoints: vec![] };
-        service.ports = vec![port("x", Protocol::Tcp, 1), port("", Protocol::Udp, 2)];
-        service.ports.truncate(ports);
-        let endpoints = endpoints.into_iter().map(|(n, host)| {
-            endpoint(&format!("10.96.0.{n}"), host.map(|h| ["h0", "h1", "h2"][usize::from(h)]), None)
-        });
-        service.endpoints =
-            vec![EndpointGroup { ports: service.ports.clone(), endpoints: endpoints.collect() }];
-        service
-    })
+    (0..8_u8, 0..4_u8, 0..3_usize, endpoints, 0..4_u8, 0..4_u8).prop_map(
+        |(name, kind, ports, endpoints, address, outside)| {
+            let kind = match kind {
+                0 => NameKind::Headless,
+                1 => NameKind::External("web.a.svc.cluster.local".into()),
+                _ => NameKind::Cluster(vec![
+                    ip(&format!("10.96.0.{address}")),
+                    ip(&format!("fd00::{address}")),
+                ]),
+            };
+            let mut service =
+                NamedService { name: named(name), kind, ports: vec![], endpoints: vec![], external: vec![] };
+            service.ports = vec![port("x", Protocol::Tcp, 1), port("", Protocol::Udp, 2)];
+            service.ports.truncate(ports);
+            let endpoints = endpoints.into_iter().map(|(n, host)| {
+                endpoint(&format!("10.96.0.{n}"), host.map(|h| ["h0", "h1", "h2"][usize::from(h)]), None)
+            });
+            service.external = match outside {
+                0 => vec![ExternalAddress::Ip(ip(&format!("192.0.2.{address}")))],
+                1 => vec![ExternalAddress::Host("lb.example.net".into())],
+                _ => vec![],
+            };
+            service.endpoints =
+                vec![EndpointGroup { ports: service.ports.clone(), endpoints: endpoints.collect() }];
+            service
+        },
+    )
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -56,13 +67,15 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..8_u8).prop_map(|n| Op::Gone(named(n))),
         2 => (0..3_u8, any::<bool>()).prop_map(|(n, there)| Op::Namespace(n, there)),
         2 => (0..4_u8, proptest::option::of(0..3_u8)).prop_map(|(n, ip)| Op::Pod(n, ip)),
-        1 => (any::<bool>(), 0..3_u8).prop_map(|(hide_empty, pods)| Op::Settings(DnsSettings {
+        1 => (any::<bool>(), 0..3_u8).prop_map(|(hide_empty, pods)| Op::Settings(Box::new(DnsSettings {
             hide_empty,
             pods: [PodNames::Disabled, PodNames::Insecure, PodNames::Verified][usize::from(pods)],
             zones: vec!["cluster.local".into(), "second.zone".into()],
             reverse_zones: vec!["96.10.in-addr.arpa".into(), "ip6.arpa".into()],
+            external_zones: external_zones(),
+            service: Some(named(0)),
             ..settings()
-        })),
+        }))),
     ]
 }
 
@@ -116,7 +129,7 @@ proptest! {
                     Change::PodGone(pod(n, 0).name)
                 }
                 Op::Settings(settings) => {
-                    dns = Some(settings);
+                    dns = Some(*settings);
                     Change::Settings(Settings { dns: dns.clone(), ..Settings::default() })
                 }
             });

@@ -128,3 +128,43 @@ fn an_imports_groups_each_have_a_place_for_their_cluster() {
     let alias = service("a", "b", NameKind::External("c.example".into()));
     assert!(NamedImport { service: alias, clusters: vec![] }.check().is_err());
 }
+
+#[test]
+fn thousands_of_imports_have_names_and_change_one_by_one() {
+    let mut catalog = catalog();
+    let before = catalog.zones().len();
+    let import = |n: u32, last: u8| {
+        let mut import = headless();
+        import.service.name.name = format!("db-{n}").into();
+        for (group, cluster) in import.service.endpoints.iter_mut().zip(0_u8..) {
+            let [a, b] = (n as u16).to_be_bytes();
+            group.endpoints[0].address = [10 + cluster, a, b, last].into();
+        }
+        import
+    };
+    for n in 0..5_000 {
+        catalog.apply(&Change::Imported(import(n, 1)));
+    }
+    let name = |n: u32| format!("db-0.west.db-{n}.default.svc.clusterset.local.");
+    let zones = catalog.zones();
+    for n in (0..5_000).step_by(97) {
+        let [a, b] = (n as u16).to_be_bytes();
+        assert_eq!(ask(&zones, &name(n), T::A), format!("NOERROR | {} 30 A 10.{a}.{b}.1", name(n)));
+        assert!(
+            ask(&zones, &format!("_sql._tcp.db-{n}.default.svc.clusterset.local."), T::SRV).contains("5432")
+        );
+    }
+    // One that changes is compiled alone: all others' nodes stay where they are.
+    let began = std::time::Instant::now();
+    for n in 0..500 {
+        catalog.apply(&Change::Imported(import(n * 7, 2)));
+        let zones = catalog.zones();
+        assert!(ask(&zones, &name(n * 7), T::A).ends_with(".2"));
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(ask(&catalog.zones(), &name(8), T::A).ends_with(".1"));
+    for n in 0..5_000 {
+        catalog.apply(&Change::ImportedGone(import(n, 1).service.name));
+    }
+    assert_eq!(catalog.zones().len(), before);
+}

@@ -53,12 +53,15 @@ pub(crate) fn endpoint_of<'a>(
 ) -> Option<&'a Backend> {
     let hash = match service.affinity {
         Some(_) => balance_client(bits(tuple.src)),
-        None => {
-            let ports = u32::from(tuple.sport) << 16 | u32::from(tuple.dport);
-            balance(bits(tuple.src), bits(tuple.dst), ports, tuple.protocol)
-        }
+        None => flow_hash(tuple),
     };
     service.set(tuple.is_v6(), scope).pick(hash)
+}
+
+/// The hash by which a flow's endpoint is chosen where its client alone does not decide.
+pub(crate) fn flow_hash(tuple: &Tuple) -> u64 {
+    let ports = u32::from(tuple.sport) << 16 | u32::from(tuple.dport);
+    balance(bits(tuple.src), bits(tuple.dst), ports, tuple.protocol)
 }
 
 /// Where packets to `ip` go next.

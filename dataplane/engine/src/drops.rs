@@ -163,6 +163,8 @@ counted! {
         DnsForwarded = "dns_forwarded",
         /// DNS queries answered with what the resolver had answered before.
         DnsKept = "dns_kept",
+        /// Those of them whose answer was that there is no such name.
+        DnsKeptNxDomain = "dns_kept_nxdomain",
         /// Names at the end of search lists that the resolver was told of before they were asked for.
         DnsHinted = "dns_hinted",
         /// DNS queries beyond their client's limit that were told to come back over TCP.
@@ -180,6 +182,59 @@ counted! {
     }
 }
 
+counted! {
+    /// Types of DNS queries, as CoreDNS's metrics have them.
+    QueryType {
+        /// IPv4 addresses.
+        A = "A",
+        /// IPv6 addresses.
+        Aaaa = "AAAA",
+        /// Aliases.
+        Cname = "CNAME",
+        /// Keys of zones.
+        Dnskey = "DNSKEY",
+        /// Fingerprints of keys.
+        Ds = "DS",
+        /// HTTPS services.
+        Https = "HTTPS",
+        /// Mail exchangers.
+        Mx = "MX",
+        /// Name servers.
+        Ns = "NS",
+        /// Names of addresses.
+        Ptr = "PTR",
+        /// Beginnings of zones.
+        Soa = "SOA",
+        /// Ports of services.
+        Srv = "SRV",
+        /// Texts.
+        Txt = "TXT",
+        /// All others, and what could not be understood.
+        Other = "other",
+    }
+}
+
+impl QueryType {
+    /// Of a number (IANA, DNS parameters).
+    pub const fn of(number: u16) -> Self {
+        match number {
+            1 => Self::A,
+            28 => Self::Aaaa,
+            33 => Self::Srv,
+            12 => Self::Ptr,
+            2 => Self::Ns,
+            5 => Self::Cname,
+            6 => Self::Soa,
+            15 => Self::Mx,
+            16 => Self::Txt,
+            43 => Self::Ds,
+            48 => Self::Dnskey,
+            65 => Self::Https,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// One lcore's counters, plain numbers that only it writes.
 #[derive(Clone, Debug)]
 pub struct Counters {
@@ -187,12 +242,29 @@ pub struct Counters {
     pub drops: [u64; DropReason::COUNT],
     /// By [`Event`].
     pub events: [u64; Event::COUNT],
+    /// DNS queries that were answered, over IPv4 and IPv6, by the number of their type; the last is for all from there on.
+    numbers: [[u64; NUMBERS]; 2],
 }
+
+/// Numbers of types that are counted apart: more than there are names for, but found without looking.
+const NUMBERS: usize = 128;
 
 impl Counters {
     /// All zero.
     pub const fn new() -> Self {
-        Self { drops: [0; DropReason::COUNT], events: [0; Event::COUNT] }
+        Self { drops: [0; DropReason::COUNT], events: [0; Event::COUNT], numbers: [[0; NUMBERS]; 2] }
+    }
+
+    /// Counts an answered query of a type.
+    #[inline(always)]
+    pub fn query(&mut self, v6: bool, number: u16) {
+        self.numbers[usize::from(v6)][usize::from(number).min(NUMBERS - 1)] += 1;
+    }
+
+    /// Answered queries of a type, over IPv4 or IPv6.
+    pub fn queries(&self, v6: bool, kind: QueryType) -> u64 {
+        let numbered = (0_u16..).zip(&self.numbers[usize::from(v6)]);
+        numbered.filter(|(number, _)| QueryType::of(*number) == kind).map(|(_, count)| count).sum()
     }
 
     /// Counts one dropped packet.

@@ -20,7 +20,7 @@ pub mod trace;
 pub mod tuple;
 pub mod worker;
 
-pub use drops::{Counters, DropReason, Event};
+pub use drops::{Counters, DropReason, Event, QueryType};
 pub use tuple::Tuple;
 pub use worker::{Worker, WorkerConfig};
 

@@ -113,12 +113,23 @@ pub fn classify(parsed: &Parsed, own: bool) -> PuntClass {
     }
 }
 
+/// Queries for the resolver a second, and at once, while an lcore has more to do than it can: a way to Linux costs as much as
+/// many answers, and what waits meanwhile is lost in front of the port, whatever it is.
+const STRAINED: (u64, u64) = (5_000, 500);
+/// What full bursts add, and the sum from which the lcore has too much to do. One that is not full takes away one, so that
+/// polling an idle port in between does not hide a full one.
+const FULL: u8 = 2;
+const MANY: u8 = 32;
+const MOST: u8 = 64;
+
 /// The limits of one lcore, and what passed and did not.
 #[derive(Clone, Debug)]
 pub struct PuntLimits {
     buckets: [TokenBucket; PuntClass::COUNT],
     passed: [u64; PuntClass::COUNT],
     limited: [u64; PuntClass::COUNT],
+    strain: u8,
+    strained: TokenBucket,
 }
 
 impl PuntLimits {
@@ -132,13 +143,22 @@ impl PuntLimits {
             buckets: PuntClass::ALL.map(bucket),
             passed: [0; PuntClass::COUNT],
             limited: [0; PuntClass::COUNT],
+            strain: 0,
+            strained: TokenBucket::new(STRAINED.0, STRAINED.1, now),
         }
+    }
+
+    /// A burst has come; one that is full may have left more behind.
+    #[inline(always)]
+    pub fn burst(&mut self, full: bool) {
+        self.strain = if full { (self.strain + FULL).min(MOST) } else { self.strain.saturating_sub(1) };
     }
 
     /// Whether another packet of `class` may go to Linux.
     #[inline]
     pub fn admit(&mut self, class: PuntClass, now: Now) -> bool {
-        let admitted = self.buckets[class as usize].take(now);
+        let within = class != PuntClass::Resolver || self.strain < MANY || self.strained.take(now);
+        let admitted = within && self.buckets[class as usize].take(now);
         let counter = if admitted { &mut self.passed } else { &mut self.limited };
         counter[class as usize] += 1;
         admitted
@@ -186,5 +206,30 @@ mod tests {
         );
         let (_, passed, limited) = limits.counts().find(|(class, ..)| *class == PuntClass::Icmp).unwrap();
         assert_eq!(passed + limited, 1_000_000);
+    }
+
+    #[test]
+    fn an_lcore_with_too_much_to_do_gives_the_resolver_less() {
+        let mut limits = PuntLimits::new(Now(0));
+        let mut second = |full: &dyn Fn(u64) -> bool, start: u64| {
+            let mut passed = 0;
+            for millisecond in start..start + 1000 {
+                for n in 0..10 {
+                    limits.burst(full(n));
+                    passed += (0..10).filter(|_| limits.admit(PuntClass::Resolver, Now(millisecond))).count();
+                }
+            }
+            assert!(limits.admit(PuntClass::Management, Now(start + 1000)));
+            passed
+        };
+        let calm = second(&|n| n % 4 == 0, 0);
+        assert!((50_000..=55_000).contains(&calm), "{calm}");
+        let full = second(&|_| true, 1000);
+        assert!((5_000..=6_000).contains(&full), "{full}");
+        // A full port beside an idle one.
+        let one = second(&|n| n % 2 == 0, 2000);
+        assert!((4_000..=5_500).contains(&one), "{one}");
+        let calm = second(&|_| false, 3000);
+        assert!(calm > 49_000, "{calm}");
     }
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use sluice_engine::{DropReason, Event};
+use sluice_engine::{DropReason, Event, QueryType};
 use sluice_model::{Change, DnsSettings, NameKind, NamedPort, NamedService, Protocol, ServiceName, Settings};
 use sluice_wire::build::Packet;
 
@@ -29,6 +29,7 @@ fn world(forward: bool) -> World {
             kind: NameKind::Cluster(vec![ip(CLUSTER_IP), ip(CLUSTER_IP6)]),
             ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
             endpoints: vec![],
+            external: vec![],
         }),
     ]);
     world
@@ -171,6 +172,31 @@ fn what_the_resolver_answered_is_answered_at_once_the_next_time() {
         assert_eq!((&message[..4], &message[12..]), (&[0x12, 0x34, 0x81, 0x80][..], &answer[12..]));
     }
     assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (2, 4));
+    assert_eq!(answered(&world, 1), [1, 1]);
+}
+
+/// Queries of a type that were answered, over IPv4 and IPv6.
+fn answered(world: &World, number: u16) -> [u64; 2] {
+    [false, true].map(|v6| world.workers[0].counters().queries(v6, QueryType::of(number)))
+}
+
+#[test]
+fn answers_are_counted_by_type_and_family() {
+    let mut world = world(true);
+    for (number, times) in [(1, 3), (28, 2), (33, 1), (12, 1), (16, 1), (99, 1)] {
+        for name in ["web.default.svc.cluster.local", "none.default.svc.cluster.local"] {
+            for _ in 0..times {
+                let frame = query(POD, DNS, question(name, number)).frame();
+                world.one(CLUSTER, frame, CLUSTER);
+            }
+            world.one(CLUSTER, query(POD6, DNS6, question(name, number)).frame(), CLUSTER);
+        }
+        assert_eq!(answered(&world, number), [2 * times, 2], "{number}");
+    }
+    // Whatever else is no type of its own; nor is what is forwarded an answer.
+    world.one(CLUSTER, query(POD, DNS, question("web.default.svc.cluster.local", 257)).frame(), CLUSTER);
+    world.send(CLUSTER, &[query(POD, DNS, question("example.com", 1)).frame()]);
+    assert_eq!((answered(&world, 99), answered(&world, 1)), ([3, 2], [6, 2]));
 }
 
 /// A world where names of others are asked of a resolver, and namespaces are known.
@@ -207,12 +233,13 @@ fn the_end_of_a_search_list_is_told_before_it_is_asked_for() {
         let mut bare = question(if from == POD { "WWW.example.com" } else { "www.example.net" }, 28);
         bare[..4].copy_from_slice(&[0, 0, 1, 0x10]);
         assert_eq!(message, bare);
+        // The same again, at once: another name may have its place among those that are remembered.
+        world.one(CLUSTER, query(from, to, asked).frame(), CLUSTER);
     }
-    // The same again, later steps of the list, one label, our own names, other types, without recursion, without a namespace.
+    // Later steps of the list, one label, our own names, other types, without recursion, without a namespace.
     let mut iterative = first("b.example.com");
     iterative[2] = 0;
     for asked in [
-        first("www.example.com"),
         question("www.example.com.svc.cluster.local", 28),
         question("www.example.com.cluster.local", 28),
         first("www"),
@@ -263,4 +290,20 @@ fn nobody_passes_for_the_resolver() {
         let other = from_port(54).frame();
         assert_eq!(world.send(CLUSTER, std::slice::from_ref(&other)), [Out::Punted(CLUSTER, other)]);
     }
+}
+
+#[test]
+fn a_flood_for_the_resolver_is_shed_before_answers_of_the_cluster() {
+    let mut world = world(true);
+    let mut answered = 0;
+    for round in 0..200 {
+        let name = |n: usize| format!("r{round}-{n}.example.org");
+        let mut burst: Vec<_> = (0..63).map(|n| query(POD, DNS, question(&name(n), 1)).frame()).collect();
+        burst.push(query(POD, DNS, question("web.default.svc.cluster.local", 1)).frame());
+        let out = world.send(CLUSTER, &burst);
+        answered += out.iter().filter(|out| !matches!(out, Out::Punted(..))).count();
+    }
+    assert_eq!((answered, world.events(Event::DnsForwarded)), (200, 200 * 63));
+    let punted = world.events(Event::Punted);
+    assert!((1_000..2_000).contains(&punted), "{punted}");
 }

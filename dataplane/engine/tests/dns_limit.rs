@@ -33,6 +33,7 @@ fn world(limit: Option<RateLimit>) -> World {
             kind: NameKind::Cluster(vec![ip(CLUSTER_IP)]),
             ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
             endpoints: vec![],
+            external: vec![],
         }),
     ]);
     world

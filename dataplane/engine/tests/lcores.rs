@@ -10,6 +10,7 @@ use sluice_engine::{Event, Worker, WorkerConfig};
 use sluice_model::{Change, Protocol, Settings, TrafficPolicy};
 
 const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 const A: &str = "10.244.1.5:8080";
 const B: &str = "10.244.2.5:8080";
@@ -60,6 +61,35 @@ proptest! {
         sent(world.send_to(next(), CLUSTER, &[error]), UPLINK);
         let flows: u32 = world.workers.iter().map(|w| w.flows().used()).sum();
         prop_assert_eq!(flows, 1);
+    }
+
+    #[test]
+    fn connections_meet_on_one_lcore_also_after_their_service_changed_who_owns_them(
+        lcores in 2_u16..6, sport in 1024_u16.., rules: [[bool; 2]; 2], arrivals in proptest::collection::vec(any::<u8>(), 8)
+    ) {
+        let mut world = World::with(lcores, 256);
+        world.apply([Change::Settings(Settings { is_node: true, ..settings() })]);
+        let mut arrive = arrivals.iter().map(|&a| usize::from(a) % usize::from(lcores));
+        let mut next = || arrive.next().unwrap();
+        for [preserve, affinity] in rules {
+            let mut web = service("web", Protocol::Tcp, &[A]);
+            if preserve {
+                web.external_policy = TrafficPolicy::Local;
+                web.ports[0].endpoints.iter_mut().for_each(|e| e.node = Some("edge-1".into()));
+            }
+            world.serve(if affinity { affine(web, 60) } else { web });
+            let syn = from_client(packet(CLIENT, VIP).tcp(sport, 80, SYN));
+            let out = sent(world.send_to(next(), UPLINK, &[syn]), CLUSTER);
+            let answer = packet(&out.dst.ip().to_string(), &out.src.ip().to_string())
+                .tcp_segment(8080, out.src.port(), SYN | ACK, (5000, 1001), &[]);
+            let back = sent(world.send_to(next(), CLUSTER, &[from_node(answer)]), UPLINK);
+            prop_assert_eq!((back.src.port(), back.dst.port()), (80, sport));
+            let ack = packet(CLIENT, VIP).tcp_segment(sport, 80, ACK, (1001, 5001), &[]);
+            let again = sent(world.send_to(next(), UPLINK, &[from_client(ack)]), CLUSTER);
+            prop_assert_eq!((again.src, again.dst), (out.src, out.dst));
+            let reset = packet(CLIENT, VIP).tcp_segment(sport, 80, RST | ACK, (1001, 5001), &[]);
+            sent(world.send_to(next(), UPLINK, &[from_client(reset)]), CLUSTER);
+        }
     }
 
     #[test]

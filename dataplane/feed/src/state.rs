@@ -3,6 +3,7 @@
 //! The log holds names only. A delta since some generation is the current value of every name in the log after it, so
 //! any number of changes to one object costs a slow subscriber one message.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -59,21 +60,21 @@ impl State {
         let next = Generation(self.generation.0 + 1);
         let mut changed = false;
         for (key, value) in encoded {
-            let differs = match value {
-                Some(frame) => match self.objects.get_mut(&key) {
-                    Some(old) if **old == *frame => false,
-                    Some(old) => {
-                        *old = frame;
-                        true
-                    }
-                    None => {
-                        self.objects.insert(key.clone(), frame);
-                        true
-                    }
-                },
-                None => self.objects.remove(&key).is_some(),
+            // The log has the key that the object has, not one of its own for each change.
+            let key = match (value, self.objects.entry(key)) {
+                (Some(frame), Entry::Occupied(mut object)) if **object.get() != *frame => {
+                    object.insert(frame);
+                    Some(Arc::clone(object.key()))
+                }
+                (Some(frame), Entry::Vacant(object)) => {
+                    let key = Arc::clone(object.key());
+                    object.insert(frame);
+                    Some(key)
+                }
+                (None, Entry::Occupied(object)) => Some(object.remove_entry().0),
+                _ => None,
             };
-            if differs {
+            if let Some(key) = key {
                 changed = true;
                 self.log.push_back((next, key));
             }

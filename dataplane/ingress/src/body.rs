@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::head::is_forbidden_trailer;
 
 /// A request's body as the client sends it, with a deadline between two of its parts.
@@ -18,9 +19,9 @@ use crate::head::is_forbidden_trailer;
 pub struct RequestBody {
     from: From,
     patience: Duration,
-    /// Made with the first wait: most requests have no body, most bodies come with their head.
-    deadline: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    alarm: Alarm,
+    /// When a wait that has begun is over.
+    due: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -46,13 +47,13 @@ pub enum RequestBodyError {
 impl RequestBody {
     /// What a client sends, of which the next part must come within `patience`.
     pub fn new(body: Incoming, patience: Duration) -> Self {
-        Self { from: From::Client(body), patience, deadline: None, waiting: false }
+        Self { from: From::Client(body), patience, alarm: Alarm::default(), due: None }
     }
 
     /// One that is here already.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty());
-        Self { from: From::Here(bytes), patience: Duration::MAX, deadline: None, waiting: false }
+        Self { from: From::Here(bytes), patience: Duration::MAX, alarm: Alarm::default(), due: None }
     }
 }
 
@@ -79,18 +80,13 @@ impl Body for RequestBody {
             From::Here(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
-            this.waiting = false;
+            this.due = None;
             return Poll::Ready(frame.map(|frame| checked(frame?)));
         }
-        let patience = this.patience;
-        let deadline = this.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        if !this.waiting {
-            this.waiting = true;
-            deadline.as_mut().reset(Instant::now() + patience);
-        }
-        ready!(deadline.as_mut().poll(context));
-        this.waiting = false;
-        Poll::Ready(Some(Err(RequestBodyError::Slow(patience))))
+        let due = *this.due.get_or_insert_with(|| Instant::now() + this.patience);
+        ready!(this.alarm.poll(context, due));
+        this.due = None;
+        Poll::Ready(Some(Err(RequestBodyError::Slow(this.patience))))
     }
 
     fn is_end_stream(&self) -> bool {

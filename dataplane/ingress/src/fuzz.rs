@@ -18,5 +18,5 @@ pub fn connection(data: &[u8]) {
 /// # Panics
 /// If a header is longer than what there is of it, or another one with what comes behind it.
 pub fn proxy(data: &[u8]) {
-    crate::serve::judge_proxy(data);
+    crate::proxy_protocol::judge(data);
 }

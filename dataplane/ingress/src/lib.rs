@@ -5,17 +5,21 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod body;
 mod client;
 pub mod forward;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod head;
+pub mod limit;
 mod log;
 mod metrics;
 pub mod overview;
+mod proxy_protocol;
 pub mod routes;
 mod serve;
+mod splice;
 pub mod table;
 mod tls;
 pub mod upstream;

@@ -89,7 +89,7 @@ fn an_endpoint_that_leaves_finishes_its_requests() {
         let slow = raw(|mut stream, _| async move {
             read_head(&mut stream).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo").await.unwrap();
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             stream.write_all(b"dy").await.unwrap();
         })
         .await;
@@ -99,7 +99,8 @@ fn an_endpoint_that_leaves_finishes_its_requests() {
             let gateway = gateway.clone();
             tokio::task::spawn_local(async move { ask(&gateway, get("/")).await })
         };
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        let leaving = std::sync::Arc::clone(gateway.tables.load().upstream_named(&name("web")).unwrap());
+        until(|| leaving.members()[0].endpoint().in_flight() == 1).await;
         gateway.apply(&[upstream("web", &[other.address])]);
         assert_eq!(text(&ask(&gateway, get("/")).await), "other");
         assert_eq!(text(&asking.await.unwrap()), "body");

@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 9] = [
     ("M", include_str!("../src/routes/paths_tests.rs")),
     ("Q", include_str!("requests.rs")),
     ("B", include_str!("faults.rs")),
     ("U", include_str!("upgrades.rs")),
+    ("W", include_str!("websocket.rs")),
     ("G", include_str!("http2.rs")),
+    ("P", include_str!("proxy_protocol.rs")),
+    ("R", include_str!("limits.rs")),
     ("C", include_str!("changes.rs")),
 ];
 

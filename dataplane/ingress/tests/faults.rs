@@ -353,7 +353,7 @@ fn deadlines_end_what_takes_too_long() {
         let response = sender.send_request(big).await;
         assert!(response.is_err() || response.unwrap().status() == StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(gateway.outcome().refusal, Some(Refusal::Timeout));
-        assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
     });
 }
 
@@ -422,13 +422,11 @@ fn a_client_that_goes_away_ends_its_request() {
         let gateway = gateway(Policy::default(), &[endpoint.address]).await;
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        drop(stream);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(closed.get());
         let state = gateway.tables.load();
         let member = &state.upstream_named(&name("web")).unwrap().members()[0];
-        assert_eq!(member.endpoint().in_flight(), 0);
+        until(|| member.endpoint().in_flight() == 1).await;
+        drop(stream);
+        until(|| closed.get() && member.endpoint().in_flight() == 0).await;
     });
 }
 
@@ -461,7 +459,7 @@ fn large_bodies_pass_both_ways_in_bounded_memory() {
         // The endpoint takes its time; what it has not taken the client cannot have got rid of.
         let endpoint = http1(|request: Request<hyper::body::Incoming>| async move {
             let mut body = request.into_body();
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
             let mut length = 0;
             while let Some(frame) = body.frame().await {
                 length += frame.unwrap().into_data().unwrap().len();
@@ -484,7 +482,7 @@ fn large_bodies_pass_both_ways_in_bounded_memory() {
             .unwrap();
         let chunk = vec![7; 64 << 10];
         let mut sent = 0;
-        while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(100), stream.write(&chunk)).await
+        while let Ok(Ok(count)) = tokio::time::timeout(Duration::from_millis(500), stream.write(&chunk)).await
         {
             sent += count;
         }

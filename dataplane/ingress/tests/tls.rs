@@ -4,13 +4,14 @@
 mod gateway;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use gateway::{Gateway, certificate, connect, eventually, response, server_name, statuses, terminate};
+use gateway::{Gateway, certificate, connect, eventually, response, rest, server_name, statuses, terminate};
 use rustls::pki_types::CertificateDer;
-use sluice_model::http::{HostPattern, HttpChange, TlsAction};
+use sluice_ingress::overview::EndpointState;
+use sluice_model::http::{HostPattern, HttpChange, TicketKey, TlsAction};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
@@ -132,6 +133,29 @@ fn versions_are_1_2_and_1_3_or_1_3_alone() {
 }
 
 #[test]
+fn a_session_is_taken_up_again_at_another_gateway_that_has_the_keys() {
+    let key = |byte: u8| TicketKey::new(&[byte; 80]).unwrap();
+    let sharing = |keys: &[TicketKey]| Gateway::start(|settings| settings.ticket_keys = keys.to_vec());
+    // The second is a step ahead: new tickets are sealed with a new key.
+    let (one, two, other) = (sharing(&[key(1)]), sharing(&[key(2), key(1)]), sharing(&[key(3)]));
+    let folder = tempfile::tempdir().unwrap();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let session = folder.path().join(version).display().to_string();
+        let said = openssl(&one, &[version, "-servername", "a.test", "-sess_out", &session]);
+        assert!(said.contains("\nNew, TLS"), "{said}");
+        for (gateway, how) in [(&two, "Reused"), (&other, "New"), (&one, "Reused")] {
+            let said = openssl(gateway, &[version, "-servername", "a.test", "-sess_in", &session]);
+            assert!(said.contains(&format!("\n{how}, TLS")) && said.contains("HTTP/1.1 200"), "{said}");
+        }
+    }
+    // Keys come and go with the settings, for new connections.
+    other.configure(|settings| settings.ticket_keys = vec![key(1)]);
+    let session = folder.path().join("-tls1_3").display().to_string();
+    let said = openssl(&other, &["-tls1_3", "-servername", "a.test", "-sess_in", &session]);
+    assert!(said.contains("\nReused, TLS"), "{said}");
+}
+
+#[test]
 fn a_session_is_taken_up_again_at_any_worker() {
     let gateway = Gateway::with_workers(4, |_| {});
     let folder = tempfile::tempdir().unwrap();
@@ -187,7 +211,7 @@ fn a_connection_that_is_passed_through_is_the_endpoints_to_answer() {
     let behind = Gateway::start(|_| {});
     let (own, der) = certificate("p.test");
     behind.set(&[&own, &terminate("p.test")]);
-    let action = TlsAction::Passthrough(gateway::upstream_name("behind"));
+    let action = TlsAction::Passthrough { upstream: gateway::upstream_name("behind"), proxy_protocol: None };
     let name = server_name(HostPattern::Wildcard("test".into()), action);
     let endpoints = gateway::upstream("behind", &behind.settings.https);
     gateway.set(&[&endpoints, &name, &terminate("a.test")]);
@@ -202,4 +226,47 @@ fn a_connection_that_is_passed_through_is_the_endpoints_to_answer() {
     let mut tls = rustls::ClientConnection::new(client(&[]), "q.test".try_into().unwrap()).unwrap();
     assert!((0..10).any(|_| tls.complete_io(&mut stream).is_err()));
     assert_eq!(gateway.metric("sluice_http_passthrough_total{outcome=\"no_endpoint\"}"), 1);
+}
+
+#[test]
+fn passed_through_connections_go_by_the_endpoints_health_and_end_when_they_are_silent() {
+    let gateway = Gateway::start(|settings| settings.passthrough_ms = 2000);
+    // It takes bytes and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (good, bad) = (silent.local_addr().unwrap(), gateway::free());
+    let action = TlsAction::Passthrough { upstream: gateway::upstream_name("behind"), proxy_protocol: None };
+    let name = server_name(HostPattern::Wildcard("test".into()), action);
+    gateway.set(&[&gateway::upstream("behind", &[good, bad]), &name]);
+    let hello = || {
+        let mut tls = rustls::ClientConnection::new(client(&[]), "p.test".try_into().unwrap()).unwrap();
+        let mut stream = connect(gateway.https);
+        tls.write_tls(&mut stream).unwrap();
+        (stream, silent.accept().unwrap().0)
+    };
+    let rows = || {
+        let rows = gateway.server.view().upstreams().into_iter();
+        rows.filter(|row| row.upstream.contains("behind")).collect::<Vec<_>>()
+    };
+    let held: Vec<_> = (0..20).map(|_| hello()).collect();
+    let row = |at: SocketAddr| rows().into_iter().find(|row| row.endpoint == Some(at)).unwrap();
+    assert_eq!(row(good).in_flight, 20);
+    assert_eq!(row(bad).state, EndpointState::Ejected);
+    drop(held);
+    eventually("their end", || (row(good).in_flight == 0).then_some(()));
+    let begun = std::time::Instant::now();
+    let (mut stream, mut behind) = hello();
+    let ends = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ = behind.read_to_end(&mut all);
+        all.len()
+    });
+    // What moves either way counts.
+    while begun.elapsed() < std::time::Duration::from_millis(2600) {
+        stream.write_all(b"x").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    let last = std::time::Instant::now();
+    assert_eq!(rest(&mut stream), "");
+    assert!(last.elapsed() >= std::time::Duration::from_millis(1500), "{:?}", last.elapsed());
+    assert!(ends.join().unwrap() > 100);
 }

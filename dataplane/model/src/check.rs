@@ -128,6 +128,9 @@ impl NamedService {
         {
             return Some("the list of addresses is empty or too long");
         }
+        if self.external.len() > 2 * MAX_ADDRESSES {
+            return Some("the list of external addresses is too long");
+        }
         let groups = self.endpoints.iter().map(|group| &group.ports);
         if groups.chain([&self.ports]).any(|ports| ports.len() > MAX_PORTS) {
             return Some("too many ports");
@@ -175,6 +178,7 @@ impl DnsSettings {
         if self.listen.len() > 64
             || self.zones.len() > 64
             || self.multicluster_zones.len() > 64
+            || self.external_zones.len() > 64
             || self.reverse_zones.len() > 1024
         {
             return Some("dns: a list is too long");
@@ -185,10 +189,11 @@ impl DnsSettings {
         if !(512..=4096).contains(&self.max_udp) {
             return Some("dns: the size of replies is not within 512 to 4096");
         }
-        if self.ttl > 3600 {
+        if self.ttl > 3600 || self.external_zones.iter().any(|it| it.ttl > 3600) {
             return Some("dns: the TTL is above an hour");
         }
-        if self.elsewhere.len() > MAX_ELSEWHERE {
+        let networks: usize = self.elsewhere.iter().map(|it| it.clients.len() + it.except.len()).sum();
+        if self.elsewhere.len() > MAX_ELSEWHERE || networks > MAX_ELSEWHERE {
             return Some("dns: too many names are the resolver's");
         }
         None

@@ -20,6 +20,30 @@ pub struct NamedService {
     pub ports: Vec<NamedPort>,
     /// Ready endpoints (`conditions.ready` true or absent), slice by slice.
     pub endpoints: Vec<EndpointGroup>,
+    /// Where it is reached from outside: `spec.externalIPs`, then `status.loadBalancer.ingress`.
+    pub external: Vec<ExternalAddress>,
+}
+
+/// Where a Service is reached from outside of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExternalAddress {
+    /// An address.
+    Ip(IpAddr),
+    /// `status.loadBalancer.ingress[].hostname`, a name.
+    Host(Box<str>),
+}
+
+/// A domain in which Services have the addresses that they are reached at from outside: `service.namespace.zone`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalZone {
+    /// Its name without the last dot; neither within one of the other zones nor around one.
+    pub zone: Box<str>,
+    /// TTL of its records, in seconds, at most 3600.
+    pub ttl: u32,
+    /// Labels that the zone's name server is below: `ns1.apex.zone`.
+    pub apex: Box<str>,
+    /// Whether headless Services without such addresses, and endpoints, have names there.
+    pub headless: bool,
 }
 
 /// A ServiceImport as DNS sees it: a Service of several clusters (KEP-1645), with the ready endpoints of all of them.
@@ -96,8 +120,12 @@ pub struct DnsSettings {
     pub multicluster_zones: Vec<Box<str>>,
     /// Domains of reverse names, such as `in-addr.arpa` and `10.in-addr.arpa`.
     pub reverse_zones: Vec<Box<str>>,
-    /// TTL of all records, in seconds.
+    /// Domains of the addresses that Services have outside.
+    pub external_zones: Vec<ExternalZone>,
+    /// TTL of all records but those of `external_zones`, in seconds.
     pub ttl: u32,
+    /// TTL of SOA records, which says how long resolvers may believe that there is nothing (RFC 2308); none: as all.
+    pub negative_ttl: Option<u32>,
     /// Names of pods.
     pub pods: PodNames,
     /// Endpoints without a hostname are named after their pod.
@@ -120,14 +148,22 @@ pub struct DnsSettings {
     pub keep: bool,
     /// Domains within the zones for whose unknown names the resolver is asked.
     pub fallthrough: Vec<Box<str>>,
-    /// Names within the zones that are the resolver's before all: rules and tables come before those of the cluster.
+    /// Servers that the resolver copies zones from: what they say of changes is its to hear (RFC 1996), whether or not they may ask.
+    pub primaries: Vec<IpAddr>,
+    /// Queries that are the resolver's before all: rules and tables come before those of the cluster, or who asks counts.
     pub elsewhere: Vec<Elsewhere>,
+    /// So are those for names that begin with the label `localhost`.
+    pub localhost: bool,
     /// Whose answers are given where RFCs and CoreDNS differ.
     pub mode: DnsMode,
     /// Where the resolver serves DNS over TLS and HTTPS; those that are addresses of `listen` are reached through the ports.
     pub secure: Vec<SocketAddr>,
     /// The resolver completes the search lists of pods that are known.
     pub autopath: bool,
+    /// Not all namespaces have names: the configuration says which do.
+    pub selected: bool,
+    /// What is known is of a former run, and may have changed since: the source has not been heard yet.
+    pub stale: bool,
 }
 
 /// How many queries over UDP are answered to one address; networks around it have multiples.
@@ -141,13 +177,17 @@ pub struct RateLimit {
     pub exempt: Vec<IpNet>,
 }
 
-/// Names that the resolver is asked for first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Queries that the resolver is asked first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Elsewhere {
-    /// They and all below.
+    /// For this name and all below.
     pub zone: Box<str>,
-    /// Only queries of this type; none: all.
+    /// Only of this type; none: all.
     pub kind: Option<u16>,
+    /// Only of clients of these networks; none: of everybody.
+    pub clients: Vec<IpNet>,
+    /// But not of these.
+    pub except: Vec<IpNet>,
 }
 
 /// Whose answers are given where RFCs and CoreDNS differ about names and records.
@@ -180,7 +220,9 @@ impl Default for DnsSettings {
             zones: vec!["cluster.local".into()],
             multicluster_zones: Vec::new(),
             reverse_zones: vec!["in-addr.arpa".into(), "ip6.arpa".into()],
+            external_zones: Vec::new(),
             ttl: 5,
+            negative_ttl: None,
             pods: PodNames::Disabled,
             endpoint_pod_names: false,
             hide_empty: false,
@@ -192,10 +234,14 @@ impl Default for DnsSettings {
             forward: false,
             keep: true,
             fallthrough: Vec::new(),
+            primaries: Vec::new(),
             elsewhere: Vec::new(),
+            localhost: false,
             mode: DnsMode::Strict,
             secure: Vec::new(),
             autopath: false,
+            selected: false,
+            stale: false,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::Serving;
@@ -36,23 +37,125 @@ pub struct Times {
     pub lameduck: Option<Duration>,
 }
 
-/// A zone and what is done with its names, in this order: rewrite, template, hosts, the cluster's tables, cache, forward.
+/// A zone and what is done with its names, in this order: local, dns64, rewrite, acl, template, hosts, the cluster's tables,
+/// files and copied zones, cache, forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// The suffix, `.` for everything.
     pub name: String,
     /// The cluster's tables are not asked for names here, even where they are below one of its zones.
     pub foreign: bool,
+    /// Names of a host's own, which have answers of their own.
+    pub local: Option<Local>,
+    /// IPv6 addresses for names that have only IPv4 ones.
+    pub dns64: Option<Dns64>,
     /// Rules that change queries and their answers; in order.
     pub rewrite: Vec<Rewrite>,
+    /// Who may ask for what: the first policy that is for a query decides, of all rules in their order. What none is for is
+    /// allowed. Names are those that rewriting has made.
+    pub acl: Vec<Acl>,
+    /// Bits of queries and replies that are not as they come.
+    pub header: HeaderBits,
     /// Answers made by rule; the first that matches counts.
     pub template: Vec<Template>,
     /// A hosts table.
     pub hosts: Option<Hosts>,
+    /// Zones that are answered as who has them; the longest that a name is in counts.
+    pub files: Vec<ZoneFile>,
+    /// Zones that are copied from other servers, likewise; after files.
+    pub secondary: Vec<Secondary>,
     /// What is remembered of upstreams' answers.
     pub cache: Option<Cache>,
     /// Who is asked; the first whose `from` and `except` let the name through counts.
     pub forward: Vec<Forward>,
+}
+
+/// A zone file (RFC 1035, section 5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneFile {
+    /// The zone.
+    pub zone: String,
+    /// Where it was read, for people.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// Suffixes of names not in the zone that go on to the next step; `.` for all.
+    pub fallthrough: Vec<String>,
+}
+
+/// A zone that is copied from other servers (RFC 5936).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secondary {
+    /// The zone.
+    pub zone: String,
+    /// Whom it is copied from: the first that answers counts.
+    pub from: Vec<SocketAddr>,
+    /// Suffixes of names not in the zone that go on to the next step; `.` for all.
+    pub fallthrough: Vec<String>,
+}
+
+/// `localhost`, and the reverse names of 127.0.0.1 and its like (RFC 6761, 6.3; RFC 6303).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Local {
+    /// Whether every name that begins with the label `localhost` is one: search lists make them.
+    pub prefix: bool,
+}
+
+/// IPv6 addresses made of IPv4 ones (RFC 6147).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns64 {
+    /// What they begin with (RFC 6052): 32 to 96 bits, in steps of 8.
+    pub prefix: Ipv6Net,
+    /// Whether names that have IPv6 addresses get these instead.
+    pub all: bool,
+    /// Whether clients that ask by IPv4 get them, too.
+    pub ipv4: bool,
+}
+
+/// Policies for the names of some zones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acl {
+    /// Suffixes; none: the whole zone.
+    pub zones: Vec<String>,
+    /// In order.
+    pub policies: Vec<AclPolicy>,
+}
+
+/// What becomes of some queries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclPolicy {
+    /// What.
+    pub action: AclAction,
+    /// Only queries of these types; none: of all.
+    pub types: Vec<u16>,
+    /// Only clients of these networks; none: everybody.
+    pub networks: Vec<IpNet>,
+}
+
+/// What becomes of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AclAction {
+    /// It goes on.
+    Allow,
+    /// REFUSED.
+    Block,
+    /// NOERROR without records.
+    Filter,
+    /// Silence.
+    Drop,
+}
+
+/// Bits of headers (RFC 1035, 4.1.1) that are set or cleared; as they come where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderBits {
+    /// RD of queries, before anything is looked up.
+    pub desired: Option<bool>,
+    /// AA of replies.
+    pub authoritative: Option<bool>,
+    /// RA of replies.
+    pub available: Option<bool>,
+    /// RD of replies.
+    pub told_desired: Option<bool>,
 }
 
 /// Upstreams and how they are asked.

@@ -105,7 +105,7 @@ impl Authority for ClusterNames {
                 Outcome::Answered
             }
             Verdict::Silence => Outcome::Drop,
-            Verdict::Forward => {
+            Verdict::Forward | Verdict::Elsewhere => {
                 out.truncate(query.len());
                 let name = parsed.map(|query| query.name(out).to_vec()).unwrap_or_default();
                 match answer::aliases(&zones, parsed, out, &asked) {

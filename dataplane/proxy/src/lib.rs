@@ -161,8 +161,11 @@ async fn serve(
             tokio::time::sleep(TICK).await;
         }
     }
-    // Requests in flight end while the resolver does.
+    // Requests in flight end while the resolver does. Until the last of them this can be asked how it is, and its admin socket
+    // is there, by which others see that it still serves.
     http.end();
     handle.stop().await;
+    let http = Arc::clone(http);
+    let _ = tokio::task::spawn_blocking(move || http.stop()).await;
     Ok(())
 }

@@ -87,6 +87,7 @@ impl Role {
             kind: NameKind::Cluster(vec!["10.96.0.7".parse().unwrap()]),
             ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
             endpoints: vec![],
+            external: vec![],
         };
         let settings = Settings { dns: Some(dns), ..Settings::default() };
         let resolver = self.resolver.clone();
@@ -379,7 +380,11 @@ fn http_is_served_as_the_feed_says_and_the_role_is_ready_once_it_is() {
             policy: Policy::default(),
             origin: "test".into(),
         };
-        Change::Http(HttpChange::Host(VirtualHost { host: HostPattern::Any, routes: vec![route] }))
+        Change::Http(HttpChange::Host(VirtualHost {
+            host: HostPattern::Any,
+            routes: vec![route],
+            decoded: false,
+        }))
     };
     // An address that is another's for now.
     let taken = TcpListener::bind(http).unwrap();

@@ -12,6 +12,7 @@ use crate::cache::{Cache, Key, Lookup};
 use crate::config::{Cache as Settings, Config, Settings as All, Zone};
 use crate::message::{Answer, encode, parse};
 use crate::upstream::{Check, Manner, Policy, Question, check, sift};
+use crate::zonefile::{self, Content, Found};
 
 /// The length of a header.
 const HEADER: usize = 12;
@@ -121,5 +122,63 @@ pub fn request(data: &[u8]) {
     let (client, local) = (SocketAddr::from(([127, 0, 0, 1], 5353)), SocketAddr::from(([127, 0, 0, 1], 53)));
     for transport in [Transport::Udp, Transport::Tcp] {
         let _ = parse(data, client, local, transport, 1232);
+    }
+}
+
+/// Any text as a zone file, as it is and behind what every zone has. What is taken is asked for by each of its names, above and
+/// below them.
+///
+/// # Panics
+/// If a record is not found, or a reply cannot be read.
+pub fn zone_file(text: &str) {
+    let Ok(origin) = Name::from_ascii("example.org.") else { return };
+    let apex = format!("@ 60 SOA ns h 1 2 3 4 5\n@ NS ns\n{text}");
+    for text in [text, &apex] {
+        if let Ok(content) = zonefile::parse(text, &origin) {
+            asked(&content);
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a fuzz target says by a panic what it has found")]
+fn asked(content: &Content) {
+    for record in content.all() {
+        assert!(content.origin().zone_of(&record.name), "{record} is outside");
+        assert!(record.ttl <= i32::MAX as u32, "{record} has too long a TTL");
+        let mut names = vec![record.name.clone(), record.name.base_name()];
+        names.extend(record.name.prepend_label("x").ok());
+        for name in names {
+            for rtype in [record.record_type(), RecordType::A, RecordType::DS, RecordType::CNAME] {
+                read_back(&name, rtype, &content.find(&name, rtype));
+            }
+        }
+        let (Found::Whole(answer) | Found::Missing(answer, _) | Found::Leads(answer, _)) =
+            content.find(&record.name, record.record_type());
+        // Unless it is cut off, or a DNAME record above hides it.
+        let hidden = !answer.authoritative
+            || answer
+                .answers
+                .iter()
+                .any(|it| it.record_type() == RecordType::DNAME && it.name != record.name);
+        let found = answer.answers.iter().any(|it| it.name == record.name && it.data == record.data);
+        if !hidden && !found {
+            panic!("{record} is not found: {answer:?}");
+        }
+    }
+}
+
+/// The reply over TCP, which a client must be able to read.
+#[expect(clippy::panic, reason = "a fuzz target says by a panic what it has found")]
+fn read_back(name: &Name, rtype: RecordType, found: &Found) {
+    let key = Key { name: name.clone(), rtype, dnssec: true, checking_disabled: false };
+    let Some(question) = Question::new(&key, manner(false), true) else { return };
+    let (client, local) = (SocketAddr::from(([127, 0, 0, 1], 5353)), SocketAddr::from(([127, 0, 0, 1], 53)));
+    let Ok(request) = parse(&question.bytes, client, local, Transport::Tcp, 1232) else { return };
+    let (Found::Whole(answer) | Found::Missing(answer, _) | Found::Leads(answer, _)) = found;
+    let bytes = encode(&request, answer, Transport::Tcp, 1232, |ttl| ttl);
+    match Message::from_vec(&bytes) {
+        Ok(reply) if reply.metadata.truncation => {}
+        Ok(reply) => assert_eq!(reply.answers.len(), answer.answers.len(), "{name} {rtype}"),
+        Err(why) => panic!("{name} {rtype}: {why}: {answer:?}"),
     }
 }

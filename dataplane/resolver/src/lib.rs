@@ -6,15 +6,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod acl;
 mod authority;
 mod cache;
 pub mod config;
 mod counters;
+mod dns64;
 mod forward;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod hosts;
 mod listen;
+mod local;
 mod log;
 mod message;
 pub mod overview;
@@ -24,6 +27,7 @@ mod service;
 mod template;
 mod tls;
 mod upstream;
+mod zonefile;
 mod zones;
 
 pub use authority::{Authority, Continuation, Messages, NoAuthority, Transport, Verdict};

@@ -289,5 +289,5 @@ async fn stale_answers_wait_for_upstreams_where_told_to() {
     let began = Instant::now();
     let reply = server.ask("www.example.", A).await;
     assert_eq!((data(&reply), extended(&reply)), (vec!["www.example. 192.0.2.2".into()], Some(3)));
-    assert!((1700..2100).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert!((1700..8000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
 }

@@ -226,13 +226,13 @@ async fn too_many_questions_are_refused_at_once() {
     forward.max_concurrent = 5;
     forward.upstreams = vec![Upstream::plain(silent.address)];
     let mut settings = settings(vec![root(forward)]);
-    settings.limits.query = Duration::from_millis(1500);
+    settings.limits.query = Duration::from_secs(4);
     let server = start(settings.clone()).await;
     let flood = |to: std::net::SocketAddr, number: u32| {
         tokio::spawn(async move {
             let began = std::time::Instant::now();
             let reply = ask_udp(to, &query(&format!("{number}.example."), A)).await;
-            (reply.metadata.response_code, extended(&reply), began.elapsed() < Duration::from_millis(1000))
+            (reply.metadata.response_code, extended(&reply), began.elapsed() < Duration::from_secs(3))
         })
     };
     let asks: Vec<_> = (0..30).map(|number| flood(server.udp, number)).collect();

@@ -50,6 +50,7 @@ pub fn service(number: u32) -> NamedService {
         },
         ports: vec![port()],
         endpoints: vec![EndpointGroup { ports: vec![port()], endpoints: endpoints.collect() }],
+        external: vec![],
     }
 }
 

@@ -58,6 +58,7 @@ pub fn publisher(services: u32) -> Publisher {
         ("198.18.0.0/15", "192.0.2.100", UPLINK),
         ("2001:db8:9::/48", "2001:db8:1::100", UPLINK),
         ("10.244.0.0/16", "198.51.100.1", CLUSTER),
+        ("10.245.0.0/16", "198.51.100.1", CLUSTER),
         ("fd00:10:244::/56", "2001:db8:2::1", CLUSTER),
     ] {
         let via: IpAddr = via.parse().unwrap();
@@ -81,13 +82,16 @@ pub fn publisher(services: u32) -> Publisher {
 /// # Panics
 /// Where there is no memory for them.
 pub fn worker<B: PacketBuf>(flows: u32, now: Now) -> Worker<B> {
-    let config = WorkerConfig {
-        lcore: 0,
-        lcores: 1,
-        keys: HashKeys::new([0x5A; 32]),
-        fragments: 1024,
-        affinity: 1024,
-    };
+    worker_of(flows, now, 0, 1)
+}
+
+/// Worker `lcore` of `lcores`, with room for `flows` flows.
+///
+/// # Panics
+/// Where there is no memory for them.
+pub fn worker_of<B: PacketBuf>(flows: u32, now: Now, lcore: u16, lcores: u16) -> Worker<B> {
+    let config =
+        WorkerConfig { lcore, lcores, keys: HashKeys::new([0x5A; 32]), fragments: 1024, affinity: 1024 };
     Worker::new(config, FlowStorage::anonymous(flows).unwrap(), now).unwrap()
 }
 
@@ -123,13 +127,17 @@ fn loaded() -> Service {
     }
 }
 
+/// The cluster address of Service `number`.
+pub fn cluster_ip(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 96, 0, 0).to_bits() + (number & 0xF_FFFF))
+}
+
 /// Service `number` with so many endpoints.
 pub fn service(number: u32, endpoints: u32) -> Service {
-    let cluster_ip = Ipv4Addr::from_bits(Ipv4Addr::new(10, 96, 0, 0).to_bits() + (number & 0xF_FFFF));
     Service {
         name: ServiceName::new("default", &format!("service-{number}")),
         created: 1,
-        cluster_ips: vec![cluster_ip.into()],
+        cluster_ips: vec![cluster_ip(number).into()],
         external_ips: Vec::new(),
         load_balancer_ips: Vec::new(),
         external_policy: TrafficPolicy::Cluster,

@@ -7,9 +7,14 @@
 pub mod buffer;
 pub mod dns;
 pub mod gateway;
+pub mod kubeproxy;
 pub mod measure;
+pub mod objects;
 pub mod pcap;
+pub mod plot;
 pub mod ports;
+pub mod program;
+pub mod publish;
 pub mod report;
 pub mod scenario;
 pub mod stamp;

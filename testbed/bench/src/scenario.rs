@@ -51,7 +51,8 @@ pub fn run(name: &str) -> u64 {
     } else if name.starts_with("nat.established") {
         let flows = if name.ends_with(".64k") { 65_536 } else { 1024 };
         let mut lend = Pool::default();
-        let all = traffic::connect(&mut worker, &snapshot, now, flows, v6, |frame| lend.take(frame));
+        let client = |n| traffic::client(n, v6, gateway::PORT);
+        let all = traffic::connect(&mut worker, &snapshot, now, flows, client, |frame| lend.take(frame));
         // Connections far apart, so that not all of a burst lie side by side.
         let picked: Vec<Connection> = (0..PACKETS).map(|n| all[n.wrapping_mul(40_503) % all.len()]).collect();
         picked

@@ -28,13 +28,18 @@ impl Stamps {
     /// # Panics
     /// Where one is not IPv4.
     pub fn new(ends: impl Iterator<Item = Ends>, port: u8) -> Self {
-        let all = ends
-            .map(|ends| {
-                assert!(matches!(ends.src.0, IpAddr::V4(_)), "stamps are for IPv4");
-                let frame = crate::traffic::segment(ends, port);
-                Stamp { bytes: frame[24..38].try_into().unwrap() }
-            })
-            .collect();
+        Self::of(ends.map(|ends| {
+            assert!(matches!(ends.src.0, IpAddr::V4(_)), "stamps are for IPv4");
+            crate::traffic::segment(ends, port)
+        }))
+    }
+
+    /// Those of these untagged IPv4 frames, which are as long as the packets to be stamped.
+    ///
+    /// # Panics
+    /// Where one is shorter than its headers.
+    pub fn of(frames: impl Iterator<Item = Vec<u8>>) -> Self {
+        let all = frames.map(|frame| Stamp { bytes: frame[24..38].try_into().unwrap() }).collect();
         Self { all, next: 0 }
     }
 

@@ -5,6 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+/// The command of [`cycles`], for whoever wants to see it at work; the files are those of the rows' connections.
+pub fn told(mode: &str) -> String {
+    format!(
+        "dpdk-testpmd -l 0,1 --vdev=net_pcapN,rx_pcap=FILE,infinite_rx=1 … --burst=64 --forward-mode={mode}"
+    )
+}
+
 /// Cycles of one lcore for each packet that testpmd forwards in `mode` between two `net_pcap` ports which receive these
 /// files over and over and drop what they send.
 ///

@@ -132,6 +132,19 @@ impl Lab {
         Self { gateway, pods, bed, config, manifests: folder }
     }
 
+    /// Ends the gateway and starts it anew, on TAP ports.
+    pub fn restart(&mut self) {
+        self.gateway.signal(rustix::process::Signal::TERM);
+        // As long as requests in flight may take to end, and more.
+        let ended = self.gateway.wait(Duration::from_secs(300));
+        assert!(ended.is_some(), "it does not end:\n{}", self.gateway.log());
+        self.gateway = Gateway::start(&self.bed, "run", &self.config).unwrap();
+        if let Err(error) = links::attach_taps(&self.bed, "dtap0", "dtap1") {
+            panic!("{error}\n{}", self.gateway.log());
+        }
+        self.wait_until_ready();
+    }
+
     /// Waits until the dataplane has the first generation of the manifests.
     pub fn wait_until_ready(&mut self) {
         let config = self.config.to_string_lossy().into_owned();

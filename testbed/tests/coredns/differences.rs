@@ -186,16 +186,7 @@ pub const STRICT: [Difference; 33] = [
         },
     },
     ORPHANS,
-    Difference {
-        name: "TC where only additional records were left out",
-        settle: |_, o, t| {
-            let glue = !o.tc && t.tc && o.answer == t.answer;
-            if glue {
-                (o.tc, o.additional) = (true, t.additional.clone())
-            }
-            glue
-        },
-    },
+    NEEDLESS_TC,
     LONG_REPLIES,
     SHORTER,
     PORTS_WITHOUT_NUMBER,
@@ -233,6 +224,17 @@ pub const COMPAT: [Difference; 11] = [
     KEPT,
 ];
 
+pub const NEEDLESS_TC: Difference = Difference {
+    name: "TC where only additional records were left out",
+    settle: |_, o, t| {
+        let glue = !o.tc && t.tc && o.answer == t.answer;
+        if glue {
+            (o.tc, o.additional) = (true, t.additional.clone())
+        }
+        glue
+    },
+};
+
 const OTHER_CLASSES: Difference = Difference {
     name: "classes other than IN are answered",
     settle: |q, o, t| {
@@ -259,7 +261,7 @@ const ORPHANS: Difference = Difference {
     },
 };
 
-const LONG_REPLIES: Difference = Difference {
+pub const LONG_REPLIES: Difference = Difference {
     name: "replies over UDP are as long as the client takes",
     settle: |q, o, t| {
         let long = !q.tcp && q.edns.is_some_and(|(size, _)| size > 1232) && o.tc && !t.tc;
@@ -288,7 +290,7 @@ const PORTS_WITHOUT_NUMBER: Difference = Difference {
     },
 };
 
-const ANY_ASKED: Difference = Difference {
+pub const ANY_ASKED: Difference = Difference {
     name: "others are asked for ANY",
     settle: |q, o, t| {
         swap(
@@ -299,7 +301,7 @@ const ANY_ASKED: Difference = Difference {
     },
 };
 
-const ASKED_WITHOUT_RD: Difference = Difference {
+pub const ASKED_WITHOUT_RD: Difference = Difference {
     name: "others are asked without RD",
     settle: |q, o, t| {
         let refused = o.rcode == REFUSED && o.answer.is_empty() && t.flags & RA != 0;
@@ -312,7 +314,7 @@ const ASKED_WITHOUT_RD: Difference = Difference {
 };
 
 /// The size of EDNS.
-const SIZE_ECHOED: Difference = Difference {
+pub const SIZE_ECHOED: Difference = Difference {
     name: "the size in OPT is the client's",
     settle: |q, o, t| {
         let asked = q.edns.map(|(size, _)| size);
@@ -327,7 +329,7 @@ const SIZE_ECHOED: Difference = Difference {
 };
 
 /// Extended errors (RFC 8914).
-const NO_REASON: Difference = Difference {
+pub const NO_REASON: Difference = Difference {
     name: "no reason is told",
     settle: |_, o, _| {
         let told = |opt: &Opt| {
@@ -378,7 +380,7 @@ const CACHED_CASE: Difference = Difference {
 };
 
 /// Some records are left out of both, each is one that the whole answer has, and both say that there are more.
-const KEPT: Difference = Difference {
+pub const KEPT: Difference = Difference {
     name: "which records are left where not all fit",
     settle: |_, o, t| {
         let tc = o.tc && t.tc && !o.answer.is_empty() && !t.answer.is_empty();
@@ -423,7 +425,7 @@ pub fn explain(
     if o == t { Ok(names) } else { Err(format!("{query:?}\n  ours   {ours:?}\n  theirs {theirs:?}")) }
 }
 
-fn swap(explained: bool, ours: &mut Reply, theirs: &Reply) -> bool {
+pub fn swap(explained: bool, ours: &mut Reply, theirs: &Reply) -> bool {
     if explained {
         // Whatever else one reply has must be settled by itself.
         let opt = ours.opt.clone();

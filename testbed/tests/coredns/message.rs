@@ -10,6 +10,7 @@ pub const MX: u16 = 15;
 pub const TXT: u16 = 16;
 pub const AAAA: u16 = 28;
 pub const SRV: u16 = 33;
+pub const DNAME: u16 = 39;
 pub const DS: u16 = 43;
 pub const SVCB: u16 = 64;
 pub const HTTPS: u16 = 65;
@@ -20,6 +21,7 @@ pub const IN: u16 = 1;
 pub const CH: u16 = 3;
 
 pub const NOERROR: u16 = 0;
+pub const SERVFAIL: u16 = 2;
 pub const NXDOMAIN: u16 = 3;
 pub const REFUSED: u16 = 5;
 
@@ -175,13 +177,17 @@ fn data(bytes: &[u8], kind: u16, start: usize, end: usize) -> Option<String> {
         Some(bytes.get(from..to)?.iter().map(|b| format!("{b:02x}")).collect::<String>())
     };
     match kind {
-        NS | CNAME | PTR => {
+        NS | CNAME | PTR | DNAME => {
             let (name, after) = name(bytes, start)?;
             (after == end).then_some(name)
         }
         SRV => {
             let (name, after) = name(bytes, start + 6)?;
             (after == end).then_some(format!("{} {name}", hex(start, start + 6)?))
+        }
+        MX => {
+            let (name, after) = name(bytes, start + 2)?;
+            (after == end).then_some(format!("{} {name}", hex(start, start + 2)?))
         }
         SOA => {
             let (server, after) = name(bytes, start)?;

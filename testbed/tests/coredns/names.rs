@@ -7,9 +7,9 @@ pub const ZONE: &str = "cluster.local.";
 pub const REVERSE: [&str; 2] = ["in-addr.arpa.", "ip6.arpa."];
 
 /// All types asked for.
-const KINDS: [u16; 13] = [A, AAAA, SRV, PTR, CNAME, TXT, NS, SOA, MX, ANY, HTTPS, SVCB, DS];
+pub const KINDS: [u16; 13] = [A, AAAA, SRV, PTR, CNAME, TXT, NS, SOA, MX, ANY, HTTPS, SVCB, DS];
 /// What is put before a Service's name.
-const BEFORE: [&str; 14] = [
+pub const BEFORE: [&str; 14] = [
     "",
     "_http._tcp.",
     "_http._udp.",
@@ -53,9 +53,16 @@ pub fn queries(objects: &Objects) -> Vec<Query> {
     names.push(format!("1.2.{}", reverse("fd00:10:96::22")));
     names.sort();
     names.dedup();
+    let mut queries = asked(&names, &KINDS);
+    queries.extend(odd());
+    queries
+}
+
+/// Questions for names of these types, in every case and manner.
+pub fn asked(names: &[String], kinds: &[u16]) -> Vec<Query> {
     let mut queries = Vec::new();
-    for name in &names {
-        for (n, kind) in KINDS.into_iter().enumerate() {
+    for name in names {
+        for (n, &kind) in kinds.iter().enumerate() {
             for case in 0..3 {
                 let number = queries.len() + n;
                 queries.push(Query {
@@ -69,7 +76,6 @@ pub fn queries(objects: &Objects) -> Vec<Query> {
             }
         }
     }
-    queries.extend(odd());
     queries
 }
 

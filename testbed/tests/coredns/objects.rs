@@ -19,13 +19,13 @@ pub struct Objects {
 }
 
 impl Objects {
-    fn document(&mut self, text: &str) {
+    pub fn document(&mut self, text: &str) {
         self.yaml += "---\n";
         self.yaml += text;
         self.yaml.push('\n');
     }
 
-    fn service(&mut self, namespace: &str, name: &str, spec: &str) {
+    pub fn service(&mut self, namespace: &str, name: &str, spec: &str) {
         self.document(&format!(
             "apiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\nspec: {{ {spec} }}"
         ));

@@ -36,7 +36,7 @@ fn converse(mut stream: TcpStream) -> std::io::Result<()> {
 fn reply(query: &[u8]) -> Vec<u8> {
     let end = 12 + query[12..].iter().position(|b| *b == 0).unwrap() + 5;
     let name = query[12..end - 4].to_ascii_lowercase();
-    let kind = query[end - 3];
+    let kind = if query[end - 4] == 0 { query[end - 3] } else { 0 };
     let mut reply = query[..end].to_vec();
     (reply[2], reply[3]) = (0x80 | query[2] & 1, 0x80 | query[3] & 0x10);
     reply[6..].get_mut(..6).unwrap().fill(0);

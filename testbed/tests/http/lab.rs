@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sluice_testbed::Testbed;
 use sluice_testbed::client::eventually;
 use sluice_testbed::manifests::replace;
 
@@ -22,8 +23,14 @@ pub struct HttpLab {
 impl HttpLab {
     /// With more lines of the configuration's `ingress`, and these manifests.
     pub fn start(more: &str, manifests: &[(&str, String)]) -> Self {
+        Self::prepared(more, manifests, |_| {})
+    }
+
+    /// As [`HttpLab::start`], with something done in the topology before the gateway starts.
+    pub fn prepared(more: &str, manifests: &[(&str, String)], before: impl FnOnce(&Testbed)) -> Self {
         let ingress = format!("ingress:\n  addresses: [{ADDRESS}, \"{ADDRESS6}\"]\n{more}");
         let lab = Lab::prepared(&ingress, &[crate::common::web_ab()], |bed| {
+            before(bed);
             let folder = bed.folder().join("manifests");
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("base.yaml"), base()).unwrap();
@@ -35,10 +42,20 @@ impl HttpLab {
             .map(|(name, ip)| HttpPod::start(&lab.bed.node, name, &format!("{ip}:8081")))
             .into();
         let this = Self { pods, lab };
-        let ready =
-            eventually(Duration::from_secs(10), || this.curl(&this.url("http", "up.example", "/")).ok());
-        assert!(ready.is_some(), "{:?}\n{}", this.curl(&this.url("http", "up.example", "/")), this.report());
+        this.wait_until_up();
         this
+    }
+
+    /// Ends the gateway and starts it anew.
+    pub fn restart(&mut self) {
+        self.lab.restart();
+        self.wait_until_up();
+    }
+
+    fn wait_until_up(&self) {
+        let ready =
+            eventually(Duration::from_secs(60), || self.curl(&self.url("http", "up.example", "/")).ok());
+        assert!(ready.is_some(), "{:?}\n{}", self.curl(&self.url("http", "up.example", "/")), self.report());
     }
 
     /// Arguments for curl that lead to the gateway, whatever the host's name.

@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod lab;
+pub mod load;
 mod pod;
+pub mod tls;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -79,17 +81,30 @@ fn head_of(head: &str) -> Reply {
 
 /// A connection that stays open, for HTTP/1.1 as bytes.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
+
+/// What a connection is of: TCP, or TLS in it.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 impl Connection {
     /// To be called in the client's namespace.
     pub fn open(to: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self::over(Self::stream(to)?))
+    }
+
+    fn stream(to: SocketAddr) -> std::io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(stream)
+    }
+
+    fn over(stream: impl Read + Write + Send + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {

@@ -6,15 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use sluice_testbed::netns::Netns;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -36,7 +41,7 @@ impl HttpPod {
     /// Answers every request with its name, the connection's other end, the request's line and headers, a line each.
     ///
     /// `…/slow` takes a second; `…/status/503` is answered so; `application/grpc` is sent back with trailers; an upgrade to
-    /// `websocket` ends in bytes that are sent back.
+    /// `websocket` has the pod's name in `X-Pod` and ends in bytes that are sent back.
     pub fn start(node: &Netns, name: &'static str, address: &str) -> Self {
         let address: SocketAddr = address.parse().unwrap();
         let listener = node.enter(move || std::net::TcpListener::bind(address).expect("the pod's address"));
@@ -119,6 +124,10 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, name: &str) ->
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        response.headers_mut().insert("x-pod", HeaderValue::from_str(name).unwrap());
+        if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
+            response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, agreement(key.as_bytes()));
+        }
         return response;
     }
     let path = request.uri().path().to_owned();
@@ -142,6 +151,12 @@ async fn answer(mut request: Request<Incoming>, peer: SocketAddr, name: &str) ->
         *response.status_mut() = status.parse().unwrap_or(StatusCode::OK);
     }
     response
+}
+
+/// The answer to a WebSocket's key (RFC 6455 section 4.2.2).
+fn agreement(key: &[u8]) -> HeaderValue {
+    let text = [key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat();
+    HeaderValue::from_str(&STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &text))).unwrap()
 }
 
 async fn echo(upgrade: hyper::upgrade::OnUpgrade) {

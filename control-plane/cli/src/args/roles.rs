@@ -35,9 +35,10 @@ pub(crate) struct RunArgs {
     /// How all roles log.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Seconds that a role has to end in order before it is killed
-    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
-    pub grace: u16,
+    /// Seconds that a role has to end in order before it is killed. Default: 10, and for the proxy `ingress.limits.drain` before
+    /// them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub grace: Option<u16>,
 }
 
 /// How a process logs, to its standard error.

@@ -162,11 +162,7 @@ fn difference(here: &Said, there: &Said) -> Option<String> {
     let rows = |said: &Said, ttl: bool| {
         let mut rows: Vec<Row> = said.records.clone();
         for row in &mut rows {
-            if row.kind == "SOA" {
-                // Without the serial, which is a time.
-                let fields = row.data.split_whitespace().enumerate().filter(|(n, _)| *n != 2);
-                row.data = fields.map(|(_, field)| field).collect::<Vec<_>>().join(" ");
-            }
+            row.data = row.lasting();
             if !ttl {
                 row.ttl = 0;
             }

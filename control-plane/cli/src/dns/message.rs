@@ -59,6 +59,17 @@ pub(super) fn read(bytes: &[u8]) -> Option<Said> {
     Some(Said { code, records, truncated: message.metadata.truncation })
 }
 
+impl Row {
+    /// Its data; that of an SOA record without the serial, which is a time.
+    pub fn lasting(&self) -> String {
+        if self.kind != "SOA" {
+            return self.data.clone();
+        }
+        let fields = self.data.split_whitespace().enumerate().filter(|(n, _)| *n != 2);
+        fields.map(|(_, field)| field).collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Said {
     /// Records of a section.
     pub fn section(&self, section: &str) -> impl Iterator<Item = &Row> {

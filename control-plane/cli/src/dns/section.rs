@@ -47,6 +47,8 @@ pub(super) struct Section {
     cache: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     multicluster_zones: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    external_zones: Vec<ExternalZone>,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace_labels: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,15 @@ pub(super) struct Section {
 struct Log {
     zones: Vec<String>,
     classes: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ExternalZone {
+    zone: String,
+    ttl: u32,
+    apex: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    headless: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,6 +149,13 @@ pub(super) fn section(corefile: &Corefile, running: &Running, path: &Path) -> Se
 fn serving(section: &mut Section, running: &Running) {
     let selector = |selector: &Selector| (!selector.is_empty()).then(|| selector.to_string());
     section.multicluster_zones = running.dns.multicluster_zones.iter().map(ToString::to_string).collect();
+    let external = |zone: &sluice_model::ExternalZone| ExternalZone {
+        zone: zone.zone.to_string(),
+        ttl: zone.ttl,
+        apex: zone.apex.to_string(),
+        headless: zone.headless,
+    };
+    section.external_zones = running.dns.external_zones.iter().map(external).collect();
     (section.namespace_labels, section.labels) =
         (selector(&running.namespace_labels), selector(&running.labels));
     let serving = &running.resolver.serving;
@@ -166,6 +184,8 @@ fn beyond(running: &Running) -> Option<&'static str> {
     let cached = running.resolver.zones.iter().filter(|zone| zone.cache.is_some()).count();
     let cases = [
         (any(|zone| zone.hosts.is_some()), "`hosts`"),
+        (any(|zone| !zone.files.is_empty()), "`file` and `auto`"),
+        (any(|zone| !zone.secondary.is_empty()), "`secondary`"),
         (any(|zone| !zone.rewrite.is_empty()), "`rewrite`"),
         (any(|zone| !zone.template.is_empty()), "`template`"),
         (any(|zone| zone.foreign), "a server for a part of the cluster's zones"),

@@ -1,6 +1,7 @@
 //! The roles: configuration, then logging, then work until told to stop, then an orderly end.
 
 mod convert;
+mod cpus;
 mod notify;
 mod proxy;
 mod supervised;
@@ -65,5 +66,10 @@ fn begin(role: &'static str, args: &RoleArgs, global: &Global) -> Result<(Config
     let config = locate::config(&args.config, global)?;
     logging::start(role, &args.log, config.log)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %args.config.display(), "starting");
+    cpus::leave_lcores(&config.dataplane);
+    // Whichever role comes first makes the folder of their sockets: none is there before the others by itself.
+    std::fs::create_dir_all(&config.runtime_dir).map_err(|error| {
+        Failure::new(Exit::System, format_args!("{}: {error}", config.runtime_dir.display()))
+    })?;
     Ok((config, stop))
 }

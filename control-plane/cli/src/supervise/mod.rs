@@ -19,6 +19,8 @@ use wake::Wake;
 /// is DNS or HTTP.
 const ROLES: [&str; 2] = ["dataplane", "control"];
 const PROXY: &str = "proxy";
+/// How long a role has to end.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs until told to stop, or until a role says that the configuration is wrong.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
@@ -51,15 +53,25 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> Result<Exit, Failure> {
             wake.wait(next.map(|at| at.saturating_duration_since(now)));
         }
     }
-    end(&mut children, &wake, Duration::from_secs(args.grace.into()));
+    let given = args.grace.map(|seconds| Duration::from_secs(seconds.into()));
+    let drain = config.ingress.as_ref().map_or(0, |ingress| ingress.settings.drain_ms);
+    end(&mut children, &wake, |role| given.unwrap_or_else(|| grace(role, drain)));
     // The role has said what is wrong.
     verdict.map_or(Ok(Exit::Ok), |exit| Err(Failure::silent(exit)))
 }
 
-/// Ends the roles one after the other: control first, so that the packet path forwards until the last.
-fn end(children: &mut [Child], wake: &Wake, grace: Duration) {
+/// How long a role has to end, where nobody says otherwise. The proxy first lets requests in flight end, for so many
+/// milliseconds.
+fn grace(role: &str, drain: u32) -> Duration {
+    let drain = if role == PROXY { Duration::from_millis(drain.into()) } else { Duration::ZERO };
+    GRACE + drain
+}
+
+/// Ends the roles one after the other: the proxy first, so that the packet path forwards until the last.
+fn end(children: &mut [Child], wake: &Wake, grace: impl Fn(&str) -> Duration) {
     for child in children.iter_mut().rev() {
         child.ask_to_end();
+        let grace = grace(child.role());
         let deadline = Instant::now() + grace;
         while child.is_running() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -93,4 +105,16 @@ fn role_arguments(role: &str, args: &RunArgs, global: &Global) -> Vec<std::ffi::
     option("--log-format", args.log.log_format.map(|format| format.as_str().into()));
     option("--supervisor", Some(std::process::id().to_string().into()));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_has_the_time_of_its_requests_in_flight_and_others_do_not() {
+        assert_eq!(grace("proxy", 240_000), Duration::from_secs(250));
+        assert_eq!(grace("control", 240_000), GRACE);
+        assert_eq!(grace("dataplane", 240_000), GRACE);
+    }
 }

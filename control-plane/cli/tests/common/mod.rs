@@ -145,7 +145,7 @@ impl Site {
     }
 }
 
-/// `sluice run` in a network namespace that goes with it.
+/// `sluice run`, or one role by itself, in a network namespace that goes with it.
 pub struct Gateway {
     pub child: Child,
     log: PathBuf,
@@ -153,10 +153,14 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn start(site: &Site, arguments: &[&str]) -> Self {
+        Self::start_as("run", site, arguments)
+    }
+
+    pub fn start_as(role: &str, site: &Site, arguments: &[&str]) -> Self {
         let log = site.folder.path().join("log");
         let file = fs::File::create(&log).unwrap();
         let child = Command::new("unshare")
-            .args(["--net", SLUICE, "run", "-c"])
+            .args(["--net", SLUICE, role, "-c"])
             .arg(site.config())
             .args(arguments)
             .stdin(Stdio::null())

@@ -60,6 +60,7 @@ fn given(raw: &raw::Dns) -> Vec<(&'static str, Location)> {
         ("namespace_labels", raw.namespace_labels.as_ref().map(|text| text.referenced)),
         ("labels", raw.labels.as_ref().map(|text| text.referenced)),
         ("multicluster_zones", first(&raw.multicluster_zones)),
+        ("external_zones", raw.external_zones.first().map(|zone| zone.referenced)),
         ("autopath", flag(&raw.autopath)),
         ("ttl", number(&raw.ttl)),
         ("pods", raw.pods.as_ref().map(|text| text.referenced)),

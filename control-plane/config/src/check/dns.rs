@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
 use sluice_corefile::Selector;
-use sluice_model::{DnsMode, DnsSettings, PodNames, RateLimit, ServiceName};
+use sluice_model::{DnsMode, DnsSettings, ExternalZone, PodNames, RateLimit, ServiceName};
 
 use super::values::{is_host, network};
 use super::{Report, choice, number};
@@ -72,6 +72,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             service,
             cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
             rate_limit: rate_limit(raw, out),
+            negative_ttl: negative_ttl(raw, out),
             ..defaults
         };
     }
@@ -109,10 +110,12 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
     DnsSettings {
         listen,
         clients,
+        external_zones: external_zones(raw, &[&zones, &multicluster_zones, &reverse_zones], out),
         zones,
         multicluster_zones,
         reverse_zones,
         ttl: number(raw.ttl.as_ref(), "dns.ttl", 0..=3600, defaults.ttl.into(), out) as u32,
+        negative_ttl: negative_ttl(raw, out),
         pods: choice(
             raw.pods.as_ref(),
             "dns.pods",
@@ -141,9 +144,59 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             .enumerate()
             .filter_map(|(i, text)| domain(text, &format!("dns.fallthrough[{i}]"), out))
             .collect(),
+        primaries: Vec::new(),
         elsewhere: Vec::new(),
+        localhost: defaults.localhost,
+        selected: !raw.namespaces.is_empty() || raw.namespace_labels.is_some(),
+        stale: defaults.stale,
     }
 }
+
+/// How long it may be believed that there is nothing, where that is not as long as everything else.
+fn negative_ttl(raw: &raw::Dns, out: &mut Report) -> Option<u32> {
+    let given = raw.negative_ttl.as_ref()?;
+    Some(number(Some(given), "dns.negative_ttl", 0..=3600, 0, out) as u32)
+}
+
+/// The domains of external addresses.
+fn external_zones(raw: &raw::Dns, others: &[&[Box<str>]; 3], out: &mut Report) -> Vec<ExternalZone> {
+    let mut zones: Vec<ExternalZone> = Vec::new();
+    for (i, given) in raw.external_zones.iter().enumerate() {
+        let key = |name: &str| format!("dns.external_zones[{i}].{name}");
+        let Some(text) = &given.value.zone else {
+            out.add(given.referenced, &key("zone"), "is missing");
+            continue;
+        };
+        let Some(zone) = domain(text, &key("zone"), out) else { continue };
+        let lower = zone.to_ascii_lowercase();
+        let within = |name: &str, zone: &str| name == zone || name.ends_with(&format!(".{zone}"));
+        let mut all = others.iter().flat_map(|list| list.iter()).chain(zones.iter().map(|it| &it.zone));
+        if let Some(other) = all.find(|other| {
+            let other = other.to_ascii_lowercase();
+            within(&other, &lower) || within(&lower, &other)
+        }) {
+            let message =
+                format!("`{zone}` and `{other}` are one in another: each needs a domain of its own");
+            out.add(text.referenced, &key("zone"), message);
+            continue;
+        }
+        let apex = match &given.value.apex {
+            None => Some("dns".into()),
+            Some(apex) => domain(apex, &key("apex"), out),
+        };
+        let Some(apex) = apex else { continue };
+        if zone.len() + apex.len() > MOST_NAME {
+            out.add(text.referenced, &key("apex"), "the name of the zone's server is too long");
+            continue;
+        }
+        let ttl = number(given.value.ttl.as_ref(), &key("ttl"), 0..=3600, 5, out) as u32;
+        zones.push(ExternalZone { zone, ttl, apex, headless: given.value.headless });
+    }
+    zones
+}
+
+/// Characters of a zone and its apex: `hostmaster.` is before them in a name of 253.
+const MOST_NAME: usize = 253 - "hostmaster..".len();
 
 /// Which objects have names.
 pub(super) fn names(raw: &raw::Dns, out: &mut Report) -> Names {

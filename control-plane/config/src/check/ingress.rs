@@ -1,11 +1,11 @@
 //! `ingress`: where and how HTTP is served, and whose Ingresses are ours.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde_saphyr::{Location, Spanned};
-use sluice_model::http::{AccessLog, CertificateName, HttpSettings};
+use sluice_model::http::{AccessLog, CertificateName, HttpSettings, MAX_TICKET_KEYS};
 use sluice_model::{IngressSettings, PortRange};
 
 use super::services::distinct;
@@ -17,6 +17,8 @@ use crate::raw::{self, Text};
 /// The `spec.controller` of IngressClasses that are ours, and the name of the one that is there by default.
 const CONTROLLER: &str = "sluice.dev/ingress";
 const CLASS: &str = "sluice";
+/// Each of `secret_namespaces` has a watch of its own.
+const NAMESPACES: usize = 64;
 /// For how long browsers are to come by TLS only: a year, as ingress-nginx has it.
 const HSTS: u64 = 31_536_000;
 
@@ -26,7 +28,9 @@ pub(super) fn check(raw: &Spanned<raw::Ingress>, file: &Path, out: &mut Report) 
     if raw.addresses.is_empty() {
         out.add(place, "ingress.addresses", "at least one address is needed");
     }
-    let (secret, files) = default_certificate(raw.default_certificate.as_ref(), file, out);
+    let secret_namespaces = secret_namespaces(&raw.secret_namespaces, out);
+    let (secret, files) =
+        default_certificate(raw.default_certificate.as_ref(), &secret_namespaces, file, out);
     let class = raw.class.as_ref().map(|text| name(text, "ingress.class", out));
     let hsts = number(raw.hsts.as_ref(), "ingress.hsts", 0..=63_072_000, HSTS, out);
     Ingress {
@@ -35,7 +39,11 @@ pub(super) fn check(raw: &Spanned<raw::Ingress>, file: &Path, out: &mut Report) 
         watch_without_class: raw.watch_without_class.unwrap_or(false),
         hsts: Some(hsts).filter(|&seconds| seconds > 0),
         certificate: files,
+        session_tickets: session_tickets(&raw.session_tickets, file, out),
         clients: networks(&raw.clients, "ingress.clients", out),
+        external_names: distinct(&raw.external_names, "ingress.external_names", external_name, out),
+        external_networks: networks(&raw.external_networks, "ingress.external_networks", out),
+        secret_namespaces,
         syn_rate: number(raw.syn_rate.as_ref(), "ingress.syn_rate", 0..=1_000_000_000, 0, out) as u32,
         settings: HttpSettings { default_certificate: secret, ..settings(raw, addresses, file, out) },
     }
@@ -83,6 +91,7 @@ fn settings(raw: &raw::Ingress, addresses: Vec<IpAddr>, file: &Path, out: &mut R
         keep_alive_ms: seconds(limits.keep_alive.as_ref(), "keep_alive", 1, defaults.keep_alive_ms),
         head_ms: seconds(limits.head_timeout.as_ref(), "head_timeout", 1, defaults.head_ms),
         body_ms: seconds(limits.body_timeout.as_ref(), "body_timeout", 1, defaults.body_ms),
+        passthrough_ms: seconds(limits.passthrough.as_ref(), "passthrough", 1, defaults.passthrough_ms),
         drain_ms: seconds(limits.drain.as_ref(), "drain", 0, defaults.drain_ms),
         max_head: head,
         max_connections: connections,
@@ -90,6 +99,7 @@ fn settings(raw: &raw::Ingress, addresses: Vec<IpAddr>, file: &Path, out: &mut R
         http: addresses.iter().map(|&ip| SocketAddr::new(ip, http)).collect(),
         https: addresses.iter().map(|&ip| SocketAddr::new(ip, https)).collect(),
         default_certificate: None,
+        ticket_keys: Vec::new(),
         trusted: networks(&raw.trusted_proxies, "ingress.trusted_proxies", out),
         proxy_protocol: networks(&raw.proxy_protocol, "ingress.proxy_protocol", out),
         http2: raw.http2.unwrap_or(defaults.http2),
@@ -112,8 +122,56 @@ fn settings(raw: &raw::Ingress, addresses: Vec<IpAddr>, file: &Path, out: &mut R
     }
 }
 
+/// Files, relative to the configuration's own.
+fn session_tickets(raw: &[Text], file: &Path, out: &mut Report) -> Vec<PathBuf> {
+    const KEY: &str = "ingress.session_tickets";
+    if let Some(text) = raw.get(MAX_TICKET_KEYS) {
+        out.add(text.referenced, KEY, format!("more than {MAX_TICKET_KEYS} files"));
+    }
+    raw.iter().map(|text| folder(text, KEY, file, out)).collect()
+}
+
 fn networks(raw: &[Text], key: &str, out: &mut Report) -> Vec<IpNet> {
     distinct(raw, key, network, out)
+}
+
+/// A name, or `*.` and one. `*` alone would be all names that there are.
+fn external_name(text: &Text, key: &str, out: &mut Report) -> Option<Box<str>> {
+    let lower = text.value.to_ascii_lowercase();
+    let name = lower.strip_suffix('.').unwrap_or(&lower);
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    let is_name = rest.len() <= 253
+        && rest.parse::<IpAddr>().is_err()
+        && rest.split('.').all(|label| (1..=63).contains(&label.len()) && label.bytes().all(plain));
+    if !is_name {
+        let message = format!("`{}` is neither a domain nor `*.` and a domain", text.value);
+        out.add(text.referenced, key, message);
+    }
+    is_name.then(|| name.into())
+}
+
+fn secret_namespaces(raw: &[Text], out: &mut Report) -> Vec<Box<str>> {
+    const KEY: &str = "ingress.secret_namespaces";
+    if let Some(beyond) = raw.get(NAMESPACES) {
+        let message = format!("at most {NAMESPACES} namespaces can be named; none stands for all");
+        out.add(beyond.referenced, KEY, message);
+    }
+    distinct(raw, KEY, namespace, out)
+}
+
+/// The name of a namespace (RFC 1123: a label).
+fn namespace(text: &Text, key: &str, out: &mut Report) -> Option<Box<str>> {
+    let name = text.value.as_str();
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_name = (1..=63).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !is_name {
+        out.add(text.referenced, key, format!("`{name}` is no namespace's name"));
+    }
+    is_name.then(|| name.into())
 }
 
 /// `spec.controller` of an IngressClass: a domain, a slash, a path; at most 250 characters.
@@ -133,6 +191,7 @@ fn controller(raw: Option<&Text>, out: &mut Report) -> Box<str> {
 
 fn default_certificate(
     raw: Option<&Spanned<raw::DefaultCertificate>>,
+    namespaces: &[Box<str>],
     file: &Path,
     out: &mut Report,
 ) -> (Option<CertificateName>, Option<CertificateFiles>) {
@@ -146,6 +205,13 @@ fn default_certificate(
                 .filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty() && !name.contains('/'));
             if parts.is_none() {
                 let message = format!("`{}` is no Secret such as NAMESPACE/NAME", secret.value);
+                out.add(secret.referenced, &format!("{KEY}.secret"), message);
+            }
+            if let Some((namespace, _)) = parts
+                && !namespaces.is_empty()
+                && !namespaces.iter().any(|read| **read == *namespace)
+            {
+                let message = format!("`{namespace}` is none of ingress.secret_namespaces");
                 out.add(secret.referenced, &format!("{KEY}.secret"), message);
             }
             (parts.map(|(namespace, name)| CertificateName::new(namespace, name)), None)

@@ -24,19 +24,29 @@ impl Run<'_> {
         dns: &mut DnsSettings,
         resolver: &mut ResolverSettings,
     ) {
-        let Some(server) = cluster(corefile) else { return };
         let parsed = |names: &[Box<str>]| -> Vec<Zone> {
             names.iter().filter_map(|name| Zone::parse(name).ok()).collect()
         };
-        let own = [parsed(&dns.zones), parsed(&dns.multicluster_zones)].concat();
+        let external: Vec<Box<str>> = dns.external_zones.iter().map(|it| it.zone.clone()).collect();
+        let own = [parsed(&dns.zones), parsed(&dns.multicluster_zones), parsed(&external)].concat();
         let zones = [own.clone(), parsed(&dns.reverse_zones)].concat();
         let mut found = Found { zones, set: BTreeSet::new() };
+        for server in corefile.servers.iter().filter(|server| super::serving::is_plain(server)) {
+            self.of_acls(server, &mut found);
+        }
+        let Some(server) = cluster(corefile) else {
+            dns.elsewhere = found.set.into_iter().collect();
+            return;
+        };
         self.other_servers(corefile, server, &mut found, resolver);
         for placed in &server.plugins {
             match &placed.plugin {
                 Plugin::Rewrite(rewrite) => self.of_rule(&rewrite.rule, placed, &mut found),
                 Plugin::Template(template) => self.of_template(template, placed, &mut found),
                 Plugin::Hosts(hosts) => self.of_hosts(hosts, server, &mut found),
+                Plugin::Dns64(dns64) => self.of_dns64(dns64, &mut found),
+                Plugin::Local(local) => self.of_local(*local, &mut found, dns),
+                Plugin::Header(header) => self.of_header(header, placed, &mut found),
                 _ => {}
             }
         }
@@ -156,21 +166,32 @@ fn domain_of(suffix: &str) -> Option<Zone> {
 }
 
 /// Names that were found.
-struct Found {
+pub(super) struct Found {
     /// The cluster's.
     zones: Vec<Zone>,
     set: BTreeSet<Elsewhere>,
 }
 
 impl Found {
-    fn is_within(&self, name: &Zone) -> bool {
+    /// The cluster's zones.
+    pub(super) fn zones(&self) -> Vec<Zone> {
+        self.zones.clone()
+    }
+
+    pub(super) fn is_within(&self, name: &Zone) -> bool {
         self.zones.iter().any(|zone| zone.contains(name))
     }
 
     fn add(&mut self, zone: &Zone, kind: Option<u16>) {
+        self.some(zone, Elsewhere { kind, ..Elsewhere::default() });
+    }
+
+    /// Such queries for a zone's names.
+    pub(super) fn some(&mut self, zone: &Zone, queries: Elsewhere) {
         // Enough to see that there are too many.
         if self.set.len() <= MAX_ELSEWHERE {
-            self.set.insert(Elsewhere { zone: short(zone), kind });
+            let zone = if *zone == Zone::root() { ".".into() } else { short(zone) };
+            self.set.insert(Elsewhere { zone, ..queries });
         }
     }
 
@@ -184,7 +205,7 @@ impl Found {
         }
     }
 
-    fn everywhere(&mut self, kind: Option<u16>) {
+    pub(super) fn everywhere(&mut self, kind: Option<u16>) {
         self.overlap(&Zone::root(), kind);
     }
 }

@@ -29,7 +29,7 @@ impl Run<'_> {
             );
         }
         self.options(kubernetes, placed);
-        for zone in self.reached(kubernetes, placed, server, corefile) {
+        for zone in self.reached(&kubernetes.zones, placed, server, corefile) {
             if kubernetes.multicluster.contains(&zone) {
                 dns.multicluster_zones.push(short(&zone));
             } else if zone.is_reverse() {
@@ -45,13 +45,16 @@ impl Run<'_> {
             PodMode::Verified => PodNames::Verified,
         };
         dns.endpoint_pod_names = kubernetes.endpoint_pod_names;
+        dns.selected = !kubernetes.namespaces.is_empty() || kubernetes.namespace_labels.is_some();
         dns.hide_empty = kubernetes.ignore_empty_service;
         dns.endpoints = !kubernetes.noendpoints;
         let all = || dns.zones.iter().chain(&dns.multicluster_zones).chain(&dns.reverse_zones).cloned();
         dns.fallthrough = if kubernetes.fallthrough.contains(&Zone::root()) {
             all().collect()
         } else {
-            kubernetes.fallthrough.iter().map(short).collect()
+            let own: Vec<Zone> = all().filter_map(|zone| Zone::parse(&zone).ok()).collect();
+            let here = |fall: &&Zone| own.iter().any(|zone| fall.contains(zone) || zone.contains(fall));
+            kubernetes.fallthrough.iter().filter(here).map(short).collect()
         };
         Some(kubernetes)
     }
@@ -79,15 +82,15 @@ impl Run<'_> {
     }
 
     /// The zones of which queries come to the plugin's server.
-    fn reached(
+    pub(super) fn reached(
         &mut self,
-        kubernetes: &Kubernetes,
+        own: &[Zone],
         placed: &Placed,
         server: &Server,
         corefile: &Corefile,
     ) -> Vec<Zone> {
         let mut zones: Vec<Zone> = Vec::new();
-        for zone in &kubernetes.zones {
+        for zone in own {
             let longest = |server: &Server| {
                 let listened = server.listeners.iter().map(|listener| &listener.zone);
                 listened
@@ -95,14 +98,14 @@ impl Run<'_> {
                     .map(|listened| listened.as_str().len())
                     .max()
             };
-            let own = longest(server);
+            let here = longest(server);
             let others = corefile
                 .servers
                 .iter()
                 .filter(|other| !std::ptr::eq(*other, server))
                 .filter_map(longest)
                 .max();
-            if own.is_none() || others > own {
+            if here.is_none() || others > here {
                 self.warn(
                     &placed.place,
                     format!("queries for `{zone}` do not come to this server; it has no names"),

@@ -4,10 +4,12 @@
 //! answers somewhat otherwise, a note where nothing is missing. CoreDNS passes a query through its plugins in a fixed order,
 //! `rewrite`, `template`, `hosts`, `kubernetes`, `forward`. Names of `kubernetes` are answered by the packet path, before the
 //! resolver sees them; so names within the cluster's zones that something before `kubernetes` may answer are
-//! [`elsewhere`](DnsSettings::elsewhere), with the resolver, which has the same order.
+//! [`elsewhere`](DnsSettings::elsewhere), with the resolver, which has the same order. So are queries that an `acl` may forbid.
 
 mod cache;
+mod clients;
 mod elsewhere;
+mod external;
 mod forward;
 mod hosts;
 mod kubernetes;
@@ -16,8 +18,10 @@ mod rewrite;
 mod server;
 mod serving;
 mod template;
+mod zonefile;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sluice_model::{DnsSettings, ResolverSettings, Serving};
@@ -68,11 +72,12 @@ pub struct Running {
 ///
 /// Everything that cannot be done, and the warnings.
 pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Running, Problems> {
-    let mut run = Run { files, base, problems: Problems::default() };
+    let mut run = Run { files, base, problems: Problems::default(), zone_octets: 0 };
     let mut dns = DnsSettings {
         zones: Vec::new(),
         multicluster_zones: Vec::new(),
         reverse_zones: Vec::new(),
+        external_zones: Vec::new(),
         elsewhere: Vec::new(),
         fallthrough: Vec::new(),
         ..base.dns.clone()
@@ -100,17 +105,31 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
             }
         }
     }
+    let primaries = resolver.zones.iter().flat_map(|zone| &zone.secondary).flat_map(|zone| &zone.from);
+    let primaries: BTreeSet<IpAddr> = primaries.map(|server| server.ip().to_canonical()).collect();
+    dns.primaries = primaries.into_iter().collect();
     let exposed = run.kubernetes(corefile, &mut dns);
+    run.external(corefile, &mut dns);
     resolver.serving = run.serving(corefile, &dns);
     resolver.times.lameduck = base.lameduck.or(resolver.times.lameduck);
     run.elsewhere(corefile, &mut dns, &mut resolver);
     dns.forward = resolver.zones.iter().any(|zone| {
-        !(zone.forward.is_empty() && zone.template.is_empty() && zone.rewrite.is_empty())
+        !(zone.forward.is_empty()
+            && zone.template.is_empty()
+            && zone.rewrite.is_empty()
+            && zone.acl.is_empty())
             || zone.hosts.is_some()
-    });
+            || zone.local.is_some()
+            || zone.dns64.is_some()
+            || !zone.files.is_empty()
+            || !zone.secondary.is_empty()
+    }) || !dns.elsewhere.is_empty();
     // A cache is an answer's way to others; where there is none, each query wants its own, and so does each client that is
     // told of itself.
-    let told_apart = corefile.servers.iter().any(template::speaks_of_clients);
+    let told_apart = corefile
+        .servers
+        .iter()
+        .any(|server| template::speaks_of_clients(server) || clients::tells_apart(server));
     dns.keep = !told_apart && resolver.zones.iter().all(|zone| zone.cache.is_some());
     if run.problems.has_errors() {
         return Err(run.problems);
@@ -132,6 +151,8 @@ struct Run<'a> {
     files: &'a dyn Files,
     base: &'a Base,
     problems: Problems,
+    /// Octets of zone files so far.
+    zone_octets: usize,
 }
 
 impl Run<'_> {

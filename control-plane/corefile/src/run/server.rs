@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_model::resolver::{self, Times};
 use sluice_model::{DnsSettings, ResolverSettings};
 
-use super::Run;
+use super::{Run, clients};
 use crate::corefile::{Placed, Server};
 use crate::plugins::{Loadbalance, Plugin};
 use crate::problem::Place;
@@ -44,6 +44,13 @@ impl Run<'_> {
             Plugin::Rewrite(rewrite) => zone.rewrite.extend(self.rewrite(rewrite, placed)),
             Plugin::Template(template) => zone.template.extend(self.template(template, placed)),
             Plugin::Hosts(hosts) => zone.hosts = Some(self.hosts(hosts, placed, server)),
+            Plugin::Acl(acl) => zone.acl.push(clients::acl(acl)),
+            Plugin::File(file) => self.file(file, placed, server, &mut zone.files),
+            Plugin::Auto(auto) => self.auto(auto, placed, server, &mut zone.files),
+            Plugin::Secondary(secondary) => self.secondary(secondary, placed, &mut zone.secondary),
+            Plugin::Local(local) => zone.local = Some(resolver::Local { prefix: local.localhost_prefix }),
+            Plugin::Dns64(dns64) => zone.dns64 = Some(clients::dns64(dns64)),
+            Plugin::Header(header) => zone.header = self.header(header, placed),
             Plugin::Cache(cache) => zone.cache = Some(self.cache(cache, placed)),
             Plugin::Forward(forward) => {
                 let made = self.forward(forward, placed, server);
@@ -77,7 +84,7 @@ impl Run<'_> {
                 }
             }
             // Read before all others, or nothing to say about.
-            Plugin::Root(_) | Plugin::Bind(_) | Plugin::Kubernetes(_) => {}
+            Plugin::Root(_) | Plugin::Bind(_) | Plugin::Kubernetes(_) | Plugin::K8sExternal(_) => {}
             Plugin::Ready(_) | Plugin::Prometheus(_) | Plugin::Log(_) | Plugin::Nsid(_) => {}
             Plugin::Transfer(_) | Plugin::Autopath(_) | Plugin::Tls(_) | Plugin::Https(_) => {}
             Plugin::Minimal(_) | Plugin::Any(_) | Plugin::Loop(_) => {}
@@ -156,15 +163,8 @@ fn set(time: &mut Option<Duration>, given: Duration) {
 
 fn why(plugin: &Plugin) -> &'static str {
     match plugin {
-        Plugin::Acl(_) => "name who may ask in `dns.clients`",
-        Plugin::K8sExternal(_) | Plugin::K8sGateway(_) => "only the cluster's own zones are answered",
-        Plugin::File(_) | Plugin::Auto(_) | Plugin::Secondary(_) => {
-            "zone files are not served; forward to a server that does"
-        }
-        Plugin::Dns64(_) => "no addresses are made up",
+        Plugin::K8sGateway(_) => "Services have names for the outside by `k8s_external`",
         Plugin::Dnstap(_) => "queries are not copied to collectors",
-        Plugin::Header(_) => "replies say what they are",
-        Plugin::Local(_) => "write its names into `hosts`",
         Plugin::View(_) => "all clients get one view",
         Plugin::Whoami(_) => "clients are not told their addresses",
         _ => "there is nothing like it here",

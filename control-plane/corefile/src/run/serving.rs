@@ -160,10 +160,12 @@ impl Run<'_> {
             );
             return;
         }
+        let external = dns.external_zones.iter().map(|it| &it.zone);
+        let mut zones = dns.zones.iter().chain(&dns.reverse_zones).chain(external);
         let covered = |zone: &str| {
             Zone::parse(zone).is_ok_and(|zone| transfer.zones.iter().any(|it| it.contains(&zone)))
         };
-        if let Some(other) = dns.zones.iter().chain(&dns.reverse_zones).find(|zone| !covered(zone)) {
+        if let Some(other) = zones.find(|zone| !covered(zone)) {
             self.refuse(&placed.place, format!("`transfer` of some zones is not supported: who may have one may have all, and `{other}` is not named"));
             return;
         }

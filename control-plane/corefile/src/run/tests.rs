@@ -1,5 +1,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
+mod zones;
+
 use std::collections::BTreeMap;
 
 use sluice_model::PodNames;
@@ -302,18 +304,16 @@ fn what_comes_before_kubernetes_is_the_resolvers() {
 #[test]
 fn each_plugin_without_a_counterpart_is_refused_by_line() {
     for lines in [
-        "acl {\nblock\n}",
         "autopath @kubernetes",
         "autopath /etc/resolv.conf",
-        "dns64",
         "dnstap /tmp/x",
-        "file db.x x",
-        "auto {\ndirectory d\n}",
-        "secondary s {\ntransfer from 192.0.2.1\n}",
-        "header {\nresponse set ra\n}",
-        "k8s_external x.example",
+        "secondary s {\ntransfer from 192.0.2.1\ncatalog a\n}",
+        "secondary s {\ntransfer from 192.0.2.1:0\n}",
+        "k8s_external 2.0.192.in-addr.arpa",
+        "k8s_external x.cluster.local",
+        "k8s_external x.example {\n apex ..\n}",
         "k8s_gateway x.example",
-        "local",
+        "k8s_gateway x.example",
         "transfer example.org {\nto 192.0.2.1\n}",
         "health x.example:8080",
         "ready :0",
@@ -468,4 +468,97 @@ fn servers_over_tls_and_https() {
         ". {\nforward . 192.0.2.7\n}\ntls://. {\ntls /a /b\nbind 192.0.2.1\nforward . 192.0.2.8\n}\n",
     );
     assert!(told(&other, Level::Warning)[0].contains("as they are over UDP and TCP"), "{}", other.told);
+}
+
+#[test]
+fn acl_goes_to_the_resolver_with_the_queries_that_it_may_forbid() {
+    use sluice_model::resolver::AclAction;
+    type Marked<'a> = &'a [(&'a str, Option<u16>, &'a str, &'a str)];
+    let cases: [(&str, Marked<'_>); 6] = [
+        ("acl {\n allow net 10.0.0.0/8 fd00::/8\n block\n}", &[(".", None, "", "10.0.0.0/8 fd00::/8")]),
+        (
+            "acl {\n block type ANY TXT net 192.0.2.0/24\n}",
+            &[(".", Some(16), "192.0.2.0/24", ""), (".", Some(255), "192.0.2.0/24", "")],
+        ),
+        // What is allowed for some types is looked at by the resolver.
+        ("acl {\n allow type A net 10.0.0.0/8\n drop\n}", &[(".", None, "", "")]),
+        ("acl {\n allow\n block\n}", &[]),
+        (
+            "acl svc.cluster.local {\n allow net 10.1.0.0/16\n filter\n}\nacl {\n block net 10.0.0.0/8\n}",
+            &[(".", None, "10.0.0.0/8", ""), ("svc.cluster.local", None, "", "10.1.0.0/16")],
+        ),
+        (
+            "acl {\n allow net 10.1.0.0/16\n}\nacl svc.cluster.local {\n filter\n}",
+            &[("svc.cluster.local", None, "", "10.1.0.0/16")],
+        ),
+    ];
+    let text = |nets: &[ipnet::IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    for (lines, expected) in cases {
+        let made = beside(lines);
+        let found: Vec<_> = made
+            .dns
+            .elsewhere
+            .iter()
+            .map(|it| (it.zone.to_string(), it.kind, text(&it.clients), text(&it.except)))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(zone, kind, clients, except)| {
+                ((*zone).to_owned(), *kind, (*clients).to_owned(), (*except).to_owned())
+            })
+            .collect();
+        assert_eq!(found, expected, "{lines}");
+        assert!(made.dns.forward, "{lines}");
+    }
+    let made = beside("acl example {\n filter type AAAA net 10.0.0.0/8\n}");
+    let [acl] = made.resolver.zones[0].acl.as_slice() else { panic!() };
+    assert_eq!(
+        (acl.zones.as_slice(), acl.policies[0].action),
+        (["example.".to_owned()].as_slice(), AclAction::Filter)
+    );
+    assert_eq!(acl.policies[0].types, [28]);
+    // Of a server without the cluster's names, too, and where there are none.
+    for text in [
+        ". {\nkubernetes cluster.local\n}\ncorp {\nforward . 192.0.2.1\nacl {\nblock\n}\n}\n",
+        "corp {\nforward . 192.0.2.1\nacl {\nblock\n}\n}\n",
+    ] {
+        assert_eq!(elsewhere(&running(text)), [("corp", None)], "{text}");
+    }
+}
+
+#[test]
+fn local_dns64_and_header() {
+    let made = beside("local\ncache\nforward . 192.0.2.1");
+    assert!(made.resolver.zones[0].local.unwrap().prefix && made.dns.localhost && made.dns.keep);
+    assert_eq!(
+        elsewhere(&made),
+        [("0.in-addr.arpa", None), ("127.in-addr.arpa", None), ("255.in-addr.arpa", None)]
+    );
+    assert!(!beside("local {\n localhost_prefix off\n}").dns.localhost);
+    let made = beside("dns64 2001:db8::/64\ncache\nforward . 192.0.2.1");
+    let dns64 = made.resolver.zones[0].dns64.unwrap();
+    assert_eq!((dns64.prefix.to_string().as_str(), dns64.all, dns64.ipv4), ("2001:db8::/64", false, false));
+    let [aaaa] = made.dns.elsewhere.as_slice() else { panic!() };
+    assert_eq!(
+        (&*aaaa.zone, aaaa.kind, aaaa.clients[0].to_string().as_str()),
+        ("cluster.local", Some(28), "::/0")
+    );
+    // What clients that ask by IPv6 get is not for others.
+    assert!(!made.dns.keep);
+    let made = beside("dns64 {\n allow_ipv4\n translate_all\n}\ncache\nforward . 192.0.2.1");
+    assert!(made.dns.keep && made.dns.elsewhere[0].clients.is_empty());
+    assert!(made.resolver.zones[0].dns64.unwrap().all);
+    let made = beside(
+        "header {\n query set rd\n response set ra aa\n response clear aa\n}\ncache\nforward . 192.0.2.1",
+    );
+    let header = made.resolver.zones[0].header;
+    assert_eq!(
+        (header.desired, header.authoritative, header.available),
+        (Some(true), Some(false), Some(true))
+    );
+    assert_eq!(header.told_desired, None);
+    assert_eq!(elsewhere(&made), [("cluster.local", None), ("in-addr.arpa", None)]);
+    assert!(!made.dns.keep);
+    assert!(told(&made, Level::Warning).iter().any(|it| it.contains("5: ") && it.contains("not the lcore")));
+    assert!(elsewhere(&beside("header {\n query set rd\n}")).is_empty());
 }

@@ -14,7 +14,7 @@ use super::protocol::{
     CorefileRow, HeldRow, KindRow, LatencyRow, ProblemCounts, ProblemRow, SourceRow, SubscriberRow,
     SyncStatus,
 };
-use crate::control::latency::Histogram;
+use crate::control::latency::{Histogram, Latencies};
 use crate::desired::Shrink;
 use crate::object::Kind;
 use crate::{Level, Problem};
@@ -25,7 +25,7 @@ pub struct Board {
     started: Instant,
     source: SourceRow,
     shown: Mutex<Shown>,
-    latency: Arc<Histogram>,
+    latencies: Latencies,
     /// Whether somebody wants a loss that is held back to be let through.
     release: AtomicBool,
 }
@@ -109,7 +109,7 @@ impl Board {
             started: Instant::now(),
             source,
             shown: Mutex::default(),
-            latency: Arc::default(),
+            latencies: Latencies::default(),
             release: AtomicBool::new(false),
         }
     }
@@ -125,8 +125,8 @@ impl Board {
     }
 
     /// Times from events to the lcores.
-    pub fn latency(&self) -> &Arc<Histogram> {
-        &self.latency
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// Asks for the loss that is held back to be let through; false where none is.
@@ -191,7 +191,7 @@ impl Board {
             }),
             leader: shown.leader,
             manifest_files: shown.files.map(|files| files as u64),
-            latency: latency(&self.latency),
+            latency: latency(&self.latencies.event),
             subscribers,
         }
     }

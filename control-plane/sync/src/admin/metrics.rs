@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use sluice_feed::Server;
 use sluice_observe::Observed;
-use sluice_observe::metrics::{self, Exposition, Kind};
+use sluice_observe::metrics::{self, Exposition, Kind, Label};
 
 use super::Board;
 use super::board::{Shown, unix_seconds};
 use super::protocol::SyncStatus;
-use crate::control::latency::BOUNDS;
+use crate::control::latency::Histogram;
 
 /// What `/metrics`, `/healthz` and `/readyz` of control say.
 pub struct Metrics {
@@ -37,14 +37,13 @@ impl Observed for Metrics {
         kinds(&mut out, &shown, &status);
         outcome(&mut out, &status);
         subscribers(&mut out, &status);
-        let (counts, sum_us) = self.board.latency().read();
+        let latencies = self.board.latencies();
         let help = "Time from an event's arrival until the data plane works by the generation that has it.";
-        out.family("sluice_publish_latency_seconds", Kind::Histogram, help).histogram(
-            &[],
-            &counts,
-            &BOUNDS.map(|us| us as f64 / 1e6),
-            sum_us as f64 / 1e6,
-        );
+        histogram(&mut out, "sluice_publish_latency_seconds", help, &[], &latencies.event);
+        let help = "Time from a change of a Pod or Service until the data plane has it in a headless Service's answers.";
+        let labels = [("service_kind", &"headless_with_selector" as &dyn std::fmt::Display)];
+        let name = "coredns_kubernetes_dns_programming_duration_seconds";
+        histogram(&mut out, name, help, &labels, &latencies.headless);
         out.finish()
     }
 
@@ -66,6 +65,12 @@ impl Observed for Metrics {
             None => Err("not all objects are known yet".to_owned()),
         }
     }
+}
+
+fn histogram(out: &mut Exposition, name: &'static str, help: &str, labels: &[Label<'_>], of: &Histogram) {
+    let (counts, sum_us) = of.read();
+    let bounds: Vec<f64> = of.bounds().iter().map(|&us| us as f64 / 1e6).collect();
+    out.family(name, Kind::Histogram, help).histogram(labels, &counts, &bounds, sum_us as f64 / 1e6);
 }
 
 fn source(out: &mut Exposition, shown: &Shown, status: &SyncStatus) {

@@ -5,7 +5,7 @@ use sluice_feed::ServerOptions;
 
 use super::super::board::{Followed, Held};
 use super::*;
-use crate::desired::Shrink;
+use crate::desired::{Shrink, Things};
 use crate::object::Kind as Object;
 use crate::{Level, Problem};
 
@@ -17,6 +17,8 @@ fn pages(folder: &tempfile::TempDir) -> (Arc<Board>, Metrics) {
     let feed = Server::bind(&folder.path().join("feed.sock"), ServerOptions::default()).unwrap();
     (Arc::clone(&board), Metrics::new(board, Arc::new(feed)))
 }
+
+const PROGRAMMING: &str = "coredns_kubernetes_dns_programming_duration_seconds";
 
 #[test]
 fn everything_on_the_board_is_told_as_the_format_wants_it() {
@@ -39,7 +41,10 @@ fn everything_on_the_board_is_told_as_the_format_wants_it() {
             Object::Service,
             Followed { lists: 2, errors: 5, last_event: Some(Instant::now() - Duration::from_secs(7)) },
         );
-        shown.held = Some(Held { shrink: Shrink { before: 100, after: 20 }, since: Instant::now() });
+        shown.held = Some(Held {
+            shrink: Shrink { of: Things::Endpoints, before: 100, after: 20 },
+            since: Instant::now(),
+        });
         shown.leader = Some(true);
         shown.files = Some(4);
         shown.services = 3;
@@ -47,7 +52,8 @@ fn everything_on_the_board_is_told_as_the_format_wants_it() {
         shown.conflicts = 1;
         shown.problems = Arc::new(vec![problem]);
     });
-    board.latency().record(Duration::from_micros(700));
+    board.latencies().event.record(Duration::from_micros(700));
+    board.latencies().headless.record(Duration::from_millis(3));
     let read = strict::Metrics::parse(&pages.metrics());
     for (name, labels, expected) in [
         ("sluice_build_info", &[("role", "control")][..], 1.0),
@@ -67,6 +73,8 @@ fn everything_on_the_board_is_told_as_the_format_wants_it() {
         ("sluice_publish_latency_seconds", &[("le", "0.0005")], 0.0),
         ("sluice_publish_latency_seconds", &[("le", "0.001")], 1.0),
         ("sluice_publish_latency_seconds", &[("le", "+Inf")], 1.0),
+        (PROGRAMMING, &[("service_kind", "headless_with_selector"), ("le", "0.002")], 0.0),
+        (PROGRAMMING, &[("service_kind", "headless_with_selector"), ("le", "0.004")], 1.0),
     ] {
         assert_eq!(read.sum(name, labels), expected, "{name}");
     }

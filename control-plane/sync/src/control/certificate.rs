@@ -1,24 +1,16 @@
 //! The default certificate, where it is in files: read anew when they change, as a Secret of the gateway's own.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sluice_config::{CertificateFiles, Config};
 use sluice_model::ServiceName;
 
+use super::files::{OFTEN, Signature, read, signature};
 use super::general;
 use crate::Problem;
 use crate::object::Object;
 use crate::object::ingress::{SecretObject, certificate};
-
-/// How often the files are looked at.
-const OFTEN: Duration = Duration::from_secs(2);
-/// No certificate and no key is larger.
-const MOST: u64 = 1 << 20;
 
 /// The two files.
 #[derive(Debug)]
@@ -26,12 +18,10 @@ pub(super) struct Certificate {
     files: CertificateFiles,
     name: ServiceName,
     looked: Option<Instant>,
-    /// Device, inode, size and times of both, as they were read.
+    /// As they were read.
     seen: Option<[Signature; 2]>,
     problem: Option<String>,
 }
-
-type Signature = (u64, u64, u64, i64, i64);
 
 impl Certificate {
     /// The configuration's, if it has one in files.
@@ -78,20 +68,10 @@ impl Certificate {
     }
 }
 
-fn signature(path: &Path) -> Result<Signature, String> {
-    let metadata = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok((metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map(|file| file.take(MOST));
-    let outcome = file.and_then(|mut file| file.read_to_end(&mut bytes));
-    outcome.map(|_| bytes).map_err(|error| format!("{}: {error}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn pem() -> (String, String) {

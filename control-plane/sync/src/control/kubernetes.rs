@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sluice_config::{Config, Kubernetes};
 use tokio::sync::mpsc::Receiver;
@@ -18,8 +18,9 @@ use super::names::Effect;
 use super::saver::Saver;
 use super::{Control, ControlError, general, take};
 use crate::corefile;
-use crate::kube::{self, News, What};
-use crate::object::{Key, Kind};
+use crate::folder::ObjectChange;
+use crate::kube::{self, News, Part, What};
+use crate::object::{Key, Kind, Object};
 use crate::state::StateFile;
 use crate::{Level, Problem};
 use sluice_model::{Generation, ServiceName};
@@ -27,6 +28,8 @@ use sluice_model::{Generation, ServiceName};
 /// How long a change may wait for the data plane to say that it has the generation before. One that comes later goes out
 /// at once: changes are put together as far as the data plane is behind, and no further.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Changes of headless Services' endpoints that are measured in one generation.
+const MEASURED: usize = 1024;
 /// How often to look up without news.
 const TICK: Duration = Duration::from_millis(100);
 /// How long to wait before credentials that could not be used are tried again.
@@ -41,17 +44,16 @@ pub(super) fn run(
 ) -> Result<(), ControlError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ControlError::Start)?;
-    let histogram = Arc::clone(control.board.latency());
-    let meter =
-        Meter::start(Arc::clone(&control.server), Arc::clone(&histogram)).map_err(ControlError::Start)?;
+    let latencies = control.board.latencies().clone();
+    let meter = Meter::start(Arc::clone(&control.server), latencies.clone()).map_err(ControlError::Start)?;
     let now = Instant::now();
-    let kinds = kube::kinds(&control.rules);
+    let parts = kube::parts(&control.rules);
     let follower = Follower {
         control,
         meter,
         guard: Guard::new(config.shrink_hold),
         saver: Saver::new(StateFile::new(&config.state_dir)),
-        kinds,
+        parts,
         complete: BTreeSet::new(),
         said: BTreeMap::new(),
         absent: BTreeSet::new(),
@@ -59,6 +61,8 @@ pub(super) fn run(
         credentials: None,
         oldest: None,
         published: now,
+        headless: Vec::new(),
+        listed: SystemTime::now(),
         restored: false,
         news_of_problems: true,
         election: None,
@@ -66,7 +70,7 @@ pub(super) fn run(
         ingresses: None,
     };
     runtime.block_on(follower.run(config, api, stop));
-    let (buckets, sum_us) = histogram.read();
+    let (buckets, sum_us) = latencies.event.read();
     tracing::info!(?buckets, sum_us, "time from event to lcore");
     Ok(())
 }
@@ -77,20 +81,24 @@ struct Follower {
     meter: Meter,
     guard: Guard,
     saver: Saver,
-    /// Kinds that are followed.
-    kinds: Vec<Kind>,
-    /// Kinds of which everything is known.
-    complete: BTreeSet<Kind>,
+    /// What is followed.
+    parts: Vec<Part>,
+    /// What of it everything is known of.
+    complete: BTreeSet<Part>,
     /// What is wrong with objects.
     said: BTreeMap<Key, Vec<Problem>>,
     /// Kinds that the API server does not have.
     absent: BTreeSet<Kind>,
-    /// Kinds that cannot be followed, and why.
-    failures: BTreeMap<Kind, String>,
+    /// What cannot be followed, and why.
+    failures: BTreeMap<Part, String>,
     credentials: Option<String>,
     /// When the oldest event that is not published yet came in.
     oldest: Option<Instant>,
     published: Instant,
+    /// When endpoints of headless Services changed whose events are not published yet.
+    headless: Vec<SystemTime>,
+    /// When slices were listed last: what changed before says nothing of us.
+    listed: SystemTime,
     /// Whether the saved state was taken for a beginning.
     restored: bool,
     news_of_problems: bool,
@@ -122,7 +130,7 @@ impl Follower {
                     self.settings();
                 }
             }
-            if self.control.follow_certificate() {
+            if self.control.follow_certificate() | self.control.follow_externals() {
                 self.oldest.get_or_insert_with(Instant::now);
                 self.news_of_problems = true;
             }
@@ -158,7 +166,7 @@ impl Follower {
     /// Follows all kinds, from the beginning.
     fn follow(&mut self, client: &::kube::Client, api: &Kubernetes) -> (Receiver<News>, JoinSet<()>) {
         let rules = Arc::new(self.control.rules.clone());
-        self.kinds = kube::kinds(&rules);
+        self.parts = kube::parts(&rules);
         self.complete.clear();
         self.said.clear();
         self.absent.clear();
@@ -225,7 +233,8 @@ impl Follower {
         }
     }
 
-    fn take(&mut self, News { kind, at, what }: News) {
+    fn take(&mut self, News { part, at, what }: News) {
+        let kind = part.kind;
         self.control.board.update(|shown| {
             let followed = shown.followed.entry(kind).or_default();
             match what {
@@ -249,6 +258,10 @@ impl Follower {
                 {
                     ingresses.changed();
                 }
+                if kind == Kind::EndpointSlice && self.complete.contains(&part) {
+                    let news = changes.iter().filter_map(headless).filter(|at| *at > self.listed);
+                    self.headless.extend(news.take(MEASURED.saturating_sub(self.headless.len())));
+                }
                 take(&mut self.control.desired, changes);
                 self.oldest.get_or_insert(at);
                 self.news_of_problems |= !problems.is_empty();
@@ -261,42 +274,53 @@ impl Follower {
                 }
             }
             What::Synced { objects } => {
-                self.news_of_problems |= self.absent.remove(&kind);
-                if !self.complete.contains(&kind) {
-                    tracing::info!(%kind, objects, "complete");
+                if kind == Kind::EndpointSlice {
+                    self.listed = SystemTime::now();
                 }
-                self.complete(kind, at);
+                self.news_of_problems |= self.absent.remove(&kind);
+                if !self.complete.contains(&part) {
+                    tracing::info!(what = %part, objects, "complete");
+                }
+                if kind == Kind::Secret {
+                    self.control.desired.set_secrets_unread(&part.namespace, false);
+                }
+                self.complete(part, at);
             }
             What::Absent => {
                 self.news_of_problems |= self.absent.insert(kind);
-                self.complete(kind, at);
+                self.complete(part, at);
             }
-            // Who may not read Secrets has no certificates, and everything else.
+            // Who may not read Secrets has no certificates but those of before, and everything else.
             What::Denied(message) => {
-                if kind == Kind::Secret && !self.restored {
-                    self.complete(kind, at);
+                if kind == Kind::Secret {
+                    self.control.desired.set_secrets_unread(&part.namespace, true);
+                    if !self.complete.contains(&part) {
+                        self.complete(part.clone(), at);
+                    }
                 }
-                self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
+                self.failed(part, message);
             }
-            What::Failed(message) => {
-                self.news_of_problems |= self.failures.insert(kind, message.clone()) != Some(message);
-            }
+            What::Failed(message) => self.failed(part, message),
         }
     }
 
-    /// All objects of the kind are known.
-    fn complete(&mut self, kind: Kind, at: Instant) {
-        if self.complete.insert(kind) && self.is_complete() {
+    fn failed(&mut self, part: Part, message: String) {
+        self.news_of_problems |= self.failures.insert(part, message.clone()) != Some(message);
+    }
+
+    /// All objects of the part are known.
+    fn complete(&mut self, part: Part, at: Instant) {
+        self.news_of_problems |= self.failures.remove(&part).is_some();
+        if self.complete.insert(part) && self.is_complete() {
             // Only now is known what is no more.
             self.control.desired.sweep();
             self.news_of_problems = true;
         }
         self.oldest.get_or_insert(at);
-        self.news_of_problems |= self.failures.remove(&kind).is_some();
     }
 
     fn is_complete(&self) -> bool {
-        self.kinds.iter().all(|kind| self.complete.contains(kind))
+        self.parts.iter().all(|part| self.complete.contains(part))
     }
 
     /// Publishes, saves and reports what is due.
@@ -360,13 +384,14 @@ impl Follower {
         let generation = self.control.server.generation();
         // The first generation may well be empty; without it the data plane would wait for ever.
         if changes.is_empty() && generation.0 > 0 {
+            self.headless.clear();
             self.statuses_published(generation);
             self.control.show();
             return;
         }
         let generation = self.control.publish(&changes);
         self.statuses_published(generation);
-        self.meter.published(generation, at);
+        self.meter.published(generation, at, std::mem::take(&mut self.headless));
         self.saver.changed(now);
         // Two Services may claim one frontend now, or no longer.
         self.news_of_problems = true;
@@ -374,9 +399,7 @@ impl Follower {
 
     fn report(&mut self) {
         let mut problems: Vec<Problem> = self.said.values().flatten().cloned().collect();
-        problems.extend(
-            self.failures.iter().map(|(kind, message)| general(&format!("{kind}s"), message.clone())),
-        );
+        problems.extend(self.failures.iter().map(|(part, why)| general(&part.to_string(), why.clone())));
         problems.extend(self.absent.iter().map(|kind| Problem {
             level: Level::Note,
             ..general(
@@ -390,16 +413,30 @@ impl Follower {
         problems.extend(self.ingresses.iter().flat_map(Ingresses::problems));
         problems.extend(self.guard.problem());
         let complete = self.is_complete();
+        let mut failures: BTreeMap<Kind, String> = BTreeMap::new();
+        for (part, why) in &self.failures {
+            let all = failures.entry(part.kind).or_default();
+            all.push_str(if all.is_empty() { "" } else { "; " });
+            all.push_str(why);
+        }
         self.control.board.update(|shown| {
             shown.complete = complete;
             shown.stale = self.restored && !complete;
             shown.leader = self.election.as_ref().map(|election| election.leadership.is_leader());
             shown.held = self.guard.held();
-            shown.failures.clone_from(&self.failures);
+            shown.failures = failures;
         });
         self.control.report(problems);
         if complete && let Some(ingresses) = &mut self.ingresses {
             ingresses.tell(&self.control.reported, &self.control.desired);
         }
+    }
+}
+
+/// When the endpoints of a headless Service changed, where this is a slice of theirs that says so.
+fn headless((_, object): &ObjectChange) -> Option<SystemTime> {
+    match object {
+        Some(Object::EndpointSlice(slice)) if slice.headless && slice.named.is_some() => slice.triggered.0,
+        _ => None,
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
             control.desired.sweep();
         }
         control.follow_certificate();
+        control.follow_externals();
         guard.listen(&control.board);
         let now = Instant::now();
         if readable
@@ -57,7 +58,10 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
         let often = folder.is_missing()
             || guard.held().is_some()
             || control.names.is_some()
-            || control.certificate.is_some();
+            || control.certificate.is_some()
+            || control.tickets.is_some()
+            || control.externals.is_busy()
+            || control.desired.external_names().next().is_some();
         if let Wake::Stop = watch.wait(often, stop) {
             return;
         }

@@ -4,6 +4,8 @@ mod addresses;
 mod certificate;
 mod election;
 mod events;
+mod externals;
+mod files;
 mod guard;
 mod ingresses;
 mod kubernetes;
@@ -11,7 +13,9 @@ pub mod latency;
 mod manifests;
 mod names;
 mod notes;
+mod own;
 mod saver;
+mod tickets;
 mod writer;
 
 use std::io;
@@ -29,7 +33,7 @@ use sluice_observe::admin;
 
 use crate::admin::{Answers, Board, Metrics};
 use crate::corefile::{self, Names};
-use crate::desired::{Conflict, Desired, IngressRules};
+use crate::desired::{Conflict, Desired, ExternalRules, IngressRules};
 use crate::folder::{Folder, ObjectChange};
 use crate::health::HealthChecks;
 use crate::object::{Exposed, Rules};
@@ -37,7 +41,9 @@ use crate::problem::news;
 use crate::state::Saved;
 use crate::{Level, Problem};
 use certificate::Certificate;
+use externals::Externals;
 use names::Followed;
+use tickets::Tickets;
 
 /// Why control did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +95,14 @@ pub fn check(config: &Config, root: &Path) -> Checked {
     let mut certificate = Certificate::new(config);
     let read = certificate.as_mut().and_then(|certificate| certificate.look(Instant::now()));
     read.into_iter().for_each(|object| desired.apply(object));
+    let mut tickets = Tickets::new(config);
+    tickets.as_mut().and_then(|tickets| tickets.look(Instant::now()));
     desired.take_changes();
     let mut problems = folder.problems();
     problems.retain(|problem| !desired.is_foreign(problem));
     problems.extend(desired.problems());
     problems.extend(certificate.iter().filter_map(Certificate::problem));
+    problems.extend(tickets.iter().filter_map(Tickets::problem));
     problems.extend(corefile.iter().flat_map(|reader| reader.problems().iter().cloned()));
     problems.extend(desired.conflicts().iter().map(conflict));
     problems.sort();
@@ -110,6 +119,7 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         let failed = |source| ControlError::Folder { path: path.clone(), source };
         std::fs::create_dir_all(path).map_err(failed)?;
     }
+    let config = &own::with_certificate(config);
     let options = ServerOptions { gid: config.group, ..ServerOptions::default() };
     // The feed's socket comes first: where another control serves it, that one keeps its admin socket too.
     let server = Arc::new(Server::bind(&config.feed_socket(), options)?);
@@ -131,6 +141,10 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         .by_namespace_labels(rules.by_namespace_labels())
         .with_ingress(ingress_rules(config));
     desired.set_names(dns, resolver);
+    let mut tickets = Tickets::new(config);
+    // Before anything is told: clients are to come back to a gateway that has just begun, too.
+    let keys = tickets.as_mut().and_then(|tickets| tickets.look(Instant::now()));
+    keys.into_iter().for_each(|keys| desired.set_ticket_keys(keys));
     let control = Control {
         server,
         board,
@@ -138,6 +152,8 @@ pub fn run(config: &Config, stop: &AtomicBool) -> Result<(), ControlError> {
         rules,
         names,
         certificate: Certificate::new(config),
+        tickets,
+        externals: Externals::new(),
         health: HealthChecks::default(),
         reported: Arc::default(),
     };
@@ -159,17 +175,38 @@ struct Control {
     names: Option<Followed>,
     /// The default certificate, where it is in files.
     certificate: Option<Certificate>,
+    /// Keys of session tickets, where they are in files.
+    tickets: Option<Tickets>,
+    /// Names outside the cluster.
+    externals: Externals,
     health: HealthChecks,
     /// Problems as they were told last.
     reported: Arc<Vec<Problem>>,
 }
 
 impl Control {
-    /// Looks at the default certificate. True where there is news of it.
+    /// Looks at the default certificate and the keys of session tickets. True where there is news of them.
     fn follow_certificate(&mut self) -> bool {
-        let changed = self.certificate.as_mut().and_then(|certificate| certificate.look(Instant::now()));
-        let news = changed.is_some();
+        let now = Instant::now();
+        let changed = self.certificate.as_mut().and_then(|certificate| certificate.look(now));
+        let mut news = changed.is_some();
         changed.into_iter().for_each(|object| self.desired.apply(object));
+        if let Some(tickets) = &mut self.tickets {
+            let before = tickets.problem();
+            let keys = tickets.look(now);
+            news |= keys.is_some() || tickets.problem() != before;
+            keys.into_iter().for_each(|keys| self.desired.set_ticket_keys(keys));
+        }
+        news
+    }
+
+    /// Looks names outside the cluster up. True where there is news of one.
+    fn follow_externals(&mut self) -> bool {
+        let answers = self.externals.look(self.desired.external_names(), Instant::now());
+        let mut news = self.externals.take_news();
+        for (name, answer) in answers {
+            news |= self.desired.set_external(&name, answer);
+        }
         news
     }
 
@@ -213,6 +250,8 @@ impl Control {
         problems.extend(self.desired.problems());
         problems.extend(self.names.iter().flat_map(Followed::problems));
         problems.extend(self.certificate.iter().filter_map(Certificate::problem));
+        problems.extend(self.tickets.iter().filter_map(Tickets::problem));
+        problems.extend(self.externals.problems());
         problems.extend(conflicts.iter().map(conflict));
         let before = &self.reported;
         for problem in news(before, &problems) {
@@ -251,6 +290,11 @@ fn ingress_rules(config: &Config) -> Option<IngressRules> {
         watch_without_class: ingress.watch_without_class,
         default_class: matches!(config.source, Source::Manifests(_)),
         hsts: ingress.hsts,
+        external: ExternalRules {
+            names: ingress.external_names.clone(),
+            networks: ingress.external_networks.clone(),
+        },
+        secret_namespaces: ingress.secret_namespaces.clone(),
         settings: ingress.settings.clone(),
     })
 }
@@ -278,6 +322,7 @@ fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
         external_ips: config.external_ips,
         names,
         ingress: config.ingress.is_some(),
+        secret_namespaces: config.ingress.as_ref().map_or_else(Vec::new, |it| it.secret_namespaces.clone()),
     }
 }
 

@@ -138,7 +138,7 @@ impl Control {
             return Effect::Settings;
         }
         self.rules = rules;
-        self.desired.restart();
+        self.desired.restart(self.rules.by_namespace_labels());
         if let Some(certificate) = &mut self.certificate {
             certificate.forget();
         }

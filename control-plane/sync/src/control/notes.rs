@@ -142,6 +142,8 @@ mod tests {
             watch_without_class: true,
             default_class: false,
             hsts: None,
+            external: crate::desired::ExternalRules::default(),
+            secret_namespaces: Vec::new(),
             settings: HttpSettings::default(),
         };
         let mut desired = Desired::new(Settings::default()).with_ingress(Some(rules));

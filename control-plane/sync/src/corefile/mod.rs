@@ -179,6 +179,7 @@ impl Reader {
             service: base.service.clone(),
             mode: base.mode,
             cookie_key: base.cookie_key,
+            negative_ttl: base.negative_ttl,
             rate_limit: base.rate_limit.clone(),
             ..names.dns
         };

@@ -124,6 +124,7 @@ mod tests {
             import: None,
             named: None,
             headless: false,
+            triggered: Default::default(),
             ports: ports
                 .into_iter()
                 .map(|(ours, port)| SlicePort {

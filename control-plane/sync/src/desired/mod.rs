@@ -4,6 +4,7 @@ mod claims;
 mod http;
 mod merge;
 mod names;
+mod shrink;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,14 +12,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sluice_model::{
-    Change, DnsSettings, EndpointGroup, NameKind, NamedImport, NamedService, ResolverSettings, Service,
-    ServiceName, Settings,
+    Change, DnsSettings, EndpointGroup, ExternalAddress, NameKind, NamedImport, NamedService,
+    ResolverSettings, Service, ServiceName, Settings,
 };
 
 use sluice_model::check::MAX_ENDPOINTS;
+use sluice_model::http::TicketKey;
 
 pub use claims::Conflict;
-pub use http::IngressRules;
+pub use http::{ExternalRules, IngressRules};
+pub use shrink::{Shrink, Things};
 
 use crate::Problem;
 use crate::object::ingress::IngressObject;
@@ -57,31 +60,11 @@ pub struct Desired {
     unswept: bool,
     /// The Node is the restored one; no watcher has told of it.
     node_unheard: bool,
+    /// What was saved is told, and the source has not been heard.
+    stale: bool,
 }
 
 type SliceName = (Box<str>, Box<str>);
-
-/// Endpoints below which no loss is worth holding back.
-const MANY: usize = 20;
-
-/// A loss of endpoints so large that it may be a mistake rather than meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shrink {
-    /// Endpoints that are published and take connections, or stand behind a headless Service's name.
-    pub before: usize,
-    /// What would be left of them.
-    pub after: usize,
-}
-
-impl std::fmt::Display for Shrink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { before, after } = self;
-        write!(
-            f,
-            "of {before} endpoints {after} would be left at once; the former state is served until this is released"
-        )
-    }
-}
 
 /// Endpoints that take connections: ready ones, and those that serve while they terminate.
 fn usable(service: &Service) -> usize {
@@ -113,14 +96,13 @@ impl Desired {
             http: Http::default(),
             unswept: false,
             node_unheard: false,
+            stale: false,
         }
     }
 
     /// The same, where the labels of namespaces say what has names: nothing has before its Namespace is known.
     pub fn by_namespace_labels(mut self, labels: bool) -> Self {
-        if labels {
-            self.names.only_by_namespace();
-        }
+        self.names.only_by_namespace(labels);
         self
     }
 
@@ -136,8 +118,15 @@ impl Desired {
         self.resolver = resolver;
     }
 
-    /// All objects will be told once more, as other rules read them. What is published stays until [`sweep`](Self::sweep).
-    pub fn restart(&mut self) {
+    /// Session tickets are sealed with these keys.
+    pub fn set_ticket_keys(&mut self, keys: Vec<TicketKey>) {
+        self.http.set_ticket_keys(keys);
+    }
+
+    /// All objects will be told once more, as other rules read them: by labels of namespaces or not. What is published stays
+    /// until [`sweep`](Self::sweep).
+    pub fn restart(&mut self, by_namespace_labels: bool) {
+        self.names.only_by_namespace(by_namespace_labels);
         self.services.clear();
         self.slices.clear();
         self.slices_of.clear();
@@ -229,7 +218,7 @@ impl Desired {
             self.apply(Object::Node(Arc::new(node)));
             self.node_unheard = self.node.is_some();
         }
-        self.unswept = true;
+        (self.unswept, self.stale) = (true, true);
         // Where the configuration has no DNS any more, nobody is to be told of names.
         let names = match self.configured.dns {
             Some(_) => self.names.restore(saved.named, saved.imported, saved.namespaces, saved.pods),
@@ -258,7 +247,7 @@ impl Desired {
 
     /// All objects are known now: what was restored and is not among them goes with the next changes.
     pub fn sweep(&mut self) {
-        self.unswept = false;
+        (self.unswept, self.stale) = (false, false);
         if std::mem::take(&mut self.node_unheard) {
             self.node = None;
         }
@@ -267,7 +256,7 @@ impl Desired {
         self.http.sweep();
     }
 
-    /// As [`take_changes`](Self::take_changes), unless that took away over half of all endpoints at once: then nothing
+    /// As [`take_changes`](Self::take_changes), unless that took away over half of all endpoints, or routes, at once: then nothing
     /// changes, and what would have stays to be asked for again.
     ///
     /// # Errors
@@ -280,10 +269,14 @@ impl Desired {
             after += self.join(name).as_ref().map_or(0, usable);
             after -= self.published.get(name).map_or(0, |service| usable(service));
         }
-        let shrink = Shrink { before: self.usable + named, after };
-        // A few endpoints come and go all the time.
-        if shrink.before >= MANY && shrink.after * 2 < shrink.before {
-            return Err(shrink);
+        let (routes, lost) = self.with_http(|http, backends, unswept| http.loss(unswept, backends));
+        for shrink in [
+            Shrink { of: Things::Endpoints, before: self.usable + named, after },
+            Shrink { of: Things::Routes, before: routes, after: routes.saturating_sub(lost) },
+        ] {
+            if shrink.is_large() {
+                return Err(shrink);
+            }
         }
         Ok(self.take_changes())
     }
@@ -324,6 +317,17 @@ impl Desired {
             || self.published_resolver != self.resolver
     }
 
+    /// Names outside the cluster that Ingresses lead to, as of the last [`take_changes`](Self::take_changes): they have to be
+    /// looked up.
+    pub fn external_names(&self) -> impl Iterator<Item = &str> {
+        self.http.external_names()
+    }
+
+    /// What such a name has come to: its addresses, or why it has none. True where that is news.
+    pub fn set_external(&mut self, name: &str, outcome: Result<Vec<IpAddr>, String>) -> bool {
+        self.http.set_external(name, outcome)
+    }
+
     /// The gateway's own Node.
     pub fn node(&self) -> Option<&Arc<NodeObject>> {
         self.node.as_ref()
@@ -337,8 +341,7 @@ impl Desired {
         changes.append(&mut self.take_settings());
         // Names first: an address that is told of is one that is forwarded in the same generation.
         self.names.take(self.unswept, &mut changes);
-        let Self { services, slices, slices_of, http, unswept, .. } = self;
-        http.take(*unswept, &Backends { services, slices, slices_of }, &mut changes);
+        self.with_http(|http, backends, unswept| http.take(unswept, backends, &mut changes));
         for name in dirty {
             // The sweep comes back to it.
             if self.is_restored(&name) {
@@ -397,6 +400,7 @@ impl Desired {
             let serving = &self.resolver.serving;
             dns.secure = serving.secure.iter().flat_map(|it| it.addresses.iter().copied()).collect();
             dns.autopath = serving.autopath;
+            dns.stale = self.stale;
         }
         if let Some(dns) = &mut settings.dns
             && let Some(service) = &dns.service
@@ -510,6 +514,11 @@ impl Desired {
         Some(service)
     }
 
+    fn with_http<T>(&mut self, work: impl FnOnce(&mut Http, &Backends<'_>, bool) -> T) -> T {
+        let Self { services, slices, slices_of, http, unswept, .. } = self;
+        work(http, &Backends { services, slices, slices_of }, *unswept)
+    }
+
     /// Joins what names of Services have become. Nothing is told of it yet.
     fn settle_names(&mut self) {
         for name in &self.dirty {
@@ -526,6 +535,12 @@ impl Desired {
     fn join_names(&self, name: &ServiceName) -> Option<NamedService> {
         let mut named = NamedService::clone(self.services.get(name)?.named.as_ref()?);
         named.endpoints = self.groups(self.slices_of.get(name)).map(|(group, _)| group.clone()).collect();
+        if let Some(addresses) = self.assigned.get(name) {
+            // What the status is going to say, and says as soon as it is written.
+            let own = self.services.get(name).map_or(0, |object| object.external_ips);
+            named.external.truncate(own);
+            named.external.extend(addresses.iter().copied().map(ExternalAddress::Ip));
+        }
         Some(named)
     }
 

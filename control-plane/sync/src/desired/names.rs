@@ -19,9 +19,9 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// From now on only what is in a namespace that exists, and may be told of, has names.
-    pub fn only_by_namespace(&mut self) {
-        self.by_namespace = true;
+    /// Whether from now on only what is in a namespace that exists, and may be told of, has names.
+    pub fn only_by_namespace(&mut self, only: bool) {
+        self.by_namespace = only;
     }
 
     /// A Service's names as of now; none where it has none.

@@ -1,14 +1,14 @@
 //! The API server as the source of objects.
 //!
-//! One task a kind lists and watches ([`watch`]) and says what has changed of it ([`mirror`]); nothing is taken to be
-//! complete before every kind is. An API server that is away, refuses or starts over changes nothing by itself: objects
+//! One task a kind, or a namespace's part of it, lists and watches ([`watch`]) and says what has changed of it
+//! ([`mirror`]); nothing is taken to be complete before every kind is. An API server that is away, refuses or starts over changes nothing by itself: objects
 //! go only where it says so.
 
 mod client;
 mod mirror;
 mod watch;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,11 +30,35 @@ use watch::Spec;
 /// Messages that may wait; watchers wait then.
 const QUEUE: usize = 1024;
 
-/// News of one kind.
-#[derive(Debug)]
-pub struct News {
+/// What is followed by itself: the objects of a kind, of all namespaces or of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
     /// The kind.
     pub kind: Kind,
+    /// The namespace; empty: all.
+    pub namespace: Arc<str>,
+}
+
+impl Part {
+    fn of(kind: Kind, namespace: &str) -> Self {
+        Self { kind, namespace: namespace.into() }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.namespace {
+            "" => write!(f, "{}s", self.kind),
+            namespace => write!(f, "{}s of namespace {namespace}", self.kind),
+        }
+    }
+}
+
+/// News of one part.
+#[derive(Debug)]
+pub struct News {
+    /// Of what.
+    pub part: Part,
     /// When the first of it came in.
     pub at: Instant,
     /// What it is.
@@ -46,21 +70,21 @@ pub struct News {
 pub enum What {
     /// Objects have changed, and what is wrong with them now; an empty list takes back what was said of an object.
     Changed(Vec<ObjectChange>, Vec<(Key, Vec<Problem>)>),
-    /// All objects of the kind have been told, for the first time or once more after a break.
+    /// All objects of the part have been told, for the first time or once more after a break.
     Synced {
         /// How many there are.
         objects: usize,
     },
     /// The API server does not have the kind, which it need not: its definition is not installed.
     Absent,
-    /// The kind cannot be followed for now, with the API server's words.
+    /// The part cannot be followed for now, with the API server's words.
     Failed(String),
     /// The same, where this gateway may not read them.
     Denied(String),
 }
 
-/// The kinds that are followed.
-pub fn kinds(rules: &Rules) -> Vec<Kind> {
+/// What is followed.
+pub fn parts(rules: &Rules) -> Vec<Part> {
     let mut kinds = vec![Kind::Node, Kind::Service, Kind::EndpointSlice];
     if let Some(names) = &rules.names {
         kinds.push(Kind::Namespace);
@@ -72,20 +96,28 @@ pub fn kinds(rules: &Rules) -> Vec<Kind> {
         }
     }
     if rules.ingress {
-        kinds.extend([Kind::IngressClass, Kind::Ingress, Kind::Secret]);
+        kinds.extend([Kind::IngressClass, Kind::Ingress]);
     }
-    kinds
+    let mut parts: Vec<Part> = kinds.into_iter().map(|kind| Part::of(kind, "")).collect();
+    if rules.ingress {
+        let namespaces = rules.secret_namespaces.iter();
+        parts.extend(namespaces.map(|namespace| Part::of(Kind::Secret, namespace)));
+        if rules.secret_namespaces.is_empty() {
+            parts.push(Part::of(Kind::Secret, ""));
+        }
+    }
+    parts
 }
 
-/// Follows all [`kinds`] for as long as the set of tasks lives.
+/// Follows all [`parts`] for as long as the set of tasks lives.
 pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Receiver<News>, JoinSet<()>) {
     let (news, receiver) = channel(QUEUE);
     let mut tasks = JoinSet::new();
     let server = Server { client, streaming, news };
     // Names and routes are of Services that packets have no use for, too.
     let all = rules.names.is_some() || rules.ingress;
-    for kind in kinds(rules) {
-        let rules = Arc::clone(rules);
+    for part in parts(rules) {
+        let (kind, rules) = (part.kind, Arc::clone(rules));
         match kind {
             Kind::Service => {
                 // What the label names is another's (KEP-2447); but it has a name.
@@ -123,7 +155,12 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
             }
             Kind::Secret => {
                 let parse = |secret: &core::Secret| Ok(object::ingress::secret(secret));
-                tasks.spawn(server.follow(kind, "", parse, Object::Secret));
+                let client = client.clone();
+                let api: Api<core::Secret> = match &*part.namespace {
+                    "" => Api::all(client),
+                    namespace => Api::namespaced(client, namespace),
+                };
+                tasks.spawn(server.follow_part(part, api, "", parse, Object::Secret));
             }
         }
     }
@@ -138,7 +175,7 @@ struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// Follows the objects of a kind that have `labels`, a selector which may be empty.
+    /// Follows the objects of a kind, of all namespaces, that have `labels`, a selector which may be empty.
     fn follow<K, T, P>(
         &self,
         kind: Kind,
@@ -151,6 +188,24 @@ impl Server<'_> {
         T: 'static,
         P: Fn(&K) -> Result<Parsed<T>, FieldProblem> + Send + Sync + 'static,
     {
+        self.follow_part(Part::of(kind, ""), Api::all(self.client.clone()), labels, parse, wrap)
+    }
+
+    /// The same of a part, which `api` asks for.
+    fn follow_part<K, T, P>(
+        &self,
+        part: Part,
+        api: Api<K>,
+        labels: &'static str,
+        parse: P,
+        wrap: fn(Arc<T>) -> Object,
+    ) -> impl Future<Output = ()> + use<K, T, P>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+        T: 'static,
+        P: Fn(&K) -> Result<Parsed<T>, FieldProblem> + Send + Sync + 'static,
+    {
+        let kind = part.kind;
         let parse = move |object: K| {
             let metadata = object.meta();
             let key = Key {
@@ -164,8 +219,8 @@ impl Server<'_> {
         };
         // Nobody else's secrets are asked for.
         let fields = if kind == Kind::Secret { "type=kubernetes.io/tls" } else { "" };
-        let spec = Spec { kind, labels, fields, streaming: self.streaming, parse: Box::new(parse) };
-        watch::follow(Api::all(self.client.clone()), spec, self.news.clone())
+        let spec = Spec { part, labels, fields, streaming: self.streaming, parse: Box::new(parse) };
+        watch::follow(api, spec, self.news.clone())
     }
 }
 
@@ -188,3 +243,28 @@ fn sound<T>(object: T) -> Parsed<T> {
 
 /// An object as parsed, or why it cannot be used.
 type Outcome = Result<Parsed<Object>, FieldProblem>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_followed_as_a_whole_or_namespace_by_namespace() {
+        let mut rules = Rules {
+            load_balancer_class: "sluice.dev/gateway".into(),
+            external_ips: false,
+            names: None,
+            ingress: true,
+            secret_namespaces: Vec::new(),
+        };
+        let secrets = |rules: &Rules| {
+            let parts = parts(rules).into_iter().filter(|part| part.kind == Kind::Secret);
+            parts.map(|part| part.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(secrets(&rules), ["Secrets"]);
+        rules.secret_namespaces = vec!["shop".into(), "blog".into()];
+        assert_eq!(secrets(&rules), ["Secrets of namespace shop", "Secrets of namespace blog"]);
+        rules.ingress = false;
+        assert_eq!(secrets(&rules), [""; 0]);
+    }
+}

@@ -1,4 +1,4 @@
-//! Lists and watches one kind, over and over.
+//! Lists and watches one kind, or one namespace's part of it, over and over.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Sender;
 
 use super::mirror::{Delta, Mirror};
-use super::{News, Outcome, What};
+use super::{News, Outcome, Part, What};
 use crate::object::{Key, Kind};
 
 /// The server ends a watch after so many seconds; it is then resumed where it ended.
@@ -29,7 +29,7 @@ const ABSENT: Duration = Duration::from_secs(10);
 
 /// What to follow.
 pub(super) struct Spec<K> {
-    pub kind: Kind,
+    pub part: Part,
     /// Label selector; may be empty.
     pub labels: &'static str,
     /// Field selector; may be empty.
@@ -39,7 +39,7 @@ pub(super) struct Spec<K> {
     pub parse: Box<dyn Fn(K) -> (Key, Outcome) + Send + Sync>,
 }
 
-/// Follows the kind until nobody listens.
+/// Follows the part until nobody listens.
 pub(super) async fn follow<K>(api: Api<K>, mut spec: Spec<K>, news: Sender<News>)
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -116,8 +116,8 @@ where
                 take(event, spec, mirror)
             }
             // Another program's kind: until its definition is installed there are none of it.
-            Err(error) if spec.kind == Kind::ServiceImport && code(&error) == 404 => {
-                if !tell(news, spec.kind, at, What::Absent).await {
+            Err(error) if spec.part.kind == Kind::ServiceImport && code(&error) == 404 => {
+                if !tell(news, &spec.part, at, What::Absent).await {
                     return End::Closed;
                 }
                 tokio::time::sleep(ABSENT).await;
@@ -127,7 +127,7 @@ where
                 let message = describe(&error);
                 let denied = code(&error) == 403;
                 let what = if denied { What::Denied(message) } else { What::Failed(message) };
-                if !tell(news, spec.kind, at, what).await {
+                if !tell(news, &spec.part, at, what).await {
                     return End::Closed;
                 }
                 resumes += u32::from(matches!(error, Error::WatchStartFailed(_)));
@@ -135,17 +135,18 @@ where
                     return End::NoStreaming;
                 }
                 pause.wait().await;
-                if is_gone(&error) || is_transport(&error) || resumes >= RESUMES {
+                // Who was denied is told that all may be read again by a list alone.
+                if denied || is_gone(&error) || is_transport(&error) || resumes >= RESUMES {
                     return End::Again;
                 }
                 continue;
             }
         };
         let changed = !delta.is_empty();
-        if changed && !tell(news, spec.kind, at, What::Changed(delta.changes, delta.problems)).await {
+        if changed && !tell(news, &spec.part, at, What::Changed(delta.changes, delta.problems)).await {
             return End::Closed;
         }
-        if synced && !tell(news, spec.kind, at, What::Synced { objects: mirror.len() }).await {
+        if synced && !tell(news, &spec.part, at, What::Synced { objects: mirror.len() }).await {
             return End::Closed;
         }
     }
@@ -173,8 +174,8 @@ fn take<K>(event: Event<K>, spec: &Spec<K>, mirror: &mut Mirror) -> (Delta, bool
     }
 }
 
-async fn tell(news: &Sender<News>, kind: Kind, at: Instant, what: What) -> bool {
-    news.send(News { kind, at, what }).await.is_ok()
+async fn tell(news: &Sender<News>, part: &Part, at: Instant, what: What) -> bool {
+    news.send(News { part: part.clone(), at, what }).await.is_ok()
 }
 
 /// The whole chain of causes: the last one often says most.

@@ -139,6 +139,7 @@ pub fn service_import(object: &ServiceImport, rules: &Rules) -> Result<Parsed<Im
         kind,
         ports,
         endpoints: Vec::new(),
+        external: Vec::new(),
     });
     Ok(Parsed { object: ImportObject { name, named: named.map(Box::new) }, problems })
 }

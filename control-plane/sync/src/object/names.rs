@@ -2,7 +2,10 @@
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
-use sluice_model::{EndpointGroup, NameKind, NamedEndpoint, NamedPod, NamedPort, NamedService, ServiceName};
+use sluice_model::check::MAX_ADDRESSES;
+use sluice_model::{
+    EndpointGroup, ExternalAddress, NameKind, NamedEndpoint, NamedPod, NamedPort, NamedService, ServiceName,
+};
 
 use super::addresses::host;
 use super::service::{cluster_ips, is_headless};
@@ -12,12 +15,13 @@ use crate::FieldProblem;
 /// `metadata.labels` of a Namespace: its own name.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
-/// A Service's name and ports, without its endpoints; none where it cannot have a name, and why.
+/// A Service's name and ports, without its endpoints, and how many of its external addresses are its own; none where it cannot
+/// have a name, and why.
 pub(super) fn service(
     object: &core::Service,
     name: &ServiceName,
     problems: &mut Vec<FieldProblem>,
-) -> Option<NamedService> {
+) -> Option<(NamedService, usize)> {
     let spec = object.spec.clone().unwrap_or_default();
     let kind = if spec.type_.as_deref() == Some("ExternalName") {
         let target = spec.external_name.as_deref().unwrap_or_default();
@@ -42,8 +46,29 @@ pub(super) fn service(
             port: port_number(port.port, String::new).ok()?,
         })
     });
-    let named = NamedService { name: name.clone(), kind, ports: ports.collect(), endpoints: Vec::new() };
-    named.check().is_ok().then_some(named)
+    let (external, own) = external(object, &spec);
+    let named =
+        NamedService { name: name.clone(), kind, ports: ports.collect(), endpoints: Vec::new(), external };
+    named.check().is_ok().then_some((named, own))
+}
+
+/// Where it is reached from outside, whoever sees to that: its own addresses, so many, and those of its status. What is no
+/// address has been told where frontends are parsed.
+fn external(object: &core::Service, spec: &core::ServiceSpec) -> (Vec<ExternalAddress>, usize) {
+    let status = object.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let ingress = status.and_then(|status| status.ingress.as_deref()).unwrap_or_default();
+    let shown = ingress.iter().filter_map(|entry| match entry.ip.as_deref().filter(|ip| !ip.is_empty()) {
+        Some(ip) => host(ip).ok().map(ExternalAddress::Ip),
+        None => {
+            let name = entry.hostname.as_deref().filter(|name| no_alias(name).is_none());
+            name.map(|name| ExternalAddress::Host(name.into()))
+        }
+    });
+    let own = spec.external_ips.iter().flatten().filter_map(|ip| host(ip).ok().map(ExternalAddress::Ip));
+    let mut all: Vec<ExternalAddress> = own.take(MAX_ADDRESSES).collect();
+    let own = all.len();
+    all.extend(shown.take(MAX_ADDRESSES));
+    (all, own)
 }
 
 /// Why an `externalName` gives no alias.

@@ -33,6 +33,8 @@ pub struct Rules {
     pub names: Option<Exposed>,
     /// Whether Ingresses are served.
     pub ingress: bool,
+    /// Whose Secrets are read then; those of all namespaces where empty.
+    pub secret_namespaces: Vec<Box<str>>,
 }
 
 /// What DNS may tell of.
@@ -83,6 +85,8 @@ pub struct ServiceObject {
     pub service: Option<Service>,
     /// What DNS tells of it, but for the endpoints; none where it has no name.
     pub named: Option<Box<NamedService>>,
+    /// How many of the external addresses that DNS tells are the Service's own, and not of its status.
+    pub external_ips: usize,
     /// What it asks for of address pools, and what its status says; only of an API server's.
     pub asks: Option<Box<Asks>>,
     /// What Ingresses may send requests to; only where Ingresses are served.
@@ -92,8 +96,8 @@ pub struct ServiceObject {
 /// A Service as a backend of HTTP, of whatever type it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendPorts {
-    /// Its type is ExternalName.
-    pub external: bool,
+    /// `spec.externalName`, in lower case and without a final dot, where its type is ExternalName.
+    pub external: Option<Box<str>>,
     /// Name and number of each of its TCP ports, in their order.
     pub ports: Vec<(Box<str>, u16)>,
 }
@@ -155,11 +159,13 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         Some(service)
     };
     let named = match rules.names(&name.namespace, metadata) {
-        true => names::service(object, &name, &mut problems).map(Box::new),
+        true => names::service(object, &name, &mut problems),
         false => None,
     };
+    let (named, external_ips) = named.map(|(named, own)| (Box::new(named), own)).unzip();
+    let external_ips = external_ips.unwrap_or(0);
     let backend = rules.ingress.then(|| Box::new(backend(&spec, kind)));
-    Ok(Parsed { object: ServiceObject { name, service, named, asks: None, backend }, problems })
+    Ok(Parsed { object: ServiceObject { name, service, named, external_ips, asks: None, backend }, problems })
 }
 
 /// What makes no sense is told where it is parsed as a frontend.
@@ -170,7 +176,11 @@ fn backend(spec: &core::ServiceSpec, kind: &str) -> BackendPorts {
         let number = port_number(port.port, String::new).ok()?;
         Some((port.name.as_deref().unwrap_or_default().into(), number))
     });
-    BackendPorts { external: kind == "ExternalName", ports: ports.collect() }
+    let external = (kind == "ExternalName").then(|| {
+        let name = spec.external_name.as_deref().unwrap_or_default().to_ascii_lowercase();
+        name.strip_suffix('.').unwrap_or(&name).into()
+    });
+    BackendPorts { external, ports: ports.collect() }
 }
 
 /// No list is longer than the data plane takes. One that is would have it refuse all that comes with it.

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::jiff::Timestamp;
 use sluice_model::{Endpoint, EndpointGroup, Protocol, ServiceName};
 
 use super::addresses::host;
@@ -14,6 +16,9 @@ use crate::FieldProblem;
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// `metadata.labels`: the slice is a headless Service's, of no use to a load balancer.
 const HEADLESS: &str = "service.kubernetes.io/headless";
+
+/// `metadata.annotations`: when what the slice changed by happened (RFC 3339).
+const TRIGGERED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 
 /// `metadata.labels`: the ServiceImport that a slice belongs to (KEP-1645).
 const IMPORT_NAME: &str = "multicluster.kubernetes.io/service-name";
@@ -38,9 +43,24 @@ pub struct SliceObject {
     pub headless: bool,
     /// The ports that its endpoints have.
     pub ports: Vec<SlicePort>,
+    /// When what it last changed by happened.
+    pub triggered: Triggered,
     /// Its endpoints, each with port 0: every one has all of `ports`.
     pub endpoints: Vec<Endpoint>,
 }
+
+/// When a Pod or a Service changed so that a slice had to (`metadata.annotations`), where its writer says so. It is no part of what
+/// the slice is: two slices are alike whenever they were written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Triggered(pub Option<SystemTime>);
+
+impl PartialEq for Triggered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Triggered {}
 
 /// A port of a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +86,7 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
         import: None,
         named: None,
         headless: label(HEADLESS).is_some(),
+        triggered: Triggered(triggered(object)),
         ports: Vec::new(),
         endpoints: Vec::new(),
     };
@@ -100,6 +121,11 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
         }
     }
     Parsed { object: slice, problems }
+}
+
+fn triggered(object: &discovery::EndpointSlice) -> Option<SystemTime> {
+    let text = object.metadata.annotations.as_ref()?.get(TRIGGERED)?;
+    text.parse::<Timestamp>().ok().map(SystemTime::from)
 }
 
 fn ports(object: &discovery::EndpointSlice, problems: &mut Vec<FieldProblem>) -> Vec<SlicePort> {
@@ -172,5 +198,38 @@ fn parse(endpoint: &discovery::Endpoint, ip: IpAddr) -> Endpoint {
             .filter(|target| target.kind.as_deref() == Some("Pod"))
             .and_then(|target| text(&target.name)),
         weight: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_slice_changed_by_is_known_and_no_part_of_it() {
+        let parse = |at: Option<&str>| {
+            let annotations = at.map(|at| (TRIGGERED.to_owned(), at.to_owned())).into_iter().collect();
+            let metadata = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+                annotations: Some(annotations),
+                ..Default::default()
+            };
+            let object =
+                discovery::EndpointSlice { metadata, address_type: "IPv4".to_owned(), ..Default::default() };
+            let rules = Rules {
+                load_balancer_class: "".into(),
+                external_ips: false,
+                names: None,
+                ingress: false,
+                secret_namespaces: Vec::new(),
+            };
+            endpoint_slice(&object, &rules).object
+        };
+        let then = SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(1_767_225_600_250_000);
+        assert_eq!(parse(Some("2026-01-01T00:00:00.25Z")).triggered.0, Some(then));
+        assert_eq!(parse(Some("2026-01-01T01:00:00.25+01:00")).triggered.0, Some(then));
+        for none in [None, Some(""), Some("yesterday"), Some("2026-01-01")] {
+            assert_eq!(parse(none).triggered.0, None);
+        }
+        assert_eq!(parse(None), parse(Some("2026-01-01T00:00:00Z")));
     }
 }

@@ -28,6 +28,7 @@ pub fn rules() -> Rules {
         external_ips: true,
         names: None,
         ingress: false,
+        secret_namespaces: Vec::new(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use sluice_model::http::{
-    Action, BackendProtocol, Balance, Forward, HashKey, HeaderMatch, PathMatch, Policy, Redirect, RetryOn,
-    SameSite, UpstreamName, UpstreamPort,
+    Action, BackendProtocol, Balance, ClientLimits, Forward, HashKey, HeaderMatch, PathMatch, Policy,
+    ProxyVersion, Redirect, RetryOn, Route, SameSite, UpstreamName, UpstreamPort,
 };
 
 use crate::common::*;
@@ -141,7 +141,7 @@ fn app_root_sends_the_root_elsewhere() {
     world.is_sound();
     let root = &world.routes("a.test")[0];
     assert_eq!(root.path, PathMatch::Exact("/".into()));
-    let Action::Redirect(Redirect { status: 302, location: Some(to), scheme: None, host: None }) =
+    let Action::Redirect(Redirect { status: 302, location: Some(to), scheme: None, host: None, .. }) =
         &root.action
     else {
         panic!("{root:?}")
@@ -213,6 +213,52 @@ fn backend_protocol() {
         assert_eq!(policy(&[("backend-protocol", text)]).protocol, protocol);
     }
     refused("backend-protocol", &["FCGI", "AUTO_HTTP", ""]);
+}
+
+#[test]
+fn limits_of_a_client() {
+    let limits = |annotations: &[(&str, &str)]| policy(annotations).limits.map(|limits| *limits);
+    let none = ClientLimits::default();
+    let burst = none.burst;
+    assert_eq!(burst, 5);
+    let rps = ClientLimits { per_second: 10, ..none.clone() };
+    assert_eq!(limits(&[("limit-rps", "10")]), Some(rps.clone()));
+    let more = [("limit-rps", "10"), ("limit-rpm", "60"), ("limit-connections", "3")];
+    let all = ClientLimits { per_minute: 60, connections: 3, ..rps };
+    assert_eq!(limits(&more), Some(all.clone()));
+    let exempt = [("limit-burst-multiplier", "2"), ("limit-whitelist", "10.0.0.0/8,192.0.2.7")];
+    let networks = ["10.0.0.0/8", "192.0.2.7/32"].map(|network| network.parse().unwrap());
+    let all = ClientLimits { burst: 2, exempt: networks.into(), ..all };
+    assert_eq!(limits(&[&more[..], &exempt].concat()), Some(all));
+    // 0 is no limit, as with ingress-nginx.
+    assert_eq!(limits(&[("limit-rps", "0"), ("limit-burst-multiplier", "2")]), None);
+    for name in ["limit-rps", "limit-rpm", "limit-connections"] {
+        refused(name, &["many", "-1", "1000001", "1.5"]);
+    }
+    refused("limit-burst-multiplier", &["0", "1001"]);
+}
+
+#[test]
+fn proxy_protocol_towards_endpoints() {
+    let annotated = |annotations: Value| {
+        let mut ingress = ingress("a", simple("a.test", "web"));
+        ingress["metadata"]["annotations"] = annotations;
+        World::of(&[service("web"), ingress])
+    };
+    let own = "sluice.dev/proxy-protocol";
+    for (text, version) in [("v1", ProxyVersion::V1), (" v2", ProxyVersion::V2)] {
+        let world = annotated(json!({ own: text }));
+        world.is_sound();
+        assert_eq!(world.route("a.test").policy.proxy_protocol, Some(version));
+        let world = annotated(json!({ own: text, "nginx.ingress.kubernetes.io/ssl-passthrough": "true" }));
+        assert_eq!(world.server_name("a.test").unwrap(), format!("-> default/web:80 {version:?}"));
+    }
+    let world = annotated(json!({ own: "V3", "sluice.dev/compat": "ingress-nginx" }));
+    assert_eq!(world.route("a.test").policy, Policy::default());
+    let problems = world.problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems.iter().any(|told| told.contains(own) && told.contains("`V3`: neither v1 nor v2")));
+    assert!(problems.iter().any(|told| told.starts_with("warning") && told.contains("sluice.dev/compat")));
 }
 
 #[test]
@@ -525,8 +571,8 @@ fn authentication_that_is_not_known_lets_nobody_in() {
 #[test]
 fn the_lint_names_every_annotation_that_is_not_known() {
     for name in [
-        "limit-rps",
-        "limit-connections",
+        "limit-rate",
+        "limit-rate-after",
         "mirror-target",
         "satisfy",
         "service-upstream",
@@ -549,9 +595,187 @@ fn the_lint_names_every_annotation_that_is_not_known() {
 }
 
 #[test]
+fn the_lint_names_what_leans_on_surprises_of_ingress_nginx() {
+    let told = |annotations: &[(&str, &str)], path: &str, kind: &str| {
+        let mut spec = simple("a.test", "web");
+        let first = &mut spec["rules"][0]["http"]["paths"][0];
+        (first["path"], first["pathType"]) = (path.into(), kind.into());
+        World::of(&[service("web"), annotated("a", annotations, spec)]).problems()
+    };
+    let is = |problems: Vec<String>, field: &str, message: &str| {
+        assert_eq!(problems, [format!("warning Ingress default/a {field}: {message}")]);
+    };
+    let rewrite = "metadata.annotations[\"nginx.ingress.kubernetes.io/rewrite-target\"]";
+    // A rewrite makes plain paths regular expressions; where there is a pattern, that was meant.
+    let implied = "implies `use-regex`: the host's paths are regular expressions, which fit from the beginning in any case";
+    is(told(&[("rewrite-target", "/b")], "/a", "Prefix"), rewrite, implied);
+    assert!(told(&[("rewrite-target", "/$1")], "/a/(.*)", "ImplementationSpecific").is_empty());
+    assert!(told(&[("rewrite-target", "/b"), ("use-regex", "true")], "/a", "Prefix").is_empty());
+    let exact = "`/a` is of type Exact, and a regular expression all the same: it fits all that begins so, in any case";
+    is(told(&[("use-regex", "true")], "/a", "Exact"), "spec.rules", exact);
+    assert!(told(&[("use-regex", "false")], "/a", "Exact").is_empty());
+    // A missing slash is asked for, and not here; who has no annotation of ingress-nginx's never had it.
+    let any = [("proxy-body-size", "8m")];
+    let slash = "ingress-nginx answers `/a` with 301 to `/a/`; here it goes to its backend as it is";
+    is(told(&any, "/a/", "Prefix"), "spec.rules", slash);
+    let slash = "ingress-nginx answers `/a` with 301 to `/a/`; here it is answered with 404";
+    is(told(&any, "/a/", "Exact"), "spec.rules", slash);
+    assert!(told(&any, "/", "Prefix").is_empty() && told(&[], "/a/", "Exact").is_empty());
+    // Nothing is decoded.
+    for path in ["/a b", "/caf\u{e9}", "/a\"b"] {
+        let message = format!(
+            "`{path}` has bytes that requests have encoded, and nothing is decoded before it is matched: it fits none"
+        );
+        is(told(&[], path, "Prefix"), "spec.rules", &message);
+    }
+    assert!(told(&[], "/caf%C3%A9", "Exact").is_empty());
+}
+
+#[test]
 fn nothing_is_said_of_an_ingress_that_is_another_s() {
     let mut foreign: Value =
-        annotated("a", &[("server-snippet", "x"), ("limit-rps", "1")], simple("a.test", "web"));
+        annotated("a", &[("server-snippet", "x"), ("limit-rate", "1")], simple("a.test", "web"));
     foreign["spec"]["ingressClassName"] = "nginx".into();
     World::of(&[class("nginx", "k8s.io/ingress-nginx"), foreign]).is_sound();
+}
+
+/// The class `sluice`, with hosts as ingress-nginx serves them.
+fn compat() -> Value {
+    let mut class = class("sluice", "sluice.dev/ingress");
+    class["metadata"]["annotations"] = json!({ "sluice.dev/compat": "ingress-nginx" });
+    class
+}
+
+#[test]
+fn a_class_may_have_its_hosts_served_as_ingress_nginx_does() {
+    let rules = json!({ "rules": [rule("a.test", &[
+        path("Prefix", "/foo/", "web"),
+        path("Exact", "/bar/", "web"),
+        path("Prefix", "/own/", "web"),
+        path("Exact", "/own", "web"),
+        path("Prefix", "/a b", "web"),
+        path("Prefix", "/", "web"),
+    ])] });
+    let plain = [
+        "= /bar/ -> default/web:80",
+        "= /own -> default/web:80",
+        "^ / -> default/web:80",
+        "^ /a b -> default/web:80",
+        "^ /foo/ -> default/web:80",
+        "^ /own/ -> default/web:80",
+    ];
+    let object = annotated("a", &[("proxy-read-timeout", "5")], rules);
+    let mut world = World::of(&[service("web"), object]);
+    assert_eq!(world.table("a.test"), plain);
+    assert!(!world.host("a.test").unwrap().decoded);
+    assert_eq!(world.problems().len(), 4, "{:?}", world.problems());
+
+    world.apply(&[compat()]);
+    world.is_sound();
+    assert!(world.host("a.test").unwrap().decoded);
+    let routes = world.routes("a.test");
+    let sent = routes.iter().filter_map(|route| match (&route.path, &route.action) {
+        (PathMatch::Exact(from), Action::Redirect(to)) => {
+            assert!(to.status == 301 && to.keep_query && route.policy.timeouts.read_ms == 5000);
+            Some((&**from, to.location.as_deref().unwrap()))
+        }
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), [("/bar", "/bar/"), ("/foo", "/foo/")]);
+    assert_eq!(routes.len(), plain.len() + 2);
+
+    world.apply(&[class("sluice", "sluice.dev/ingress")]);
+    assert_eq!(world.table("a.test"), plain);
+    let mut wrong = compat();
+    wrong["metadata"]["annotations"]["sluice.dev/compat"] = "traefik".into();
+    world.apply(&[wrong]);
+    assert_eq!(world.table("a.test"), plain);
+    assert!(world.problems().iter().any(|problem| problem.contains("`traefik` is not ingress-nginx")));
+}
+
+#[test]
+fn one_class_of_a_host_decides_for_all_its_ingresses_and_the_others_are_told() {
+    let mut other = ingress("b", json!({ "rules": [rule("a.test", &[path("Prefix", "/b/", "web")])] }));
+    other["spec"]["ingressClassName"] = "other".into();
+    let own = ingress("a", json!({ "rules": [rule("a.test", &[path("Prefix", "/a/", "web")])] }));
+    let world = World::of(&[service("web"), class("other", "sluice.dev/ingress"), compat(), own, other]);
+    assert_eq!(world.routes("a.test").len(), 4);
+    let problems = world.problems();
+    assert!(problems.len() == 1 && problems[0].contains("Ingress default/b"), "{problems:?}");
+    assert!(problems[0].contains("a.test is served as ingress-nginx serves it"), "{problems:?}");
+    // Regular expressions have no slashes to be sent to.
+    let regex = json!({ "rules": [rule("a.test", &[path("ImplementationSpecific", "/a/", "web")])] });
+    let world = World::of(&[service("web"), compat(), annotated("a", &[("use-regex", "true")], regex)]);
+    assert_eq!(world.table("a.test"), ["~ /a/ -> default/web:80"]);
+    assert!(world.host("a.test").unwrap().decoded);
+}
+
+/// What nginx does with a path, given the locations that ingress-nginx writes for these: the route's number, or `/`.
+fn nginx(rules: &[(bool, String)], path: &str) -> Option<Result<usize, String>> {
+    let mut whole: Vec<(String, usize)> = Vec::new();
+    let mut begins: Vec<(String, usize)> = Vec::new();
+    for (index, (_, text)) in rules.iter().enumerate().filter(|(_, (exact, _))| *exact) {
+        whole.push((text.clone(), index));
+    }
+    for (index, (_, text)) in rules.iter().enumerate().filter(|(_, (exact, _))| !*exact) {
+        if text == "/" {
+            begins.push((text.clone(), index));
+            continue;
+        }
+        begins.push((format!("{}/", text.trim_end_matches('/')), index));
+        if !whole.iter().any(|(other, _)| other == text) {
+            whole.push((text.clone(), index));
+        }
+    }
+    if let Some((_, index)) = whole.iter().find(|(text, _)| text == path) {
+        return Some(Ok(*index));
+    }
+    let slashed = format!("{path}/");
+    if whole.iter().chain(&begins).any(|(text, _)| *text == slashed) {
+        return Some(Err(slashed));
+    }
+    let fitting = begins.iter().filter(|(text, _)| path.starts_with(text.as_str()));
+    fitting.max_by_key(|(text, _)| text.len()).map(|(_, index)| Ok(*index))
+}
+
+proptest::proptest! {
+    #[test]
+    fn compat_hosts_send_requests_where_nginx_does(
+        given in proptest::collection::vec((proptest::bool::ANY, "(/[ab]{1,2}){1,3}/?|/"), 1..10),
+        paths in proptest::collection::vec("(/[ab]{1,2}){1,4}/?|/", 1..20),
+    ) {
+        // Of each path one, and of prefixes one with or without a slash: nginx has no two locations of one name.
+        let mut rules: Vec<(bool, String)> = Vec::new();
+        for (exact, text) in given {
+            let name = |exact: bool, text: &str| if exact { text.to_owned() } else { format!("{}/", text.trim_end_matches('/')) };
+            if !rules.iter().any(|(other, known)| *other == exact && name(exact, known) == name(exact, &text)) {
+                rules.push((exact, text));
+            }
+        }
+        let paths_of: Vec<Value> = rules
+            .iter()
+            .enumerate()
+            .map(|(index, (exact, text))| path(if *exact { "Exact" } else { "Prefix" }, text, &format!("s{index}")))
+            .collect();
+        let mut world = World::new();
+        world.apply(&[compat(), ingress("a", json!({ "rules": [rule("a.test", &paths_of)] }))]);
+        let routes = world.routes("a.test");
+        for path in &paths {
+            let elements = |text: &str| -> Vec<String> {
+                text.trim_end_matches('/').split('/').skip(1).map(str::to_owned).collect()
+            };
+            let rank = |route: &Route| match &route.path {
+                PathMatch::Exact(text) => (**text == **path).then_some((1, text.len())),
+                PathMatch::Prefix(text) => elements(path).starts_with(&elements(text)).then_some((0, text.len())),
+                PathMatch::Pattern(_) => None,
+            };
+            let found = routes.iter().filter_map(|route| Some((rank(route)?, route))).max_by_key(|(rank, _)| *rank);
+            let found = found.map(|(_, route)| match &route.action {
+                Action::Forward(forward) => Ok(forward.upstream.service.name[1..].parse::<usize>().unwrap()),
+                Action::Redirect(to) => Err(to.location.as_deref().unwrap().to_owned()),
+                Action::Respond(_) => panic!("{route:?}"),
+            });
+            proptest::prop_assert_eq!(found, nginx(&rules, path), "{:?} {}", rules, path);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use sluice_model::http::{
     UpstreamName, UpstreamPort, VirtualHost,
 };
 use sluice_model::{Change, ServiceName, Settings};
-use sluice_sync::desired::{Desired, IngressRules};
+use sluice_sync::desired::{Desired, ExternalRules, IngressRules};
 use sluice_sync::object::{self, Key, Kind, Object, Rules};
 use sluice_sync::{FieldProblem, Level};
 
@@ -20,6 +20,8 @@ pub fn rules() -> IngressRules {
         watch_without_class: false,
         default_class: false,
         hsts: Some(31_536_000),
+        external: ExternalRules::default(),
+        secret_namespaces: Vec::new(),
         settings: HttpSettings { http: vec!["192.0.2.10:80".parse().unwrap()], ..HttpSettings::default() },
     }
 }
@@ -43,6 +45,7 @@ pub fn parsed(value: &Value) -> (Key, Object, Vec<FieldProblem>) {
         external_ips: true,
         names: None,
         ingress: true,
+        secret_namespaces: Vec::new(),
     };
     let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default();
     let key = |kind| Key { kind, namespace: text("namespace").into(), name: text("name").into() };
@@ -171,7 +174,10 @@ impl World {
             HttpChange::ServerName(name) => Some(match &name.action {
                 TlsAction::Terminate(Some(name)) => name.to_string(),
                 TlsAction::Terminate(None) => "default".to_owned(),
-                TlsAction::Passthrough(upstream) => format!("-> {upstream}"),
+                TlsAction::Passthrough { upstream, proxy_protocol: None } => format!("-> {upstream}"),
+                TlsAction::Passthrough { upstream, proxy_protocol: Some(version) } => {
+                    format!("-> {upstream} {version:?}")
+                }
             }),
             other => panic!("{other:?}"),
         }

@@ -46,7 +46,7 @@ metadata:
   name: web
   annotations:
     kubernetes.io/ingress.class: sluice
-    nginx.ingress.kubernetes.io/limit-rps: "5"
+    nginx.ingress.kubernetes.io/limit-rate: "5"
     nginx.ingress.kubernetes.io/proxy-read-timeout: 60s
     nginx.ingress.kubernetes.io/server-snippet: deny all;
 spec:
@@ -74,7 +74,7 @@ fn each_mistake_has_its_file_and_line_and_the_lint_is_printed() {
         let told = found.iter().any(|problem| problem.starts_with(&start) && problem.contains(words));
         assert!(told, "{line} {words}: {found:#?}");
     };
-    at(7, "Warning", "limit-rps\"]: `5`: not known here");
+    at(7, "Warning", "limit-rate\"]: `5`: not known here");
     at(8, "Error", "proxy-read-timeout\"]: `60s`: no number");
     at(9, "Error", "server-snippet\"]: text for nginx's own configuration is refused");
     at(18, "Error", "spec.rules[0].http.paths[0].path: `a` does not begin");
@@ -87,7 +87,7 @@ fn each_mistake_has_its_file_and_line_and_the_lint_is_printed() {
 
 #[test]
 fn secrets_are_read_from_manifests_in_either_form() {
-    let ingress = MANIFEST.split("  rules:").next().unwrap().replace("limit-rps", "upstream-vhost");
+    let ingress = MANIFEST.split("  rules:").next().unwrap().replace("limit-rate", "upstream-vhost");
     let text = |secret: &serde_json::Value| format!("{ingress}---\n{}\n", with_version(secret));
     let of_secrets = |text: &str| {
         let found = checked("a.yaml", text);

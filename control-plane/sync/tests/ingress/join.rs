@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sluice_sync::desired::{Shrink, Things};
 
 use crate::common::*;
 
@@ -106,4 +107,32 @@ proptest! {
         prop_assert_eq!(&world.told, &scratch.told);
         prop_assert_eq!(world.desired.problems(), scratch.desired.problems());
     }
+}
+
+#[test]
+fn a_loss_of_most_routes_at_once_is_held_back() {
+    let objects: Vec<_> = (0..40)
+        .map(|index| ingress(&format!("i{index}"), simple(&format!("h{index}.test"), "web")))
+        .collect();
+    let mut world = World::of(&[service("web")]);
+    world.apply(&objects);
+    let gone = |world: &mut World, range: std::ops::Range<usize>| {
+        for object in &objects[range] {
+            world.desired.remove(&parsed(object).0);
+        }
+    };
+    gone(&mut world, 0..15);
+    assert!(world.desired.take_guarded_changes().is_ok(), "fewer than half");
+    gone(&mut world, 15..30);
+    let held = Shrink { of: Things::Routes, before: 25, after: 10 };
+    assert_eq!(world.desired.take_guarded_changes(), Err(held));
+    assert!(held.to_string().starts_with("of 25 routes 10 would be left"));
+    assert_eq!(world.desired.take_guarded_changes(), Err(held), "nothing is told meanwhile");
+    // Some come back, or somebody lets it pass.
+    for object in &objects[15..20] {
+        world.desired.apply(parsed(object).1);
+    }
+    assert!(world.desired.take_guarded_changes().is_ok());
+    gone(&mut world, 15..40);
+    assert!(world.desired.take_guarded_changes().is_ok(), "a few routes are nothing to hold back");
 }

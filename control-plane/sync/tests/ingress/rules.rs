@@ -1,7 +1,7 @@
 //! Ingresses, and what HTTP comes to: each row of the rules has its test here.
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice_model::http::{HttpChange, HttpKey};
-use sluice_sync::desired::IngressRules;
+use sluice_sync::desired::{ExternalRules, IngressRules};
 
 use crate::common::*;
 
@@ -253,14 +253,130 @@ fn headless_services_are_backends_and_get_no_frontend() {
 }
 
 #[test]
-fn external_name_is_refused() {
-    let mut web = service("web");
-    web["spec"] =
-        json!({ "type": "ExternalName", "externalName": "metadata.internal", "ports": [{ "port": 80 }] });
+fn external_name_is_refused_where_it_is_not_allowed() {
+    let web = external("web", "metadata.internal");
     let world = World::of(&[web, ingress("a", simple("a.test", "web"))]);
     assert!(world.endpoints("web:80").is_empty());
     let problems = world.problems();
     assert!(problems[0].contains("Service default/web is of type ExternalName"), "{problems:?}");
+    assert!(
+        problems[0].contains("ingress.external_names does not allow `metadata.internal`"),
+        "{problems:?}"
+    );
+    assert_eq!(world.desired.external_names().count(), 0, "it is not even looked up");
+}
+
+/// A Service that stands for a name.
+fn external(name: &str, of: &str) -> Value {
+    let mut object = service(name);
+    object["spec"] = json!({ "type": "ExternalName", "externalName": of });
+    object
+}
+
+fn allowing(names: &[&str], networks: &[&str]) -> World {
+    let names = names.iter().map(|&name| name.into()).collect();
+    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+    World::with(IngressRules { external: ExternalRules { names, networks }, ..rules() })
+}
+
+/// A name has these addresses.
+fn resolve(world: &mut World, name: &str, addresses: &[&str]) {
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    assert!(world.desired.set_external(name, Ok(addresses)), "{name}");
+    world.look();
+}
+
+#[test]
+fn external_names_that_are_allowed_lead_to_their_public_addresses() {
+    let mut world = allowing(&["*.example.com"], &[]);
+    let objects = [
+        external("web", "API.Example.com."),
+        external("other", "example.com"),
+        ingress("a", simple("a.test", "web")),
+    ];
+    world.apply(&objects);
+    assert_eq!(world.desired.external_names().collect::<Vec<_>>(), ["api.example.com"]);
+    assert!(world.endpoints("web:80").is_empty());
+    world.is_sound();
+    resolve(&mut world, "api.example.com", &["8.8.8.8", "127.0.0.1", "2606:4700::1", "10.0.0.1", "8.8.8.8"]);
+    assert_eq!(world.endpoints("web:80"), ["8.8.8.8:80", "[2606:4700::1]:80"]);
+    world.is_sound();
+    resolve(&mut world, "api.example.com", &["9.9.9.9"]);
+    assert_eq!(world.endpoints("web:80"), ["9.9.9.9:80"]);
+    // Read once more, it leads where it did.
+    world.desired.restart(false);
+    world.apply(&objects);
+    world.apply(&[class("sluice", "sluice.dev/ingress")]);
+    world.desired.sweep();
+    world.look();
+    assert_eq!(world.endpoints("web:80"), ["9.9.9.9:80"]);
+    let failed = world.desired.set_external("api.example.com", Err("no such name".to_owned()));
+    world.look();
+    assert!(failed && world.endpoints("web:80").is_empty());
+    let problems = world.problems();
+    assert!(
+        problems[0].contains("`api.example.com` has no address: no such name; answered with 503"),
+        "{problems:?}"
+    );
+    // Another name of the same Service; none that anybody leads to.
+    world.apply(&[external("web", "b.example.com")]);
+    assert_eq!(world.desired.external_names().collect::<Vec<_>>(), ["b.example.com"]);
+    assert!(!world.desired.set_external("api.example.com", Ok(Vec::new())));
+    world.remove(&objects[2]);
+    assert_eq!(world.desired.external_names().count(), 0);
+}
+
+#[test]
+fn external_names_lead_to_no_inner_address_that_is_not_allowed() {
+    let mut world = allowing(&["in.test"], &["10.20.0.0/16", "192.0.2.0/24", "fd00:1::/32"]);
+    let mut cluster = service("cluster");
+    cluster["spec"]["clusterIP"] = "8.8.4.4".into();
+    world.apply(&[external("web", "in.test"), cluster, ingress("a", simple("a.test", "web"))]);
+    for (address, leads) in [
+        ("10.20.0.1", true),
+        ("fd00:1::1", true),
+        ("192.0.2.77", true),
+        ("8.8.8.8", true),
+        ("10.21.0.1", false),
+        ("127.0.0.1", false),
+        ("::1", false),
+        ("::ffff:127.0.0.1", false),
+        ("169.254.169.254", false),
+        ("fe80::1", false),
+        // A Service's.
+        ("8.8.4.4", false),
+        // The gateway's own, though its network is allowed.
+        ("192.0.2.10", false),
+    ] {
+        resolve(&mut world, "in.test", &[address]);
+        assert_eq!(world.endpoints("web:80").len(), usize::from(leads), "{address}");
+        let problems = world.problems();
+        assert_eq!(problems.is_empty(), leads, "{address} {problems:?}");
+        assert!(
+            leads || problems[0].contains("which is not public and in none of ingress.external_networks")
+        );
+    }
+}
+
+#[test]
+fn external_names_are_bounded_in_number() {
+    let mut world = allowing(&["*.example.com"], &[]);
+    let mut objects = Vec::new();
+    for index in 0..300 {
+        let name = format!("s{index}");
+        objects.push(external(&name, &format!("{name}.example.com")));
+        objects.push(ingress(&name, simple(&format!("{name}.test"), &name)));
+    }
+    world.apply(&objects);
+    assert_eq!(world.desired.external_names().count(), 256);
+    assert_eq!(world.problems().len(), 44);
+    // Room that comes free is for those that are looked at next.
+    for index in 0..100 {
+        world.remove(&objects[2 * index + 1]);
+    }
+    world.apply(&objects[200..]);
+    assert_eq!(world.desired.external_names().count(), 200);
+    world.is_sound();
 }
 
 #[test]
@@ -617,6 +733,80 @@ fn the_default_certificate_is_told_whoever_has_an_ingress() {
 }
 
 #[test]
+fn secrets_of_namespaces_that_are_not_read_are_told_and_of_no_use() {
+    let mut world = World::with(IngressRules { secret_namespaces: vec!["default".into()], ..rules() });
+    let web = |host: &str| [service("web"), slice("s", "web", [1]), secret("tls", host), secured(host)];
+    world.apply(&web("a.test"));
+    world.is_sound();
+    // A folder of manifests may well have it.
+    world.apply(&web("b.test").map(|mut object| {
+        object["metadata"]["namespace"] = "shop".into();
+        object
+    }));
+    let why = "namespace shop is none of ingress.secret_namespaces; the default certificate is shown";
+    assert_eq!(world.problems(), [format!("error Ingress shop/web spec.tls: {why}")]);
+    assert_eq!(certificates(&world), ["default/tls"]);
+    assert_eq!(world.server_name("b.test").as_deref(), Some("shop/tls"), "plain requests are sent to https");
+    assert_eq!(world.table("b.test"), ["^ / -> shop/web:80"]);
+}
+
+/// An Ingress `web` for this host, with the Secret `tls`.
+fn secured(host: &str) -> Value {
+    let mut spec = simple(host, "web");
+    spec["tls"] = json!([{ "hosts": [host], "secretName": "tls" }]);
+    ingress("web", spec)
+}
+
+fn certificates(world: &World) -> Vec<String> {
+    let names = world.told.keys().filter_map(|key| match key {
+        HttpKey::Certificate(name) => Some(name.to_string()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn secrets_that_may_not_be_read_leave_their_last_certificates_and_are_told() {
+    let objects = [
+        class("sluice", "sluice.dev/ingress"),
+        service("web"),
+        slice("s", "web", [1]),
+        secured("a.test"),
+        secret("tls", "a.test"),
+    ];
+    let told = |shown: &str| {
+        let why = format!("Secret default/tls may not be read; the {shown} certificate is shown");
+        [format!("error Ingress default/web spec.tls: {why}")]
+    };
+    for namespace in ["default", ""] {
+        let mut world = World::of(&objects);
+        world.desired.restart(false);
+        for value in &objects[..4] {
+            world.desired.apply(parsed(value).1);
+        }
+        world.desired.set_secrets_unread(namespace, true);
+        world.desired.set_secrets_unread("shop", true);
+        world.desired.sweep();
+        world.look();
+        assert_eq!(world.news, []);
+        assert_eq!(world.problems(), told("last good"));
+        // They may be read, and this one is not among them.
+        world.desired.set_secrets_unread(namespace, false);
+        world.look();
+        assert_eq!(certificates(&world), [""; 0]);
+        let problems = world.problems();
+        assert!(problems[0].contains("there is no Secret default/tls"), "{problems:?}");
+        world.desired.set_secrets_unread(namespace, true);
+        world.look();
+        assert_eq!((certificates(&world).len(), world.problems()), (0, told("default").to_vec()));
+        world.desired.set_secrets_unread(namespace, false);
+        world.apply(&objects[4..]);
+        assert_eq!(certificates(&world), ["default/tls"]);
+        world.is_sound();
+    }
+}
+
+#[test]
 fn a_changed_slice_touches_its_upstreams_alone_and_a_changed_ingress_its_hosts() {
     let mut objects: Vec<_> = ["one", "two"].map(service).to_vec();
     objects.extend([slice("one-1", "one", [1]), slice("two-1", "two", [2])]);
@@ -696,7 +886,7 @@ fn objects_that_are_read_once_more_by_other_rules_change_nothing_that_they_do_no
         ingress("b", simple("b.test", "web")),
     ];
     let mut world = World::of(&objects);
-    world.desired.restart();
+    world.desired.restart(false);
     for value in &objects[..4] {
         world.desired.apply(parsed(value).1);
     }

@@ -97,7 +97,7 @@ pub(crate) fn pod(rules: &Rules, namespace: &str, ip: IpAddr, zone: &Name) -> Re
 }
 
 /// Addresses of the name server: those that queries are answered on.
-fn servers(rules: &Rules) -> Vec<IpAddr> {
+pub(super) fn servers(rules: &Rules) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for listen in &rules.settings.listen {
         if !addresses.contains(&listen.ip()) {

@@ -1,5 +1,6 @@
 //! From Services, namespaces and pods to the nodes that the DNS specification of Kubernetes gives them.
 
+pub(crate) mod external;
 pub(crate) mod fixed;
 pub(crate) mod record;
 pub(crate) mod reverse;
@@ -10,7 +11,8 @@ use std::net::IpAddr;
 use sluice_model::{DnsMode, DnsSettings, PodNames, ServiceName};
 
 use crate::name::{Name, NameError, Seed};
-use crate::node::{Builder, Node};
+use crate::node::{Builder, Node, Role};
+use external::External;
 use record::{address, kind_of};
 
 /// What all compilation depends on.
@@ -24,6 +26,10 @@ pub(crate) struct Rules {
     pub multicluster_zones: Vec<Name>,
     /// The domains of reverse names, in lower case.
     pub reverse_zones: Vec<Name>,
+    /// The domains of the addresses that Services have outside.
+    pub external_zones: Vec<External>,
+    /// What names of Services are.
+    pub role: Role,
 }
 
 impl Rules {
@@ -37,6 +43,12 @@ impl Rules {
             zones: names(&settings.zones),
             multicluster_zones: names(&settings.multicluster_zones),
             reverse_zones: names(&settings.reverse_zones),
+            external_zones: settings
+                .external_zones
+                .iter()
+                .filter_map(|it| External::new(it, &settings, seed))
+                .collect(),
+            role: Role::Plain,
             settings,
             seed,
         }
@@ -64,7 +76,7 @@ impl Rules {
 
     /// A name without records.
     pub fn bare(&self, name: Name, zone: &Name) -> Node {
-        Builder::new(name, zone.wire().len()).build(self.seed)
+        Builder::new(name, zone.wire().len()).role(self.role).build(self.seed)
     }
 
     /// Addresses of both families, each once, in their order.

@@ -24,6 +24,24 @@ pub(crate) fn compile(service: &NamedService, rules: &Rules) -> Vec<Node> {
     nodes
 }
 
+/// The names that a Service has not, because none of its endpoints is ready; without records.
+pub(crate) fn unready(service: &NamedService, rules: &Rules) -> Vec<Node> {
+    let settings = &rules.settings;
+    let wants = match &service.kind {
+        NameKind::Headless => settings.endpoints,
+        NameKind::Cluster(_) => settings.hide_empty,
+        NameKind::External(_) => false,
+    };
+    if !wants || service.endpoints.iter().any(|group| !group.endpoints.is_empty()) {
+        return Vec::new();
+    }
+    let base = |zone: &Name| {
+        let name = rules.service_name(&service.name, zone).ok()?;
+        Some(Builder::new(name, zone.wire().len()).build(rules.seed))
+    };
+    rules.zones.iter().filter_map(base).collect()
+}
+
 /// The nodes of a ServiceImport in all multicluster zones: its endpoints' names have their cluster's label (KEP-1645).
 pub(crate) fn compile_import(import: &NamedImport, rules: &Rules) -> Vec<Node> {
     let mut nodes = Vec::new();
@@ -87,7 +105,7 @@ impl Owner {
 }
 
 /// A Service's names in one zone; those of an import's endpoints are in their clusters, one for each group of endpoints.
-fn in_zone(
+pub(super) fn in_zone(
     service: &NamedService,
     clusters: Option<&[Option<Box<str>>]>,
     rules: &Rules,
@@ -217,7 +235,7 @@ fn add(
     }
 }
 
-fn label(protocol: Protocol) -> &'static str {
+pub(super) fn label(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "_tcp",
         Protocol::Udp => "_udp",
@@ -226,13 +244,13 @@ fn label(protocol: Protocol) -> &'static str {
 }
 
 /// `_port._protocol.service…` (RFC 2782).
-fn port_name(base: &Name, protocol: &str, port: &str) -> Result<Name, NameError> {
+pub(super) fn port_name(base: &Name, protocol: &str, port: &str) -> Result<Name, NameError> {
     base.child(protocol)?.child(&format!("_{port}")).map(Name::lowered)
 }
 
 fn node(name: Name, owner: Owner, rules: &Rules, zone_len: usize) -> Node {
     let ttl = rules.settings.ttl;
-    let mut builder = Builder::new(name, zone_len);
+    let mut builder = Builder::new(name, zone_len).role(rules.role);
     rules.addresses(&mut builder, &owner.addresses);
     // Shares are of all pairs of address and port, before equal ones become one record (as CoreDNS has it).
     let weight = (100 / owner.pairs.max(1)).max(1) as u16;

@@ -8,8 +8,8 @@ use hickory_proto::rr::{Name, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
 use sluice_dns::{Asked, Catalog, Usual, Verdict, Zones, answer, parse};
 use sluice_model::{
-    Change, DnsSettings, EndpointGroup, NameKind, NamedEndpoint, NamedPort, NamedService, Protocol,
-    ServiceName, Settings,
+    Change, DnsSettings, EndpointGroup, ExternalZone, NameKind, NamedEndpoint, NamedPort, NamedService,
+    Protocol, ServiceName, Settings,
 };
 use sluice_wire::checksum::{Delta, sum};
 
@@ -26,7 +26,13 @@ pub fn endpoint(address: &str, hostname: Option<&str>, pod: Option<&str>) -> Nam
 }
 
 pub fn service(namespace: &str, name: &str, kind: NameKind) -> NamedService {
-    NamedService { name: ServiceName::new(namespace, name), kind, ports: vec![], endpoints: vec![] }
+    NamedService {
+        name: ServiceName::new(namespace, name),
+        kind,
+        ports: vec![],
+        endpoints: vec![],
+        external: vec![],
+    }
 }
 
 /// What most tests ask about.
@@ -77,6 +83,17 @@ pub fn cluster() -> Vec<NamedService> {
 
 pub fn settings() -> DnsSettings {
     DnsSettings { listen: vec!["10.96.0.2:53".parse().unwrap()], ttl: 30, ..DnsSettings::default() }
+}
+
+/// Two domains of external addresses, one with endpoints.
+pub fn external_zones() -> Vec<ExternalZone> {
+    let zone = |zone: &str, apex: &str, headless| ExternalZone {
+        zone: zone.into(),
+        ttl: 60,
+        apex: apex.into(),
+        headless,
+    };
+    vec![zone("example.org", "dns", false), zone("b.example", "s0.a", true)]
 }
 
 pub fn zones_of(settings: DnsSettings, services: &[NamedService], namespaces: &[&str]) -> Zones {
@@ -186,3 +203,14 @@ pub fn shown(reply: &Message) -> String {
     }
     text
 }
+
+/// Asks for each name and type.
+pub fn table(settings: DnsSettings, rows: &[(&str, RecordType, &str)]) {
+    let zones = zones_of(settings, &cluster(), &["default", "shop", "lonely"]);
+    for (name, kind, expected) in rows {
+        assert_eq!(ask(&zones, name, *kind), *expected, "{name} {kind}");
+    }
+}
+
+pub const NODATA: &str = "NOERROR | auth SOA(cluster.local.)";
+pub const NXDOMAIN: &str = "NXDOMAIN | auth SOA(cluster.local.)";

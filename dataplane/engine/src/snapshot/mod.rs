@@ -3,6 +3,7 @@
 //! A [`Snapshot`] never changes. The [`Publisher`] keeps its own working copy, changes that, and hands out a clone that
 //! shares everything but what the changes touched.
 
+mod ahead;
 mod claims;
 mod fib;
 mod ingress;

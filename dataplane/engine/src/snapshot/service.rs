@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use sluice_memory::prefetch_read;
 use sluice_model::{
     Affinity, Empty, FrontendKind, Protocol, Scope, Selection, Service, ServiceName, Settings, Step,
     TrafficPolicy, select,
@@ -81,6 +82,14 @@ impl ServicePortEntry {
             sets,
             serving: serving.into(),
         })
+    }
+
+    /// Starts loading what a new flow reads of it.
+    #[inline(always)]
+    pub(super) fn prefetch(&self) {
+        prefetch_read(&self.affinity);
+        prefetch_read(&self.preserve_client);
+        prefetch_read(&self.sets);
     }
 
     /// The endpoints for new flows of a family in a scope.
@@ -174,11 +183,17 @@ impl BackendSet {
     /// The endpoint for a flow with this hash.
     #[inline]
     pub fn pick(&self, hash: u64) -> Option<&Backend> {
-        if self.maglev.is_empty() {
-            return self.backends.first();
+        match self.place(hash) {
+            Some(&backend) => self.backends.get(usize::from(backend)),
+            None => self.backends.first(),
         }
+    }
+
+    /// Where the number of the endpoint for this hash stands, where there are several.
+    #[inline]
+    pub(super) fn place(&self, hash: u64) -> Option<&u16> {
         let at = ((u128::from(hash) * self.maglev.len() as u128) >> 64) as usize;
-        self.backends.get(usize::from(self.maglev[at]))
+        self.maglev.get(at)
     }
 
     /// The endpoint at this address.

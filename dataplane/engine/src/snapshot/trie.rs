@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use sluice_memory::{prefetch_address, prefetch_read};
+
 /// Entries of a leaf before it is split.
 const LEAF: usize = 8;
 /// Levels: 4 bits of hash each; below the last, a leaf holds whatever collides.
@@ -17,22 +19,40 @@ pub(super) trait Key: Clone + Eq {
     fn hash(&self) -> u64;
 }
 
-#[derive(Clone, Debug)]
+/// Each level is one load away from the one above: what a pointer leads to is the children or the entries themselves.
+#[derive(Debug)]
 enum Node<K, V> {
-    Leaf(Vec<(K, V)>),
-    Branch(Box<[Arc<Node<K, V>>; 16]>),
+    Leaf(Arc<[(K, V)]>),
+    Branch(Arc<[Node<K, V>; 16]>),
+}
+
+const _: () = assert!(size_of::<Node<u64, u64>>() == 16);
+
+impl<K, V> Clone for Node<K, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Leaf(entries) => Self::Leaf(entries.clone()),
+            Self::Branch(children) => Self::Branch(children.clone()),
+        }
+    }
+}
+
+impl<K, V> Default for Node<K, V> {
+    fn default() -> Self {
+        Self::Leaf(Arc::default())
+    }
 }
 
 /// The map.
 #[derive(Clone, Debug)]
 pub(super) struct Trie<K, V> {
-    root: Arc<Node<K, V>>,
+    root: Node<K, V>,
     len: usize,
 }
 
 impl<K, V> Default for Trie<K, V> {
     fn default() -> Self {
-        Self { root: Arc::new(Node::Leaf(Vec::new())), len: 0 }
+        Self { root: Node::default(), len: 0 }
     }
 }
 
@@ -46,7 +66,7 @@ impl<K: Key, V: Clone> Trie<K, V> {
     #[inline]
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         let mut hash = key.hash();
-        let mut node = &*self.root;
+        let mut node = &self.root;
         loop {
             match node {
                 Node::Leaf(entries) => return entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
@@ -58,12 +78,35 @@ impl<K: Key, V: Clone> Trie<K, V> {
         }
     }
 
+    /// A lookup of `key` that waits for nothing: see [`Walk::down`].
+    pub(super) fn walk(&self, key: K) -> Walk<'_, K, V> {
+        Walk { hash: key.hash(), key, node: &self.root }
+    }
+
     /// Sets the value of `key`.
     pub(super) fn insert(&mut self, key: K, value: V) {
-        let hash = key.hash();
-        if insert(&mut self.root, key, value, hash, 0) {
-            self.len += 1;
+        let mut hash = key.hash();
+        let mut node = &mut self.root;
+        let mut level = 0;
+        while let Node::Branch(children) = node {
+            node = &mut Arc::make_mut(children)[(hash & 15) as usize];
+            hash >>= 4;
+            level += 1;
         }
+        let Node::Leaf(entries) = node else { return };
+        if let Some(at) = entries.iter().position(|(k, _)| *k == key) {
+            Arc::make_mut(entries)[at].1 = value;
+            return;
+        }
+        self.len += 1;
+        let entries = entries.iter().cloned().chain([(key, value)]);
+        *node = if entries.size_hint().0 > LEAF && level < LEVELS {
+            let mut split: [Vec<(K, V)>; 16] = Default::default();
+            entries.for_each(|entry| split[(entry.0.hash() >> (4 * level) & 15) as usize].push(entry));
+            Node::Branch(Arc::new(split.map(|entries| Node::Leaf(entries.into()))))
+        } else {
+            Node::Leaf(entries.collect())
+        };
     }
 
     /// Takes `key` away; whether it was there.
@@ -73,46 +116,47 @@ impl<K: Key, V: Clone> Trie<K, V> {
             return false;
         }
         let mut hash = key.hash();
-        let mut node = Arc::make_mut(&mut self.root);
-        loop {
-            match node {
-                Node::Leaf(entries) => {
-                    entries.retain(|(k, _)| k != key);
-                    self.len -= 1;
-                    return true;
-                }
-                Node::Branch(children) => {
-                    node = Arc::make_mut(&mut children[(hash & 15) as usize]);
-                    hash >>= 4;
-                }
-            }
+        let mut node = &mut self.root;
+        while let Node::Branch(children) = node {
+            node = &mut Arc::make_mut(children)[(hash & 15) as usize];
+            hash >>= 4;
         }
+        if let Node::Leaf(entries) = node {
+            *entries = entries.iter().filter(|(k, _)| k != key).cloned().collect();
+            self.len -= 1;
+        }
+        true
     }
 }
 
-/// Whether the key is new.
-fn insert<K: Key, V: Clone>(node: &mut Arc<Node<K, V>>, key: K, value: V, hash: u64, level: u32) -> bool {
-    match Arc::make_mut(node) {
-        Node::Branch(children) => {
-            insert(&mut children[(hash & 15) as usize], key, value, hash >> 4, level + 1)
+/// A lookup in steps, each of which reads what the one before began to load.
+#[derive(Debug)]
+pub(super) struct Walk<'a, K, V> {
+    key: K,
+    hash: u64,
+    node: &'a Node<K, V>,
+}
+
+impl<'a, K: Key, V> Walk<'a, K, V> {
+    /// Goes one level down and starts loading what is below; `false` at the bottom.
+    #[inline(always)]
+    pub(super) fn down(&mut self) -> bool {
+        let Node::Branch(children) = self.node else { return false };
+        self.node = &children[(self.hash & 15) as usize];
+        self.hash >>= 4;
+        match self.node {
+            // The child that will be read, not the first.
+            Node::Branch(children) => prefetch_read(&children[(self.hash & 15) as usize]),
+            Node::Leaf(entries) => prefetch_address(entries.as_ptr()),
         }
-        Node::Leaf(entries) => {
-            if let Some((_, old)) = entries.iter_mut().find(|(k, _)| *k == key) {
-                *old = value;
-                return false;
-            }
-            entries.push((key, value));
-            if entries.len() > LEAF && level < LEVELS {
-                let split: [Vec<(K, V)>; 16] =
-                    entries.drain(..).fold(Default::default(), |mut split: [Vec<_>; 16], entry| {
-                        let digit = entry.0.hash() >> (4 * level) & 15;
-                        split[digit as usize].push(entry);
-                        split
-                    });
-                *node = Arc::new(Node::Branch(Box::new(split.map(|entries| Arc::new(Node::Leaf(entries))))));
-            }
-            true
-        }
+        true
+    }
+
+    /// The value, once [`Walk::down`] came to the bottom.
+    #[inline(always)]
+    pub(super) fn value(&self) -> Option<&'a V> {
+        let Node::Leaf(entries) = self.node else { return None };
+        entries.iter().find(|(key, _)| *key == self.key).map(|(_, value)| value)
     }
 }
 
@@ -153,6 +197,9 @@ mod tests {
                 prop_assert_eq!(trie.len(), map.len());
                 for key in 0..400 {
                     prop_assert_eq!(trie.get(&key), map.get(&key));
+                    let mut walk = trie.walk(key);
+                    while walk.down() {}
+                    prop_assert_eq!(walk.value(), map.get(&key));
                 }
             }
         }

@@ -111,6 +111,7 @@ impl<B: PacketBuf> Worker<B> {
                 && let Some(delta) = usual.answer(cx.snapshot.dns(), &found, message, turn)
                 && reply::udp_reply_changed(frame, parsed, delta).is_ok()
             {
+                self.counters.query(parsed.kind == Kind::V6, usual.kind());
                 return self.answer(packet, event(rcode), cx, sink);
             }
             return self.drop_packet(packet, DropReason::NoBuffer);
@@ -218,6 +219,7 @@ impl<B: PacketBuf> Worker<B> {
             Ok(query) if hashed => answer::answer_hashed(zones, query, asking.hash, message, &asked),
             _ => answer::answer(zones, understood, message, &asked),
         };
+        let kind = understood.as_ref().map_or(0, |query| query.kind);
         match verdict {
             Verdict::Reply { length, rcode } => {
                 if let Ok(query) = &understood
@@ -228,14 +230,21 @@ impl<B: PacketBuf> Worker<B> {
                 if reply::udp_reply(&mut packet, parsed, length).is_err() {
                     return self.drop_packet(packet, DropReason::DnsIgnored);
                 }
+                self.counters.query(parsed.kind == Kind::V6, kind);
                 self.answer(packet, event(rcode), cx, sink);
             }
-            Verdict::Forward => {
-                if let Ok(query) = &understood
-                    && let Some((length, _)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
+            Verdict::Forward | Verdict::Elsewhere => {
+                if verdict == Verdict::Forward
+                    && let Ok(query) = &understood
+                    && let Some((length, rcode)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
                 {
                     return match reply::udp_reply(&mut packet, parsed, length) {
-                        Ok(()) => self.answer(packet, Event::DnsKept, cx, sink),
+                        Ok(()) => {
+                            let absent = rcode == query::rcode::NXDOMAIN;
+                            self.counters.add(Event::DnsKeptNxDomain, u64::from(absent));
+                            self.counters.query(parsed.kind == Kind::V6, kind);
+                            self.answer(packet, Event::DnsKept, cx, sink);
+                        }
                         Err(_) => self.drop_packet(packet, DropReason::DnsIgnored),
                     };
                 }

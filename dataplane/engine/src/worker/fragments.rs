@@ -78,7 +78,8 @@ impl<B: PacketBuf> Worker<B> {
         }
     }
 
-    fn pass_on(&mut self, owner: u16, packet: B, cx: &Context<'_>, sink: &mut impl Sink<B>) {
+    /// To another lcore.
+    pub(super) fn pass_on(&mut self, owner: u16, packet: B, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.counters.add(Event::HandedOver, 1);
         self.trace_handed_over(owner);
         sink.hand_over(owner, cx.port, packet);

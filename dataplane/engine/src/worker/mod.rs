@@ -189,6 +189,7 @@ impl<B: PacketBuf> Worker<B> {
         sink: &mut impl Sink<B>,
     ) {
         self.counters.add(Event::Received, burst.len() as u64);
+        self.punts.burst(burst.len() == BURST);
         let mac = snapshot.fib().port(port).map(|info| info.mac);
         let cx = Context { mac, ..Context::of(snapshot, port, now) };
         self.run(&cx, burst, sink);
@@ -305,6 +306,7 @@ impl<B: PacketBuf> Worker<B> {
         if !cx.handed_over {
             self.counters.add(Event::ReceivedBytes, bytes);
         }
+        let mut new = 0;
         for i in 0..count {
             let v6 = match self.scratch.ways[i] {
                 Way::Fast4 => false,
@@ -313,21 +315,27 @@ impl<B: PacketBuf> Worker<B> {
             };
             let candidate = self.flows.candidate(self.scratch.hashes[i], v6);
             self.scratch.candidates[i] = candidate;
-            // A query has no flow: what has one is spared the question.
-            if candidate.is_none() && self.scratch.parsed[i].dport == cx.dns_port {
-                self.foresee(i, burst[i].data(), cx);
+            if candidate.is_none() {
+                new += 1;
+                // A query has no flow: what has one is spared the question.
+                if self.scratch.parsed[i].dport == cx.dns_port {
+                    self.foresee(i, burst[i].data(), cx);
+                }
             }
         }
-        let steer = self.config.lcores > 1;
+        if new > 1 && cx.snapshot.is_large() {
+            self.load_ahead(burst, cx);
+        }
+        let traced = self.tracer.is_some();
         for (i, packet) in burst.drain(..).enumerate() {
             let parsed = self.scratch.parsed[i];
             match self.scratch.ways[i] {
                 Way::Drop(reason) => self.refuse_frame(packet, reason, cx),
-                _ if steer || self.tracer.is_some() => self.careful(i, packet, parsed, cx, sink),
+                _ if traced => self.careful(i, packet, parsed, cx, sink),
                 Way::Fast4 => self.fast4(i, packet, &parsed, cx, sink),
                 Way::Fast6 => self.fast6(i, packet, &parsed, cx, sink),
                 Way::Dns => self.dns(i, packet, &parsed, cx, sink),
-                Way::Slow => self.slow(packet, parsed, cx, sink),
+                Way::Slow => self.careful(i, packet, parsed, cx, sink),
             }
         }
         let evicted = self.flows.take_evicted();
@@ -372,7 +380,20 @@ impl<B: PacketBuf> Worker<B> {
         self.scratch.ways[i] = way;
     }
 
-    /// The third pass where packets may belong to other lcores or are traced.
+    /// Starts loading what packets without a flow will look up.
+    #[inline(never)]
+    fn load_ahead(&self, burst: &[B], cx: &Context<'_>) {
+        let Scratch { parsed, candidates, ways, .. } = &*self.scratch;
+        let new = burst.iter().zip(parsed).zip(candidates).zip(ways).filter_map(
+            |(((packet, parsed), candidate), way)| {
+                let is_new = candidate.is_none() && matches!(way, Way::Fast4 | Way::Fast6);
+                is_new.then(|| slow::tuple_of(packet.data(), parsed))
+            },
+        );
+        cx.snapshot.load_ahead(new);
+    }
+
+    /// The third pass where packets are traced, or are not of those whose flow says whose they are.
     #[inline(never)]
     fn careful(&mut self, i: usize, packet: B, parsed: Parsed, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.trace_begin(&packet, &parsed, cx);
@@ -388,15 +409,14 @@ impl<B: PacketBuf> Worker<B> {
         } else {
             packet
         };
-        if self.config.lcores > 1 && !cx.handed_over {
-            let owner = self.owner(&packet, &parsed, cx);
-            if owner != self.config.lcore {
-                self.counters.add(Event::HandedOver, 1);
-                self.trace_handed_over(owner);
-                sink.hand_over(owner, cx.port, packet);
-                return;
+        let packet = if self.scratch.ways[i] == Way::Slow && self.is_shared(cx) {
+            match self.keep(packet, &parsed, cx, sink) {
+                Some(packet) => packet,
+                None => return,
             }
-        }
+        } else {
+            packet
+        };
         match self.scratch.ways[i] {
             Way::Fast4 => self.fast4(i, packet, &parsed, cx, sink),
             Way::Fast6 => self.fast6(i, packet, &parsed, cx, sink),

@@ -39,6 +39,9 @@ fn opens(parsed: &Parsed, flow: FlowRef) -> bool {
 impl<B: PacketBuf> Worker<B> {
     /// Checks a flow against the snapshot before another of its packets is translated.
     pub(super) fn revalidate(&mut self, flow: FlowRef, parsed: &Parsed, cx: &Context<'_>) -> Verdict {
+        if self.is_shared(cx) && self.is_left_behind(flow, cx) {
+            return Verdict::New;
+        }
         let entry = self.flows.entry(flow);
         let mut reopens = false;
         if parsed.proto == TCP {
@@ -64,6 +67,15 @@ impl<B: PacketBuf> Worker<B> {
             _ => state.class() == Class::Established || state.is_closed(),
         };
         self.check_service(flow, connected, cx)
+    }
+
+    /// Whether a flow's connection has ended, and its client's next one is another lcore's, since the service changed in what
+    /// says whose its connections are.
+    fn is_left_behind(&self, flow: FlowRef, cx: &Context<'_>) -> bool {
+        let state = State::from_byte(self.flows.entry(flow).state);
+        flow.direction() == Direction::Forward
+            && state.is_some_and(State::is_closed)
+            && self.owner_of(&self.flows.tuple(flow, Direction::Forward), cx) != self.config.lcore
     }
 
     fn check_service(&mut self, flow: FlowRef, connected: bool, cx: &Context<'_>) -> Verdict {

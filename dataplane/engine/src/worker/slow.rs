@@ -86,6 +86,13 @@ impl<B: PacketBuf> Worker<B> {
         if cx.ingress && is_ingress(&tuple, cx) {
             return self.ingress(packet, parsed, cx, sink);
         }
+        // The fragments of a datagram have met here, wherever its flow belongs.
+        if self.is_shared(cx) && !parsed.is_fragment() {
+            match self.keep(packet, parsed, cx, sink) {
+                Some(kept) => packet = kept,
+                None => return,
+            }
+        }
         // Whoever may write Services may write externalIPs: not the addresses by which the gateway itself is administered.
         let taken = |hit: &Hit| {
             hit.kind == FrontendKind::ExternalIp

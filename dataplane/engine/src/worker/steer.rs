@@ -3,7 +3,8 @@
 //! Full NAT: replies come to a source port that belongs to the owner's share, and packets from the client go by a hash of
 //! its address and port. Where the client's address is preserved, replies carry nothing but the client to go by, and a
 //! reply cannot tell whether the service keeps clients together (session affinity); there, the client's address alone
-//! decides. NIC queues spread packets as they like; what arrives on another lcore is handed over.
+//! decides. NIC queues spread packets as they like; what arrives on another lcore is handed over. A packet whose flow is in this
+//! lcore's table needs no such thought: flows are made by their owners alone.
 
 use std::net::IpAddr;
 
@@ -16,12 +17,35 @@ use super::icmp::answer_to;
 use super::ingress::is_ingress;
 use super::slow::{addresses_of, tuple_of};
 use super::{Context, Worker};
-use crate::Tuple;
 use crate::choice::bits;
 use crate::nat::ports::PortShare;
 use crate::snapshot::AddressClass;
+use crate::{Sink, Tuple};
 
 impl<B: PacketBuf> Worker<B> {
+    /// Whether packets of this burst may be another lcore's.
+    #[inline(always)]
+    pub(super) fn is_shared(&self, cx: &Context<'_>) -> bool {
+        self.config.lcores > 1 && !cx.handed_over
+    }
+
+    /// Gives a packet of no known flow back where it is this lcore's, and hands it to its owner where it is not.
+    #[inline(never)]
+    pub(super) fn keep(
+        &mut self,
+        packet: B,
+        parsed: &Parsed,
+        cx: &Context<'_>,
+        sink: &mut impl Sink<B>,
+    ) -> Option<B> {
+        let owner = self.owner(&packet, parsed, cx);
+        if owner == self.config.lcore {
+            return Some(packet);
+        }
+        self.pass_on(owner, packet, cx, sink);
+        None
+    }
+
     /// The lcore that is to work on this packet.
     pub(super) fn owner(&self, packet: &B, parsed: &Parsed, cx: &Context<'_>) -> u16 {
         let frame = packet.data();

@@ -1,8 +1,10 @@
 //! A request's way to an endpoint, and to another one where that fails.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{HOST, HeaderMap, HeaderValue};
@@ -16,7 +18,7 @@ use super::outgoing::{BodyFailure, OutgoingBody, Source};
 use super::{Outcome, Refusal};
 use crate::table::CompiledPolicy;
 use crate::upstream::{
-    Choice, ConnectError, Connector, Endpoint, InFlight, Key, Lease, Millis, Pool, SenderRef, UpstreamState,
+    Choice, ConnectError, Connector, Endpoint, InFlight, Key, Lease, Millis, Pool, UpstreamState,
 };
 
 /// A request, and all that decides where it goes.
@@ -38,8 +40,10 @@ pub struct Exchange<'a> {
     pub authority: Option<HeaderValue>,
     /// Its body; none where it has none.
     pub source: Option<Arc<Source>>,
-    /// Idle connections kept by a worker.
+    /// Idle connections kept by the pool.
     pub most_idle: usize,
+    /// What connections begin with before anything of HTTP or TLS.
+    pub first: Option<Vec<u8>>,
 }
 
 /// What an endpoint answered.
@@ -73,7 +77,7 @@ pub async fn forward(
 ) -> Result<Reply, Refusal> {
     let retry = exchange.policy.retry;
     let upstream = exchange.upstream;
-    let start = Millis::now();
+    let (start, begun) = (Millis::now(), Instant::now());
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = Refusal::NoEndpoint;
     loop {
@@ -91,7 +95,7 @@ pub async fn forward(
         };
         let attempt = exchange.attempt(pool, connector, endpoint, may_try_again(now)).await;
         let now = Millis::now();
-        outcome.upstream_time = Some(now.since(start));
+        outcome.upstream_time = Some(begun.elapsed());
         match attempt {
             Ok((response, lease)) => {
                 let status = response.status().as_u16();
@@ -150,7 +154,9 @@ impl Exchange<'_> {
                 Some(lease) => lease,
                 None => {
                     // Handshakes are large, and rare: a request's own state stays small without.
-                    let connecting = pool.connect(connector, key, endpoint, self.most_idle, connect_within);
+                    let first = self.first.as_deref();
+                    let connecting =
+                        pool.connect(connector, key, endpoint, self.most_idle, first, connect_within);
                     Box::pin(connecting).await?
                 }
             };
@@ -208,19 +214,19 @@ impl Exchange<'_> {
         request: Request<OutgoingBody>,
     ) -> Result<Response<Incoming>, Failure> {
         let timeouts = self.policy.timeouts;
-        let mut sending = pin!(async {
-            match lease.sender() {
-                SenderRef::Http1(sender) => sender.try_send_request(request).await,
-                SenderRef::Http2(sender) => sender.try_send_request(request).await,
-            }
-        });
+        let mut sending = pin!(lease.send(request));
         let patience = match self.source {
             None => timeouts.read_ms,
             Some(_) => timeouts.read_ms.min(timeouts.write_ms),
         };
         let mut deadline = Instant::now() + Duration::from_millis(patience.into());
         loop {
-            if let Ok(sent) = tokio::time::timeout_at(deadline, &mut sending).await {
+            let answered =
+                poll_fn(|context| match lease.poll(context, |context| sending.as_mut().poll(context)) {
+                    Poll::Ready(sent) => Poll::Ready(Some(sent)),
+                    Poll::Pending => lease.poll_due(context, deadline).map(|()| None),
+                });
+            if let Some(sent) = answered.await {
                 return sent.map_err(|mut error| {
                     let unsent = error.take_message().is_some();
                     self.failure(error.error(), unsent)

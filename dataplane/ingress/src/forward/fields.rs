@@ -18,25 +18,18 @@ pub struct Connection {
 /// sets itself is not to be nominated away.
 pub fn take_connection(headers: &mut HeaderMap) -> Connection {
     let mut asked = Connection::default();
-    let mut upgrade = false;
-    if let http::header::Entry::Occupied(entry) = headers.entry(CONNECTION) {
-        let (_, values) = entry.remove_entry_mult();
-        let values: Vec<HeaderValue> = values.collect();
-        for token in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {
-            let token = token.trim_ascii();
-            upgrade |= token.eq_ignore_ascii_case(b"upgrade");
-            // Those are dealt with below.
-            if token.eq_ignore_ascii_case(b"upgrade") || token.eq_ignore_ascii_case(b"te") {
-                continue;
-            }
-            if let Ok(name) = HeaderName::from_bytes(token)
-                && !is_reserved(name.as_str())
-                && !matches!(name, HOST | EXPECT | CONTENT_LENGTH)
-            {
-                headers.remove(name);
-            }
-        }
+    // Most requests have none of them: one look at the names, and not one for each that it could be.
+    if !headers.keys().any(is_hop_by_hop) {
+        return asked;
     }
+    let mut upgrade = false;
+    take_nominated(headers, |token| {
+        upgrade |= token.eq_ignore_ascii_case(b"upgrade");
+        // Those are dealt with below.
+        token.eq_ignore_ascii_case(b"upgrade")
+            || token.eq_ignore_ascii_case(b"te")
+            || may_not_be_nominated(token)
+    });
     if let Some(te) = headers.remove(TE) {
         let mut codings = te.as_bytes().split(|&byte| byte == b',');
         asked.trailers = codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
@@ -52,21 +45,33 @@ pub fn take_connection(headers: &mut HeaderMap) -> Connection {
     asked
 }
 
+/// Takes `Connection` out, and the fields that it nominates, but those that `keep` says are not to be.
+fn take_nominated(headers: &mut HeaderMap, mut keep: impl FnMut(&[u8]) -> bool) {
+    let http::header::Entry::Occupied(entry) = headers.entry(CONNECTION) else { return };
+    let (_, values) = entry.remove_entry_mult();
+    let values: Vec<HeaderValue> = values.collect();
+    for token in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {
+        let token = token.trim_ascii();
+        if !keep(token)
+            && let Ok(name) = HeaderName::from_bytes(token)
+        {
+            headers.remove(name);
+        }
+    }
+}
+
 /// Takes a response's hop-by-hop fields out. The seconds that `Keep-Alive` promises, and the value of `Upgrade`.
 pub fn clean_response(headers: &mut HeaderMap) -> (Option<u64>, Option<HeaderValue>) {
-    if let http::header::Entry::Occupied(entry) = headers.entry(CONNECTION) {
-        let (_, values) = entry.remove_entry_mult();
-        let values: Vec<HeaderValue> = values.collect();
-        for token in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {
-            let token = token.trim_ascii();
-            let known = [&b"close"[..], b"keep-alive", b"upgrade", b"content-length"];
-            if known.iter().any(|known| token.eq_ignore_ascii_case(known)) {
-                continue;
-            }
-            if let Ok(name) = HeaderName::from_bytes(token) {
-                headers.remove(name);
-            }
-        }
+    if !headers.keys().any(is_hop_by_hop) {
+        return (None, None);
+    }
+    take_nominated(headers, |token| {
+        let known = [&b"close"[..], b"keep-alive", b"upgrade", b"content-length"];
+        known.iter().any(|known| token.eq_ignore_ascii_case(known))
+    });
+    // Of most endpoints that was all.
+    if !headers.keys().any(|name| *name != CONTENT_LENGTH && is_hop_by_hop(name)) {
+        return (None, None);
     }
     let seconds = headers.remove("keep-alive").and_then(|value| {
         let mut parameters = value.to_str().ok()?.split(',');
@@ -127,6 +132,26 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         let (found, value) = pair.trim().split_once('=')?;
         (found == name).then_some(value)
     })
+}
+
+/// What [`take_connection`] and [`clean_response`] look for.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        CONNECTION
+            | CONTENT_LENGTH
+            | PROXY_AUTHENTICATE
+            | PROXY_AUTHORIZATION
+            | TE
+            | TRANSFER_ENCODING
+            | UPGRADE
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings" | "proxy")
+}
+
+/// What a client might nominate to have the gateway drop it.
+fn may_not_be_nominated(token: &[u8]) -> bool {
+    HeaderName::from_bytes(token)
+        .is_ok_and(|name| is_reserved(name.as_str()) || matches!(name, HOST | EXPECT | CONTENT_LENGTH))
 }
 
 fn is_reserved(name: &str) -> bool {

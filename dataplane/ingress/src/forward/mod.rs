@@ -18,19 +18,22 @@ mod redirect;
 mod response;
 mod upgrade;
 mod viewer;
+mod websocket;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
-use http::header::{HeaderValue, ORIGIN, SERVER, STRICT_TRANSPORT_SECURITY};
+use http::header::{HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use ipnet::IpNet;
 
+use crate::limit::{Exceeded, Limits};
 use crate::table::{CompiledAction, CompiledPolicy, Lookup, Table, Tables};
-use crate::upstream::{Connector, Pool};
+use crate::upstream::{ClientPool, Connector, Pool, Room};
 use crate::{Client, RequestBody};
 use asked::Asked;
 use viewer::Viewer;
@@ -46,6 +49,9 @@ pub struct Forwarder {
     table: RefCell<Rc<Known>>,
     pool: Arc<Pool>,
     connector: Connector,
+    /// Of connections that are clients' own.
+    room: Room,
+    limits: Arc<Limits>,
 }
 
 /// A table that a worker knows.
@@ -55,17 +61,27 @@ struct Known(Arc<Table>);
 struct Asking<'a> {
     table: &'a Table,
     client: &'a Client,
+    own: &'a ClientPool,
     viewer: Viewer,
     asked: Asked,
     parts: Parts,
     body: RequestBody,
+    /// `CONNECT` for WebSocket: a response of success opens a tunnel, and nothing else may have one.
+    websocket: bool,
 }
 
 impl Forwarder {
-    /// One that goes by these tables, as they are when a request comes.
-    pub fn new(tables: Arc<Tables>) -> Self {
+    /// One that goes by these tables, as they are when a request comes, and counts clients' requests with others.
+    pub fn new(tables: Arc<Tables>, limits: Arc<Limits>) -> Self {
         let table = RefCell::new(Rc::new(Known(tables.load())));
-        Self { tables, table, pool: Arc::default(), connector: Connector::new() }
+        Self {
+            tables,
+            table,
+            pool: Arc::default(),
+            connector: Connector::new(),
+            room: Room::default(),
+            limits,
+        }
     }
 
     /// Idle connections to endpoints that speak HTTP/1.1.
@@ -73,19 +89,20 @@ impl Forwarder {
         self.pool.idle()
     }
 
-    /// Answers a request.
-    pub async fn handle(&self, client: &Client, request: Request<RequestBody>) -> Response<ResponseBody> {
+    /// Answers a request, and tells what became of it. `own` are the connections of this client alone.
+    pub async fn handle(
+        &self,
+        client: &Client,
+        own: &ClientPool,
+        request: Request<RequestBody>,
+        outcome: &mut Outcome,
+    ) -> Response<ResponseBody> {
         let table = self.table();
-        let mut outcome = Outcome::default();
         let method = request.method().clone();
-        let answered = self.answer(&table.0, client, request, &mut outcome).await;
-        let mut response = answered.unwrap_or_else(|refusal| {
+        self.answer(&table.0, client, own, request, outcome).await.unwrap_or_else(|refusal| {
             outcome.refusal = Some(refusal);
             answer::refusal(refusal, &method)
-        });
-        response.headers_mut().entry(SERVER).or_insert(const { HeaderValue::from_static("sluice") });
-        response.extensions_mut().insert(outcome);
-        response
+        })
     }
 
     fn table(&self) -> Rc<Known> {
@@ -100,14 +117,20 @@ impl Forwarder {
         &self,
         table: &Table,
         client: &Client,
+        own: &ClientPool,
         request: Request<RequestBody>,
         outcome: &mut Outcome,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let viewer = Viewer::new(client, &parts.headers, &table.settings().trusted);
         outcome.client = Some(viewer.address);
-        if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        let websocket = parts.method == Method::CONNECT && websocket::is_asked(&parts)?;
+        if parts.method == Method::TRACE || (parts.method == Method::CONNECT && !websocket) {
             return Err(Refusal::Method);
+        }
+        if websocket {
+            // What it would be in HTTP/1.1, for all that goes by the method.
+            parts.method = Method::GET;
         }
         let asked = Asked::take(&mut parts.uri, &mut parts.headers, parts.version)?;
         if let Some(tls) = &client.tls
@@ -128,8 +151,8 @@ impl Forwarder {
         let method = parts.method.clone();
         let origin = policy.cors().and_then(|_| parts.headers.get(ORIGIN).cloned());
 
-        let asking = Asking { table, client, viewer, asked, parts, body };
-        let answered = match asking.before(policy) {
+        let asking = Asking { table, client, own, viewer, asked, parts, body, websocket };
+        let answered = match asking.before(policy, route.origin(), &self.limits) {
             Ok(Some(response)) => Ok(response),
             Err(refusal) => Err(refusal),
             Ok(None) => match route.action() {
@@ -141,8 +164,7 @@ impl Forwarder {
                 CompiledAction::Forward(forward) => {
                     let rewritten = policy.rewrite().map(|rewrite| {
                         let path = asking.asked.path();
-                        let path = rewrite.fill(found.groups(path).as_ref(), path);
-                        path.map_err(|_| Refusal::MalformedPath)
+                        rewrite.of(&found, path).map_err(|_| Refusal::MalformedPath)
                     });
                     match rewritten.transpose() {
                         Ok(path) => self.proxy(asking, route, forward, path, outcome).await,
@@ -151,6 +173,12 @@ impl Forwarder {
                 }
             },
         };
+        let answered = answered.and_then(|response| {
+            let is_tunnel = response.extensions().get::<websocket::Tunnel>().is_some();
+            // Of the gateway's own answers, or the endpoint's.
+            let is_false = websocket && response.status().is_success() && !is_tunnel;
+            if is_false { Err(Refusal::InvalidResponse) } else { Ok(response) }
+        });
         let mut response = answered.unwrap_or_else(|refusal| {
             outcome.refusal = Some(refusal);
             answer::refusal(refusal, &method)
@@ -177,7 +205,12 @@ fn finish(
 
 impl Asking<'_> {
     /// What is answered before the route's action comes to it.
-    fn before(&self, policy: &CompiledPolicy) -> Result<Option<Response<ResponseBody>>, Refusal> {
+    fn before(
+        &self,
+        policy: &CompiledPolicy,
+        origin: &str,
+        limits: &Limits,
+    ) -> Result<Option<Response<ResponseBody>>, Refusal> {
         let method = &self.parts.method;
         if let Some(status) = policy.https_redirect.filter(|_| !self.viewer.secure) {
             return Ok(Some(answer::redirect(status, &self.https(), method)));
@@ -186,6 +219,10 @@ impl Asking<'_> {
             |networks: &[IpNet]| networks.iter().any(|network| network.contains(&self.viewer.address));
         if is_in(&policy.deny) || (!policy.allow.is_empty() && !is_in(&policy.allow)) {
             return Err(Refusal::Forbidden);
+        }
+        if let Some(rules) = &policy.limits {
+            let counted = limits.request(rules, origin, self.viewer.address, Instant::now());
+            counted.map_err(|Exceeded| Refusal::Limited)?;
         }
         if let Some(response) =
             policy.cors().and_then(|cors| cors::preflight(cors, method, &self.parts.headers))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use sluice_model::http::UpstreamName;
 
-/// Where a request went; in the response's extensions.
+/// Where a request went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// [`Route::origin`](sluice_model::http::Route::origin) of the route; none where no route fits.
@@ -43,6 +43,9 @@ pub enum Refusal {
     /// The client is not among those that the route is for.
     #[error("client address not allowed")]
     Forbidden,
+    /// More requests than the route's limits allow a client, in a time or at once.
+    #[error("too many requests of this client")]
+    Limited,
     /// No route of this host fits.
     #[error("no route for the path")]
     NoRoute,
@@ -67,6 +70,9 @@ pub enum Refusal {
     /// gRPC needs trailers, and the client does not speak HTTP/2.
     #[error("gRPC needs HTTP/2")]
     GrpcVersion,
+    /// `CONNECT` for another protocol than WebSocket (RFC 8441), or to an endpoint that cannot be asked for it.
+    #[error("unknown protocol for CONNECT")]
+    Protocol,
     /// The upstream is not known, or has no endpoint.
     #[error("no endpoint")]
     NoEndpoint,
@@ -89,11 +95,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::MalformedHost,
         Self::MalformedPath,
         Self::BrokenBody,
         Self::Forbidden,
+        Self::Limited,
         Self::NoRoute,
         Self::NoHost,
         Self::Method,
@@ -102,6 +109,7 @@ impl Refusal {
         Self::Expectation,
         Self::Misdirected,
         Self::GrpcVersion,
+        Self::Protocol,
         Self::NoEndpoint,
         Self::Connect,
         Self::ConnectTimeout,
@@ -117,6 +125,7 @@ impl Refusal {
             Self::MalformedPath => "malformed-path",
             Self::BrokenBody => "broken-body",
             Self::Forbidden => "forbidden",
+            Self::Limited => "limited",
             Self::NoRoute => "no-route",
             Self::NoHost => "no-host",
             Self::Method => "method",
@@ -125,6 +134,7 @@ impl Refusal {
             Self::Expectation => "expectation",
             Self::Misdirected => "misdirected",
             Self::GrpcVersion => "grpc-version",
+            Self::Protocol => "protocol",
             Self::NoEndpoint => "no-endpoint",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect-timeout",
@@ -139,6 +149,7 @@ impl Refusal {
         match self {
             Self::MalformedHost | Self::MalformedPath | Self::BrokenBody => StatusCode::BAD_REQUEST,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Limited => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoHost => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
@@ -146,6 +157,7 @@ impl Refusal {
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::GrpcVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Protocol => StatusCode::NOT_IMPLEMENTED,
             Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect | Self::Reset | Self::InvalidResponse => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::Timeout => StatusCode::GATEWAY_TIMEOUT,

@@ -11,14 +11,26 @@ use sluice_model::http::BackendProtocol;
 
 use super::attempts::{Exchange, Reply, forward};
 use super::outgoing::Source;
+use super::websocket::{Handshake, Tunnel};
 use super::{Asking, Forwarder, Outcome, Refusal, ResponseBody, choice, cors, fields, upgrade};
+use crate::head::{Held, Pace};
+use crate::limit::Exceeded;
+use crate::proxy_protocol;
 use crate::table::{CompiledForward, CompiledPolicy, CompiledRoute, Table, Target};
-use crate::upstream::UpstreamState;
+use crate::upstream::{ClientPool, UpstreamState};
 
 /// What a client wants its connection to become, and how it is taken over.
 struct Upgrading {
     protocol: HeaderValue,
     client: OnUpgrade,
+    /// Where the client asked with HTTP/2.
+    websocket: Option<WebSocket>,
+}
+
+/// A stream of HTTP/2 that is to be a WebSocket.
+struct WebSocket {
+    handshake: Handshake,
+    held: Option<Held>,
 }
 
 impl Forwarder {
@@ -31,9 +43,12 @@ impl Forwarder {
         path: Option<String>,
         outcome: &mut Outcome,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let Asking { table, client, viewer, asked, mut parts, body } = asking;
+        let Asking { table, client, own, viewer, asked, mut parts, body, websocket } = asking;
         let policy = route.policy();
         let is_http2 = matches!(policy.protocol, BackendProtocol::Grpc | BackendProtocol::Grpcs);
+        if is_http2 && websocket {
+            return Err(Refusal::Protocol);
+        }
         if is_http2 && parts.version < Version::HTTP_2 {
             let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
             if kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web") {
@@ -51,17 +66,34 @@ impl Forwarder {
         outcome.upstream = Some(Arc::clone(target.name()));
         let upstream =
             upstream.filter(|upstream| !upstream.members().is_empty()).ok_or(Refusal::NoEndpoint)?;
+        let of_client = match &policy.limits {
+            None => None,
+            Some(rules) => {
+                let begun = self.limits.begin(rules, route.origin(), viewer.address);
+                begun.map_err(|Exceeded| Refusal::Limited)?
+            }
+        };
         let choice = choice::choice(policy, viewer, &asked, &parts.headers);
 
         let connection = fields::take_connection(&mut parts.headers);
         outcome.request_id = Some(viewer.tell(client, &mut parts.headers, asked.authority.as_ref()));
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let may_upgrade = !is_http2 && parts.version == Version::HTTP_11 && source.is_none();
-        let upgrading = connection
-            .upgrade
-            .filter(|protocol| may_upgrade && upgrade::is_allowed(protocol))
-            .zip(on_upgrade)
-            .map(|(protocol, client)| Upgrading { protocol, client });
+        let upgrading = match websocket {
+            true => {
+                let held = parts.extensions.remove::<Arc<Pace>>().map(|pace| pace.hold());
+                let websocket = WebSocket { handshake: Handshake::ask(&mut parts.headers), held };
+                let protocol = HeaderValue::from_static("websocket");
+                // Only hyper's server makes such requests, with what this needs.
+                let client = on_upgrade.ok_or(Refusal::Protocol)?;
+                Some(Upgrading { protocol, client, websocket: Some(websocket) })
+            }
+            false => connection
+                .upgrade
+                .filter(|protocol| may_upgrade && upgrade::is_allowed(protocol))
+                .zip(on_upgrade)
+                .map(|(protocol, client)| Upgrading { protocol, client, websocket: None }),
+        };
         if let Some(upgrading) = &upgrading {
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(UPGRADE, upgrading.protocol.clone());
@@ -74,6 +106,12 @@ impl Forwarder {
         if !is_http2 {
             fields::join_cookies(&mut parts.headers);
         }
+        let first = policy.proxy_protocol;
+        let first = first.map(|version| proxy_protocol::header(version, client.peer, client.local));
+        let (pool, most_idle) = match first {
+            None => (&self.pool, table.settings().upstream_idle as usize),
+            Some(_) => (own.get(&self.room), ClientPool::MOST_IDLE),
+        };
         let exchange = Exchange {
             upstream,
             policy,
@@ -83,9 +121,11 @@ impl Forwarder {
             headers: parts.headers,
             authority: policy.host().cloned().or(asked.authority),
             source,
-            most_idle: table.settings().upstream_idle as usize,
+            most_idle,
+            first,
         };
-        let reply = forward(exchange, &self.pool, &self.connector, outcome).await?;
+        let mut reply = forward(exchange, pool, &self.connector, outcome).await?;
+        reply.in_flight.count(of_client);
 
         let cookie = policy.affinity.as_ref().and_then(|affinity| {
             let endpoint = reply.in_flight.endpoint();
@@ -152,11 +192,23 @@ fn switch(
         protocol.filter(|protocol| protocol.as_bytes().eq_ignore_ascii_case(upgrading.protocol.as_bytes()));
     let protocol = protocol.ok_or(Refusal::InvalidResponse)?;
     let idle = Duration::from_millis(policy.timeouts.read_ms.into());
-    tokio::spawn(async move {
-        upgrade::splice(upgrading.client, endpoint, idle, in_flight).await;
-        drop(lease);
-    });
     let mut passed = Response::new(ResponseBody::empty());
+    if let Some(WebSocket { handshake, held }) = upgrading.websocket {
+        if !handshake.is_accepted(&mut head.headers) {
+            return Err(Refusal::InvalidResponse);
+        }
+        lease.leave();
+        let splicing = upgrade::splice(upgrading.client, endpoint, idle, in_flight);
+        tokio::spawn(async move {
+            splicing.await;
+            drop(held);
+        });
+        *passed.headers_mut() = head.headers;
+        passed.extensions_mut().insert(Tunnel);
+        return Ok(passed);
+    }
+    lease.leave();
+    tokio::spawn(upgrade::splice(upgrading.client, endpoint, idle, in_flight));
     *passed.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *passed.headers_mut() = head.headers;
     passed.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));

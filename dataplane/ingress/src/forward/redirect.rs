@@ -26,7 +26,10 @@ impl Asking<'_> {
             Some(location) if location.contains("://") => {
                 return answer::redirect(redirect.status, location, method);
             }
-            Some(location) => location.to_owned(),
+            Some(location) => match self.asked.query().filter(|_| redirect.keep_query) {
+                Some(query) => format!("{location}?{query}"),
+                None => location.to_owned(),
+            },
             None => self.target(),
         };
         let scheme = redirect.scheme.as_deref().unwrap_or(own);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::fields;
 use crate::upstream::{InFlight, Lease};
@@ -29,9 +29,9 @@ struct FromEndpoint {
     lease: Option<Lease>,
     _in_flight: InFlight,
     patience: Duration,
-    /// Made with the first wait.
-    deadline: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// When a wait that has begun is over.
+    due: Option<Instant>,
+    failed: Option<ResponseBodyError>,
 }
 
 /// Why a response ends early; the client sees its connection, or its stream, break off.
@@ -68,16 +68,24 @@ impl ResponseBody {
             return Self::empty();
         }
         let lease = Some(lease);
-        let from =
-            FromEndpoint { body, lease, _in_flight: in_flight, patience, deadline: None, waiting: false };
+        let from = FromEndpoint { body, lease, _in_flight: in_flight, patience, due: None, failed: None };
         Self(Kind::Endpoint(Box::new(from)))
     }
 }
 
 impl FromEndpoint {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.waiting = false;
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let mut look = |context: &mut Context<'_>| Pin::new(&mut self.body).poll_frame(context);
+        let frame = match &mut self.lease {
+            Some(lease) => lease.poll(context, look),
+            // Without a connection the end is there already.
+            None => look(context),
+        };
+        if let Poll::Ready(frame) = frame {
+            self.due = None;
             return Poll::Ready(match frame {
                 None => {
                     self.release();
@@ -86,19 +94,18 @@ impl FromEndpoint {
                 Some(Ok(frame)) => Some(Ok(self.pass(frame))),
                 Some(Err(error)) => {
                     self.lease = None;
-                    Some(Err(error.into()))
+                    self.failed = Some(error.into());
+                    // What came before it goes to the client first: hyper sends nothing more once it has seen an error.
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
             });
         }
-        let patience = self.patience;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        if !self.waiting {
-            self.waiting = true;
-            deadline.as_mut().reset(Instant::now() + patience);
-        }
-        ready!(deadline.as_mut().poll(context));
+        let Some(lease) = &mut self.lease else { return Poll::Pending };
+        let due = *self.due.get_or_insert_with(|| Instant::now() + self.patience);
+        ready!(lease.poll_due(context, due));
         self.lease = None;
-        Poll::Ready(Some(Err(ResponseBodyError::Slow(patience))))
+        Poll::Ready(Some(Err(ResponseBodyError::Slow(self.patience))))
     }
 
     fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {

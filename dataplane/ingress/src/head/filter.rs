@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::pace::Fate;
+use super::search::{Found, Search};
 use super::{ChunkError, Chunks, Framing, Head, Pace, Refusal, check};
+use crate::alarm::Alarm;
+use crate::upstream::Millis;
 
 /// Bytes read at once.
 const READ: usize = 8192;
@@ -47,15 +50,15 @@ pub(crate) struct Filter<T> {
     buffer: BytesMut,
     /// How much of it may be.
     good: usize,
-    /// How much of it was searched for the head's end, and where the line began that was searched last.
-    searched: usize,
-    line: usize,
+    /// For the head's end.
+    search: Search,
     /// When the head began that is read.
-    began: Instant,
+    began: Millis,
     /// An empty line came before the request line.
     blank: bool,
-    timer: Pin<Box<Sleep>>,
-    linger: Option<usize>,
+    alarm: Alarm,
+    /// What was read since it was closed, in bytes, and until when that goes on.
+    linger: Option<(usize, Instant)>,
 }
 
 #[derive(Debug)]
@@ -80,7 +83,6 @@ enum Phase {
 impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
     /// A filter in front of `io`, from which `read` has been read.
     pub(crate) fn new(io: T, read: BytesMut, pace: Arc<Pace>, patience: Patience) -> Self {
-        let began = Instant::now();
         Self {
             io,
             pace,
@@ -88,11 +90,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
             phase: Phase::Head,
             buffer: read,
             good: 0,
-            searched: 0,
-            line: 0,
-            began,
+            search: Search::default(),
+            began: Millis::now(),
             blank: false,
-            timer: Box::pin(tokio::time::sleep_until(began + patience.head)),
+            alarm: Alarm::default(),
             linger: None,
         }
     }
@@ -116,94 +117,108 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
         self.good = self.buffer.len();
     }
 
-    /// Looks for the end of the head in what has come; its length where it is there.
-    fn head_end(&mut self) -> Result<Option<usize>, Refusal> {
-        while let Some(found) = self.buffer.get(self.searched..).and_then(line_feed) {
-            let feed = self.searched + found;
-            if feed == 0 || self.buffer.get(feed - 1) != Some(&b'\r') {
-                return Err(Refusal::Line);
-            }
-            self.searched = feed + 1;
-            if feed - 1 != self.line {
-                self.line = feed + 1;
-                continue;
-            }
-            if self.line > 0 {
-                return Ok(Some(feed + 1));
-            }
-            // RFC 9112 section 2.2: an empty line before the request line, which old clients send behind a body.
-            if std::mem::replace(&mut self.blank, true) {
-                return Err(Refusal::RequestLine);
-            }
-            self.buffer.advance(feed + 1);
-            (self.searched, self.line) = (0, 0);
-        }
-        self.searched = self.buffer.len();
-        Ok(None)
-    }
-
     fn take_head(&mut self) -> Result<bool, Refusal> {
-        let end = self.head_end()?;
+        let end = loop {
+            match self.search.find(&self.buffer)? {
+                Found::End(end) => break Some(end),
+                Found::Nothing => break None,
+                // RFC 9112 section 2.2: an empty line before the request line, which old clients send behind a body.
+                Found::Blank(length) => {
+                    if std::mem::replace(&mut self.blank, true) {
+                        return Err(Refusal::RequestLine);
+                    }
+                    self.buffer.advance(length);
+                }
+            }
+        };
         if end.unwrap_or(self.buffer.len()) > self.patience.max_head {
             return Err(Refusal::HeadTooLong);
         }
         let Some(end) = end else { return Ok(false) };
-        let Head { framing, upgrade } = check(self.buffer.get(..end).unwrap_or_default())?;
+        let head = check(self.buffer.get(..end).unwrap_or_default())?;
         self.good = end;
-        (self.searched, self.line, self.blank) = (0, 0, false);
+        self.search = Search::default();
         // What is here of the next one has had no time yet.
-        self.began = Instant::now();
+        self.began = Millis::now();
+        self.passed(head);
+        Ok(true)
+    }
+
+    /// A head goes to hyper.
+    fn passed(&mut self, Head { framing, upgrade }: Head) {
+        self.blank = false;
         self.pace.passed();
         match framing {
             Framing::Length(0) => self.message_end(upgrade),
             Framing::Length(left) => self.phase = Phase::Length { left, upgrade },
             Framing::Chunked => self.phase = Phase::Chunked { chunks: Chunks::default(), upgrade },
         }
-        Ok(true)
     }
 
     fn message_end(&mut self, upgrade: bool) {
         self.phase = if upgrade { Phase::Asked } else { Phase::Head };
     }
 
-    /// Reads on for a head; true once there is something to look at, false where the connection is over.
-    fn read_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let before = self.buffer.len();
+    /// Reads on for a head of which a part is here; true where hyper is to learn that the connection is over.
+    fn read_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         match self.fill(context) {
-            Poll::Ready(read) => {
-                if before == 0 {
-                    self.began = Instant::now();
-                }
-                Poll::Ready(read)
-            }
-            Poll::Pending => loop {
-                let due = self.due();
-                if let Some(due) = due
-                    && due <= Instant::now()
-                {
-                    if self.buffer.is_empty() {
-                        return Poll::Ready(Ok(false));
-                    }
-                    self.refuse(Refusal::Slow);
-                    return Poll::Ready(Ok(true));
-                }
-                // The timer may be set for an earlier time, when it is set anew: most requests then never touch it.
-                let at = due.unwrap_or_else(|| Instant::now() + self.patience.keep_alive);
-                if self.timer.deadline() > at {
-                    self.timer.as_mut().reset(at);
-                }
-                ready!(self.timer.as_mut().poll(context));
-                self.timer.as_mut().reset(at);
-            },
+            Poll::Ready(read) => Poll::Ready(read.map(|more| !more)),
+            Poll::Pending => self.wait(context),
         }
     }
 
-    /// When waiting for a head ends; none while the client waits for an answer.
-    fn due(&self) -> Option<Instant> {
-        if !self.buffer.is_empty() || !self.pace.is_used() {
-            return Some(self.began + self.patience.head);
+    /// Reads for a head straight into hyper's buffer, where it stays if it is whole and well-formed. What is anything else, and
+    /// what comes behind it, is taken out again. True where hyper has got something, or the end.
+    fn read_head(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        let start = out.filled().len();
+        if Pin::new(&mut self.io).poll_read(context, out)?.is_pending() {
+            return self.wait(context);
         }
-        self.pace.idle_since().map(|since| since + self.patience.keep_alive)
+        let read = out.filled().get(start..).unwrap_or_default();
+        if read.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let end = match Search::default().find(read) {
+            Ok(Found::End(end)) if end <= self.patience.max_head => end,
+            _ => 0,
+        };
+        let head = read.get(..end).and_then(|head| check(head).ok());
+        let good = if head.is_some() { end } else { 0 };
+        if good < read.len() {
+            self.began = Millis::now();
+            self.buffer.extend_from_slice(read.get(good..).unwrap_or_default());
+            out.set_filled(start + good);
+        }
+        if let Some(head) = head {
+            self.passed(head);
+        }
+        Poll::Ready(Ok(good > 0))
+    }
+
+    /// Until the client has had its time; true where hyper is to learn that the connection is over.
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let left = self.left();
+            if left != Some(Duration::ZERO) {
+                let due = Instant::now() + left.unwrap_or(self.patience.keep_alive);
+                ready!(self.alarm.poll(context, due));
+                continue;
+            }
+            if self.buffer.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            self.refuse(Refusal::Slow);
+            return Poll::Ready(Ok(false));
+        }
+    }
+
+    /// How long a head is still waited for; none while the client waits for an answer.
+    fn left(&self) -> Option<Duration> {
+        let (since, patience) = match self.buffer.is_empty() && self.pace.is_used() {
+            true => (self.pace.idle_since()?, self.patience.keep_alive),
+            false => (self.began, self.patience.head),
+        };
+        Some(patience.saturating_sub(Millis::now().since(since)))
     }
 
     /// Lets hyper have what is good; false where there is nothing.
@@ -224,10 +239,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
             return Poll::Ready(Ok(true));
         }
         match &mut self.phase {
+            Phase::Head if self.buffer.is_empty() => return self.read_head(context, out),
             Phase::Head => match self.take_head() {
                 Err(refusal) => self.refuse(refusal),
                 Ok(true) => {}
-                Ok(false) => return Poll::Ready(Ok(!ready!(self.read_head(context))?)),
+                Ok(false) => return self.read_on(context),
             },
             Phase::Length { left: 0, upgrade } => {
                 let upgrade = *upgrade;
@@ -271,10 +287,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Filter<T> {
         }
         Poll::Ready(Ok(false))
     }
-}
-
-fn line_feed(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|&byte| byte == b'\n')
 }
 
 fn malformed(error: ChunkError) -> io::Error {
@@ -324,16 +336,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Filter<T> {
             if matches!(this.phase, Phase::Head | Phase::Raw) && this.buffer.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            this.timer.as_mut().reset(Instant::now() + LINGER);
-            this.linger = Some(0);
+            this.linger = Some((0, Instant::now() + LINGER));
         }
-        while this.linger.is_some_and(|read| read < LINGER_BYTES) {
+        while let Some((read, until)) = this.linger.filter(|(read, _)| *read < LINGER_BYTES) {
             this.buffer.clear();
             match this.fill(context) {
-                Poll::Ready(Ok(true)) => this.linger = this.linger.map(|read| read + this.buffer.len()),
+                Poll::Ready(Ok(true)) => this.linger = Some((read + this.buffer.len(), until)),
                 Poll::Ready(_) => break,
                 Poll::Pending => {
-                    ready!(this.timer.as_mut().poll(context));
+                    ready!(this.alarm.poll(context, until));
                     break;
                 }
             }

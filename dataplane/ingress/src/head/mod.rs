@@ -17,6 +17,7 @@ mod pace;
 mod parts;
 mod refusal;
 mod request;
+mod search;
 mod target;
 
 pub(crate) use chunks::is_forbidden_trailer;
@@ -24,7 +25,7 @@ use chunks::{ChunkError, Chunks};
 pub(crate) use filter::{Filter, Patience};
 #[cfg(feature = "fuzz")]
 pub(crate) use judge::judge;
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Held, Pace};
 pub(crate) use parts::check_parts;
 pub use refusal::Refusal;
 use request::{Framing, Head, check};

@@ -1,11 +1,10 @@
 //! What a connection's bytes and its requests know of each other.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use tokio::time::Instant;
-
 use super::Refusal;
+use crate::upstream::Millis;
 
 /// Shared by a connection's two ends: the filter below hyper, and the service above it.
 ///
@@ -28,12 +27,22 @@ struct State {
     /// Responses of which a part was given to hyper, which has not come back for more: they wait for the client.
     unread: u32,
     /// When a response was last begun, read from, or ended.
-    moved: Instant,
+    moved: Millis,
     /// The head with this number stands in for one that is refused.
     refused: Option<(u64, Refusal)>,
     /// The connection has another protocol now.
     raw: bool,
     waker: Option<Waker>,
+}
+
+/// A request that is in flight after its response has ended.
+#[derive(Debug)]
+pub(crate) struct Held(Arc<Pace>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.ended(false);
+    }
 }
 
 /// What became of the last request on the connection.
@@ -57,7 +66,7 @@ impl Pace {
                 answered: 0,
                 open: 0,
                 unread: 0,
-                moved: Instant::now(),
+                moved: Millis::now(),
                 refused: None,
                 raw: false,
                 waker: None,
@@ -83,7 +92,7 @@ impl Pace {
         let number = state.calls;
         state.calls += 1;
         state.open += 1;
-        state.moved = Instant::now();
+        state.moved = Millis::now();
         state.refused.filter(|(refused, _)| *refused == number).map(|(_, refusal)| refusal)
     }
 
@@ -101,7 +110,7 @@ impl Pace {
     pub(crate) fn polled(&self, unread: bool) {
         let mut state = self.state();
         state.unread -= u32::from(unread);
-        state.moved = Instant::now();
+        state.moved = Millis::now();
     }
 
     /// A part of a response was given out.
@@ -114,17 +123,23 @@ impl Pace {
         let mut state = self.state();
         state.unread -= u32::from(unread);
         state.open = state.open.saturating_sub(1);
-        state.moved = Instant::now();
+        state.moved = Millis::now();
+    }
+
+    /// Counts a request as in flight until what is given is dropped: its response has ended, and its stream is used on.
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
+        self.state().open += 1;
+        Held(Arc::clone(self))
     }
 
     /// Since when no request has been in flight; none while one is.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
+    pub(crate) fn idle_since(&self) -> Option<Millis> {
         let state = self.state();
         (state.open == 0).then_some(state.moved)
     }
 
     /// Since when every request in flight has waited for the client to take its response; none while one does not.
-    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+    pub(crate) fn stalled_since(&self) -> Option<Millis> {
         let state = self.state();
         (state.open > 0 && state.open == state.unread).then_some(state.moved)
     }

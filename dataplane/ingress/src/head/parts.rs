@@ -1,9 +1,10 @@
 //! Requests as hyper hands them up, whatever the version: what must hold of them before anything is made of them.
 
 use http::request::Parts;
-use http::{Method, Version, header};
+use http::{Version, header};
 
 use super::Refusal;
+use super::request::is_method;
 use super::target;
 
 /// Checks what HTTP/2's codec leaves open, and HTTP/1's filter has made certain.
@@ -14,7 +15,9 @@ pub(crate) fn check_parts(parts: &Parts) -> Result<(), Refusal> {
     if parts.version != Version::HTTP_2 {
         return Ok(());
     }
-    if parts.method == Method::CONNECT {
+    // The codec takes `:protocol` with `CONNECT` alone (RFC 8441 section 4).
+    let is_extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
+    if !is_extended && !is_method(parts.method.as_str().as_bytes()) {
         return Err(Refusal::Method);
     }
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::fields::Fields;
-use super::lines::{is_token, take_line};
+use super::lines::take_line;
 use super::target;
 
 /// The longest method.
@@ -39,10 +39,7 @@ pub(crate) fn check(head: &[u8]) -> Result<Head, Refusal> {
     else {
         return Err(Refusal::RequestLine);
     };
-    if method.is_empty() || method.len() > MAX_METHOD || !method.iter().all(|&byte| is_token(byte)) {
-        return Err(Refusal::Method);
-    }
-    if method == b"CONNECT" {
+    if !is_method(method) {
         return Err(Refusal::Method);
     }
     let is_1_1 = match version {
@@ -61,4 +58,11 @@ pub(crate) fn check(head: &[u8]) -> Result<Head, Refusal> {
     }
     target::check(target, method, fields.host())?;
     Ok(Head { framing: fields.framing(is_1_1)?, upgrade: fields.upgrade() && is_1_1 })
+}
+
+/// Whether a method is one that is passed on. Any token may be one (RFC 9110 section 9.1), but those that are in use are of
+/// capital letters, dashes and underscores; of `get`, some readers make `GET`, and some refuse it.
+pub(super) fn is_method(method: &[u8]) -> bool {
+    let letters = method.iter().all(|&byte| byte.is_ascii_uppercase() || matches!(byte, b'-' | b'_'));
+    letters && (1..=MAX_METHOD).contains(&method.len()) && method != b"CONNECT"
 }

@@ -67,7 +67,7 @@ pub(super) fn authority(value: &[u8]) -> Option<Authority<'_>> {
         _ => {
             let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
             let (host, port) = value.split_at(end);
-            if host.is_empty() || host.len() > 255 || !host.iter().all(|&byte| is_host(byte)) {
+            if !is_name(host) {
                 return None;
             }
             (host, port)
@@ -86,6 +86,14 @@ fn number(digits: &[u8]) -> Option<u16> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether a host is a name, in whose labels nothing is missing. One dot may come last.
+fn is_name(host: &[u8]) -> bool {
+    let labels = host.strip_suffix(b".").unwrap_or(host);
+    host.len() <= 255
+        && host.iter().all(|&byte| is_host(byte))
+        && labels.split(|&byte| byte == b'.').all(|label| !label.is_empty())
 }
 
 fn is_host(byte: u8) -> bool {

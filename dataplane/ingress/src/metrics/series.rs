@@ -1,6 +1,7 @@
 //! Counters with labels.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use sluice_model::http::UpstreamName;
@@ -60,21 +61,15 @@ impl Series {
         if let Some(refusal) = outcome.refusal {
             *self.refused.entry(refusal.as_str()).or_default() += 1;
         }
-        let full = self.routes.len() >= MAX;
         let route = match &outcome.route {
             None => &mut self.no_route,
-            Some(name) if full && !self.routes.contains_key(name) => &mut self.other_routes,
-            Some(name) => self.routes.entry(Arc::clone(name)).or_default(),
+            Some(name) => known(&mut self.routes, name).unwrap_or(&mut self.other_routes),
         };
         if let Some(count) = route.get_mut(class) {
             *count += 1;
         }
         let Some(name) = &outcome.upstream else { return };
-        let full = self.upstreams.len() >= MAX && !self.upstreams.contains_key(name);
-        let upstream = match full {
-            true => &mut self.other_upstreams,
-            false => self.upstreams.entry(Arc::clone(name)).or_default(),
-        };
+        let upstream = known(&mut self.upstreams, name).unwrap_or(&mut self.other_upstreams);
         upstream.retries += u64::from(outcome.tries.saturating_sub(1));
         if let Some(count) = upstream.requests.get_mut(class) {
             *count += 1;
@@ -149,6 +144,17 @@ impl Failure {
             Self::Gone => "gone",
         }
     }
+}
+
+/// The counts of a name; none where there are too many names already.
+fn known<'a, K: Eq + Hash + ?Sized, V: Default>(
+    counts: &'a mut HashMap<Arc<K>, V>,
+    name: &Arc<K>,
+) -> Option<&'a mut V> {
+    if counts.len() >= MAX && !counts.contains_key(name) {
+        return None;
+    }
+    Some(counts.entry(Arc::clone(name)).or_default())
 }
 
 fn sum(total: &mut ByClass, counts: &ByClass) {

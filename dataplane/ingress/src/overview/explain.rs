@@ -204,7 +204,7 @@ fn verdict(
     let pattern = table.host_entry(&host).map(|(pattern, paths)| {
         let others =
             paths.values().filter(|route| chosen.is_none_or(|chosen| !std::sync::Arc::ptr_eq(chosen, route)));
-        (out.others, out.more) = candidates(others.map(|route| &**route), &path);
+        (out.others, out.more) = candidates(others.map(|route| &**route), &paths.matched(&path));
         pattern
     });
     let found = match lookup {
@@ -247,14 +247,16 @@ fn of_route(
             let authority = redirect.host.as_deref().unwrap_or(host);
             let location = match redirect.location.as_deref() {
                 Some(location) if location.contains("://") => location.to_owned(),
-                Some(location) => format!("{scheme}://{authority}{location}"),
+                Some(location) => {
+                    let query = if redirect.keep_query { query.as_str() } else { "" };
+                    format!("{scheme}://{authority}{location}{query}")
+                }
                 None => format!("{scheme}://{authority}{path}{query}"),
             };
             HttpVerdict::Redirect { status: redirect.status, by: RedirectBy::Route, location }
         }
         CompiledAction::Forward(forward) => {
-            let rewritten =
-                policy.rewrite().map(|rewrite| rewrite.fill(found.groups(path).as_ref(), path)).transpose();
+            let rewritten = policy.rewrite().map(|rewrite| rewrite.of(found, path)).transpose();
             let Ok(rewritten) = rewritten else { return refuse(Refusal::MalformedPath) };
             let told = policy.host().map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
             let path = rewritten.unwrap_or_else(|| path.to_owned());

@@ -36,7 +36,7 @@ fn upstream(service: &str, endpoints: &[&str]) -> HttpChange {
 }
 
 fn host(host: HostPattern, routes: Vec<Route>) -> HttpChange {
-    HttpChange::Host(VirtualHost { host, routes })
+    HttpChange::Host(VirtualHost { host, routes, decoded: false })
 }
 
 fn tables() -> Tables {
@@ -78,6 +78,7 @@ fn tables() -> Tables {
         prefix(
             "/moved",
             Action::Redirect(Redirect {
+                keep_query: false,
                 status: 301,
                 scheme: None,
                 host: Some("new.example".into()),

@@ -4,6 +4,7 @@
 //! target → normalise → Hosts (precise, wildcard, all) → Paths (longest text, Exact before Prefix; patterns) → route
 //! ```
 
+mod decoded;
 mod hosts;
 mod name;
 mod pages;

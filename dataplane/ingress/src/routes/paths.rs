@@ -1,10 +1,12 @@
 //! The paths of one host.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use sluice_model::http::PathMatch;
 
+use super::decoded::{decoded, encoded};
 use super::{Groups, Pattern};
 
 /// Values by path; at most one is found for a path, whatever the order they were given in.
@@ -16,6 +18,8 @@ pub struct Paths<V> {
     exact: Box<[(Box<str>, V)]>,
     /// Sorted [by elements](compare).
     prefixes: Box<[Prefix<V>]>,
+    /// Paths are matched decoded.
+    decoded: bool,
 }
 
 /// What [`Paths`] are made from.
@@ -24,6 +28,7 @@ pub struct PathsBuilder<V> {
     patterns: Vec<(usize, Arc<Pattern>, V)>,
     exact: Vec<(Box<str>, V)>,
     prefixes: Vec<Prefix<V>>,
+    decoded: bool,
 }
 
 /// A value found for a path.
@@ -33,12 +38,22 @@ pub struct Found<'a, V> {
     pub value: &'a V,
     /// The pattern that it was found by, if it was; it tells the groups.
     pub pattern: Option<&'a Pattern>,
+    /// The path as it was matched, where that is another than the one that was looked for.
+    decoded: Option<Box<str>>,
 }
 
 impl<V> Found<'_, V> {
-    /// What the pattern's groups take of the path.
+    /// What the pattern's groups take of the path that was looked for.
     pub fn groups(&self, path: &str) -> Option<Groups> {
-        self.pattern?.groups(path)
+        self.pattern?.groups(self.decoded.as_deref().unwrap_or(path))
+    }
+
+    /// What a group took of the path that was looked for, as it may stand in a path.
+    pub fn group<'a>(&'a self, groups: &Groups, group: usize, path: &'a str) -> Cow<'a, str> {
+        match &self.decoded {
+            None => Cow::Borrowed(groups.get(group, path)),
+            Some(decoded) => Cow::Owned(encoded(groups.get(group, decoded))),
+        }
     }
 }
 
@@ -55,7 +70,7 @@ struct Prefix<V> {
 
 impl<V> Default for PathsBuilder<V> {
     fn default() -> Self {
-        Self { patterns: Vec::new(), exact: Vec::new(), prefixes: Vec::new() }
+        Self { patterns: Vec::new(), exact: Vec::new(), prefixes: Vec::new(), decoded: false }
     }
 }
 
@@ -84,6 +99,11 @@ impl<V> PathsBuilder<V> {
         }
     }
 
+    /// Paths are matched decoded, or as they are.
+    pub fn decoded(self, decoded: bool) -> Self {
+        Self { decoded, ..self }
+    }
+
     /// All that were added; of two for the same path the first counts.
     pub fn build(mut self) -> Paths<V> {
         self.patterns.sort_by_key(|(length, ..)| std::cmp::Reverse(*length));
@@ -97,6 +117,7 @@ impl<V> PathsBuilder<V> {
             patterns: self.patterns.into_iter().map(|(_, pattern, value)| (pattern, value)).collect(),
             exact: self.exact.into(),
             prefixes: self.prefixes.into(),
+            decoded: self.decoded,
         }
     }
 }
@@ -104,14 +125,28 @@ impl<V> PathsBuilder<V> {
 impl<V> Paths<V> {
     /// The value for a [normalised](super::normalise) path.
     pub fn find(&self, path: &str) -> Option<Found<'_, V>> {
-        let found = |value| Some(Found { value, pattern: None });
+        let matched = self.matched(path);
+        let (value, pattern) = self.find_matched(&matched)?;
+        let decoded = match matched {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(decoded) => Some(decoded.into()),
+        };
+        Some(Found { value, pattern, decoded })
+    }
+
+    /// A [normalised](super::normalise) path as it is matched.
+    pub fn matched<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        if self.decoded { decoded(path) } else { Cow::Borrowed(path) }
+    }
+
+    fn find_matched(&self, path: &str) -> Option<(&V, Option<&Pattern>)> {
         if let Some(exact) = self.find_exact(path) {
-            return found(exact);
+            return Some((exact, None));
         }
         if let Some((pattern, value)) = self.patterns.iter().find(|(pattern, _)| pattern.fits(path)) {
-            return Some(Found { value, pattern: Some(pattern) });
+            return Some((value, Some(pattern)));
         }
-        found(&self.find_prefix(path)?.value)
+        Some((&self.find_prefix(path)?.value, None))
     }
 
     /// All values, in no order.

@@ -138,6 +138,21 @@ fn naive(paths: &[PathMatch], path: &str) -> Option<usize> {
     fitting.rev().max_by_key(|(_, rule)| rank(rule)).map(|(index, _)| index)
 }
 
+/// The same in the model's words: escapes one after another, then slashes.
+fn naive_decoded(path: &str) -> String {
+    let mut text = String::new();
+    let mut rest = path;
+    while let Some(character) = rest.chars().next() {
+        let escape = rest.strip_prefix('%').and_then(|hex| u8::from_str_radix(hex.get(..2)?, 16).ok());
+        text.push(escape.map_or(character, char::from));
+        rest = &rest[if escape.is_some() { 3 } else { 1 }..];
+    }
+    while text.contains("//") {
+        text = text.replace("//", "/");
+    }
+    text
+}
+
 fn any_path() -> impl Strategy<Value = String> {
     "(/[abAB.!-]{0,2}){1,5}"
 }
@@ -170,5 +185,22 @@ proptest! {
     ) {
         let rules: Vec<_> = rules.into_iter().filter(|rule| !matches!(rule, PathMatch::Pattern(_))).collect();
         prop_assert_eq!(compile(&rules).find(&path).map(|found| *found.value), naive(&rules, &path), "{:?}", rules);
+    }
+
+    #[test]
+    fn decoded_paths_find_what_the_naive_matcher_finds(
+        rules in proptest::collection::vec(any_rule(), 0..24),
+        path in "(/([abAB.!-]|%61|%42|%2[fF]|%25){0,3}){1,5}",
+    ) {
+        let mut builder = PathsBuilder::default().decoded(true);
+        for (index, rule) in rules.iter().enumerate() {
+            let pattern = match rule {
+                PathMatch::Pattern(text) => Some(std::sync::Arc::new(Pattern::new(text).unwrap())),
+                _ => None,
+            };
+            builder.add(rule, pattern.as_ref(), index);
+        }
+        let found = builder.build().find(&path).map(|found| *found.value);
+        prop_assert_eq!(found, naive(&rules, &naive_decoded(&path)), "{:?}", rules);
     }
 }

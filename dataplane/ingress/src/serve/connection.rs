@@ -17,14 +17,16 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::io::Socket;
+use super::listen::{PING, PONG};
 use super::passthrough;
-use super::proxy::{self, ProxyError};
-use super::service::Service;
+use super::service::service;
 use super::shared::Open;
 use super::worker::Worker;
 use crate::head::{Filter, Pace, Patience};
 use crate::metrics::Failure;
+use crate::proxy_protocol::{self, ProxyError};
 use crate::tls::{Chosen, Hello, HelloError};
+use crate::upstream::{ClientPool, Millis};
 use crate::{Client, TlsInfo, TlsVersion};
 
 /// What HTTP/2 connections begin with (RFC 9113 section 3.4).
@@ -43,13 +45,6 @@ const WINDOW: u32 = 512 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 /// What hyper may hold of a connection of HTTP/1 that is not handed on, beside the longest head.
 const BUFFER: usize = 64 << 10;
-/// How long a client may be silent until it is asked whether it is still there, and how long it may take to say so.
-const PING: Duration = Duration::from_secs(30);
-const PONG: Duration = Duration::from_secs(20);
-
-/// The same of TCP, which is asked so many times.
-const PROBES: u32 = 3;
-
 /// Why a connection never had requests.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoRequests {
@@ -87,6 +82,8 @@ pub(super) struct Connection {
     pub(super) worker: Rc<Worker>,
     pub(super) settings: Arc<HttpSettings>,
     pub(super) client: Client,
+    /// Connections to endpoints that are this client's alone.
+    pub(super) own: ClientPool,
     pub(super) pace: Arc<Pace>,
 }
 
@@ -104,16 +101,6 @@ pub(super) async fn serve(
         worker.counts.failed(why.kind());
         tracing::debug!(%peer, %why, "a connection without requests");
     }
-}
-
-/// Has Linux ask whether the client is still there: some go without a word, and an upgraded connection has no other end.
-fn alive(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, PING)?;
-    sockopt::set_tcp_keepintvl(stream, PONG)?;
-    sockopt::set_tcp_keepcnt(stream, PROBES)?;
-    Ok(())
 }
 
 /// Waits for what comes before requests: so long, and no longer than the gateway itself is to live.
@@ -138,8 +125,6 @@ async fn begin(
     secure: bool,
     open: Arc<Open>,
 ) -> Result<(), NoRequests> {
-    stream.set_nodelay(true)?;
-    alive(&stream)?;
     let mut client =
         Client { peer: canonical(peer), local: canonical(stream.local_addr()?), tls: None, trusted: false };
     let mut socket = Socket::new(stream, ms(settings.body_ms), open);
@@ -150,8 +135,9 @@ async fn begin(
     }
     client.trusted = settings.trusted.iter().any(|net| net.contains(&client.peer.ip()));
     let pace = Arc::new(Pace::new());
+    let own = ClientPool::default();
     let mut connection =
-        Connection { worker: Rc::clone(worker), settings: Arc::clone(settings), client, pace };
+        Connection { worker: Rc::clone(worker), settings: Arc::clone(settings), client, own, pace };
     if !secure {
         let read = socket.take_read();
         let (read, is_http2) = match settings.http2 {
@@ -177,8 +163,11 @@ async fn begin(
         }
     };
     match worker.shared.tls.choose(hello.name.as_deref()) {
-        Chosen::Passthrough(upstream) => {
-            passthrough::serve(&connection, socket, hello.bytes, &upstream).await;
+        Chosen::Passthrough(upstream, version) => {
+            let Client { peer, local, .. } = connection.client;
+            let header = version.map(|version| proxy_protocol::header(version, peer, local));
+            let first = [header.as_deref().unwrap_or_default(), &hello.bytes[..]].concat();
+            passthrough::serve(&connection, socket, first, &upstream).await;
         }
         Chosen::Terminate(config, entry) => {
             socket.unread(hello.bytes);
@@ -209,12 +198,12 @@ async fn proxy_header(socket: &mut Socket) -> Result<Option<(SocketAddr, SocketA
         if socket.stream().read_buf(&mut read).await? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        if let Some(header) = proxy::parse(&read)? {
+        if let Some(header) = proxy_protocol::parse(&read)? {
             let rest = read.split_off(header.length);
             socket.unread(rest);
             return Ok(header.addresses);
         }
-        if read.len() >= proxy::MAX {
+        if read.len() >= proxy_protocol::MAX {
             return Err(ProxyError::TooLong.into());
         }
     }
@@ -252,7 +241,7 @@ where
     let mut ending = connection.worker.ending.clone();
     let served = http1::Builder::new()
         .max_buf_size(max_buffer)
-        .serve_connection(TokioIo::new(filter), Service::new(connection))
+        .serve_connection(TokioIo::new(filter), service(connection))
         .with_upgrades();
     let mut served = pin!(served);
     let outcome = tokio::select! {
@@ -279,6 +268,8 @@ where
     let served = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        // RFC 8441.
+        .enable_connect_protocol()
         .max_header_list_size(MAX_HEADER_LIST.min(settings.max_head))
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(MAX_ERRORS)
@@ -287,7 +278,7 @@ where
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
-        .serve_connection(TokioIo::new(io), Service::new(connection));
+        .serve_connection(TokioIo::new(io), service(connection));
     let mut served = pin!(served);
     let (head, keep_alive) = (ms(settings.head_ms), ms(settings.keep_alive_ms));
     let body = ms(settings.body_ms);
@@ -305,8 +296,9 @@ where
             }
             () = tokio::time::sleep(look) => {
                 let patience = if pace.is_used() { keep_alive } else { head };
-                let idle = pace.idle_since().is_some_and(|since| since.elapsed() >= patience);
-                let stalled = pace.stalled_since().is_some_and(|since| since.elapsed() >= body);
+                let now = Millis::now();
+                let idle = pace.idle_since().is_some_and(|since| now.since(since) >= patience);
+                let stalled = pace.stalled_since().is_some_and(|since| now.since(since) >= body);
                 if stalled || (idle && closing) {
                     tracing::debug!(stalled, "a connection of HTTP/2 is given up");
                     return;

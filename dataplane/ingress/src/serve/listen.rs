@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Connections that may wait to be accepted, on each socket; Linux's `net.core.somaxconn` if that is less.
 const BACKLOG: u32 = 4096;
+
+/// How long a client may be silent until it is asked whether it is still there, how long it may take to say so, and how often TCP
+/// asks.
+pub(super) const PING: Duration = Duration::from_secs(30);
+pub(super) const PONG: Duration = Duration::from_secs(20);
+const PROBES: u32 = 3;
 
 /// Where connections come from, and what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,8 +33,21 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
+    // Connections have these from the socket that they came to, without a system call each.
+    socket.set_nodelay(true)?;
+    alive(&socket)?;
     socket.bind(at)?;
     socket.listen(BACKLOG)
+}
+
+/// Has Linux ask whether a client is still there: some go without a word, and an upgraded connection has no other end.
+fn alive(socket: &TcpSocket) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, PING)?;
+    sockopt::set_tcp_keepintvl(socket, PONG)?;
+    sockopt::set_tcp_keepcnt(socket, PROBES)?;
+    Ok(())
 }
 
 /// Why addresses are not listened on, by worker.

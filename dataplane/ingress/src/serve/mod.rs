@@ -7,7 +7,6 @@ mod connection;
 mod io;
 mod listen;
 mod passthrough;
-mod proxy;
 mod reply;
 mod server;
 mod service;
@@ -15,7 +14,5 @@ mod shared;
 mod view;
 mod worker;
 
-#[cfg(feature = "fuzz")]
-pub(crate) use proxy::judge as judge_proxy;
 pub use server::{Server, StartError};
 pub use view::View;

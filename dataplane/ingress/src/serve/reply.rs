@@ -29,7 +29,7 @@ pub(super) struct Reply {
 enum Kind {
     /// The gateway's own words.
     Own(Option<Bytes>),
-    Forwarded(Pin<Box<ResponseBody>>),
+    Forwarded(ResponseBody),
 }
 
 /// What is to be said of a request when it has ended, which is when this is dropped.
@@ -56,7 +56,7 @@ impl Reply {
 
     /// What the forwarder answers.
     pub(super) fn forwarded(body: ResponseBody, account: Account) -> Self {
-        Self::new(Kind::Forwarded(Box::pin(body)), account)
+        Self::new(Kind::Forwarded(body), account)
     }
 
     fn new(body: Kind, mut account: Account) -> Self {
@@ -100,7 +100,7 @@ impl Body for Reply {
         this.account.pace.polled(unread);
         let frame = match &mut this.body {
             Kind::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Kind::Forwarded(body) => ready!(body.as_mut().poll_frame(context)),
+            Kind::Forwarded(body) => ready!(Pin::new(body).poll_frame(context)),
         };
         if let Some(Ok(frame)) = &frame {
             this.account.sent += frame.data_ref().map_or(0, |data| data.remaining() as u64);

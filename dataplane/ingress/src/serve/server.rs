@@ -43,6 +43,7 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared {
             tables: Arc::new(Tables::default()),
+            limits: Arc::default(),
             tls: Store::new()?,
             log: Log::new(&metrics),
             metrics,

@@ -1,13 +1,13 @@
 //! A connection's requests.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 
 use super::connection::Connection;
 use super::reply::{Account, Reply};
@@ -20,25 +20,20 @@ use crate::log::Entry;
 const SERVER: HeaderValue = HeaderValue::from_static("sluice");
 
 /// What hyper calls with each request.
-#[derive(Clone)]
-pub(super) struct Service(Rc<Connection>);
-
-impl Service {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self(Rc::new(connection))
-    }
-}
-
-impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = Response<Reply>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>>>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let refusal = self.0.pace.called();
-        let connection = Rc::clone(&self.0);
-        Box::pin(async move { Ok(answer(&connection, request, refusal).await) })
-    }
+pub(super) fn service(
+    connection: Connection,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Reply>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Reply>, Infallible>>,
+> {
+    let connection = Rc::new(connection);
+    service_fn(move |request: Request<Incoming>| {
+        let refusal = connection.pace.called();
+        let connection = Rc::clone(&connection);
+        async move { Ok(answer(&connection, request, refusal).await) }
+    })
 }
 
 async fn answer(
@@ -46,7 +41,7 @@ async fn answer(
     request: Request<Incoming>,
     refusal: Option<Refusal>,
 ) -> Response<Reply> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let worker = &connection.worker;
     let mut account = Account {
         pace: Arc::clone(&connection.pace),
@@ -67,11 +62,15 @@ async fn answer(
     let mut response = match refusal {
         Some(refusal) => refuse(refusal, account),
         None => {
+            if parts.method == Method::CONNECT {
+                // Its stream may go on when it is answered.
+                parts.extensions.insert(Arc::clone(&connection.pace));
+            }
             let patience = Duration::from_millis(connection.settings.body_ms.into());
             let request = Request::from_parts(parts, RequestBody::new(body, patience));
-            let mut response = worker.forwarder.handle(&connection.client, request).await;
+            let (client, own) = (&connection.client, &connection.own);
+            let response = worker.forwarder.handle(client, own, request, &mut account.outcome).await;
             account.status = Some(response.status());
-            account.outcome = response.extensions_mut().remove().unwrap_or_default();
             response.map(|body| Reply::forwarded(body, account))
         }
     };

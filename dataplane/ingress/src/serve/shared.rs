@@ -7,6 +7,7 @@ use sluice_model::http::HttpSettings;
 use tokio::sync::{Notify, watch};
 
 use super::listen::Problems;
+use crate::limit::Limits;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::table::Tables;
@@ -16,6 +17,7 @@ use crate::tls::Store;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) tables: Arc<Tables>,
+    pub(super) limits: Arc<Limits>,
     pub(super) tls: Store,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: Log,

@@ -36,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize) {
     let counts = shared.metrics.worker();
     let mut settings = shared.settings.subscribe();
     let mut ending = shared.ending.subscribe();
-    let forwarder = Forwarder::new(Arc::clone(&shared.tables));
+    let forwarder = Forwarder::new(Arc::clone(&shared.tables), Arc::clone(&shared.limits));
     let worker = Rc::new(Worker { shared: Arc::clone(&shared), forwarder, counts, ending: ending.clone() });
     let mut listeners: BTreeMap<Address, Listening> = BTreeMap::new();
     while !*ending.borrow() {

@@ -53,7 +53,7 @@ impl Builder {
             };
             paths.add(&route.path, compiled.pattern(), Arc::clone(&compiled));
         }
-        table.hosts.insert(&host.host, Arc::new(paths.build()));
+        table.hosts.insert(&host.host, Arc::new(paths.decoded(host.decoded).build()));
     }
 
     fn upstream(&mut self, table: &mut Table, upstream: &Upstream) {

@@ -1,6 +1,8 @@
 //! Paths made of what a pattern's groups took.
 
-use crate::routes::{Groups, PathError, normalise};
+use std::borrow::Cow;
+
+use crate::routes::{Found, PathError, normalise};
 
 /// A text with `$1` to `$9`.
 #[derive(Debug)]
@@ -37,21 +39,23 @@ impl Template {
         Self(parts.into())
     }
 
-    /// The path for a request of which the groups took parts of `path`.
+    /// The path for a request with what `group` says that groups took of its path, which is about so long.
     ///
     /// It is as clean as a client's must be: dot segments that come of the parts' meeting are removed, and there is one slash at
     /// its beginning, for two would read as a host in an answer's `Location`.
     ///
     /// # Errors
     /// What comes of it is no path.
-    pub fn fill(&self, groups: Option<&Groups>, path: &str) -> Result<String, PathError> {
-        let mut filled = String::with_capacity(path.len() + 1);
+    pub fn fill<'a>(
+        &self,
+        length: usize,
+        group: impl Fn(usize) -> Cow<'a, str>,
+    ) -> Result<String, PathError> {
+        let mut filled = String::with_capacity(length + 1);
         for part in &self.0 {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Group(group) => {
-                    filled.push_str(groups.map(|groups| groups.get(*group, path)).unwrap_or_default());
-                }
+                Part::Group(number) => filled.push_str(&group(*number)),
             }
         }
         let rest = filled.trim_start_matches('/');
@@ -62,9 +66,20 @@ impl Template {
             filled.replace_range(..slashes, "/");
         }
         match normalise(&filled)? {
-            std::borrow::Cow::Borrowed(_) => Ok(filled),
-            std::borrow::Cow::Owned(normal) => Ok(normal),
+            Cow::Borrowed(_) => Ok(filled),
+            Cow::Owned(normal) => Ok(normal),
         }
+    }
+}
+
+impl Template {
+    /// The path for a request whose route was found so.
+    ///
+    /// # Errors
+    /// What comes of it is no path.
+    pub fn of<V>(&self, found: &Found<'_, V>, path: &str) -> Result<String, PathError> {
+        let groups = found.groups(path).unwrap_or_default();
+        self.fill(path.len(), |group| found.group(&groups, group, path))
     }
 }
 
@@ -75,7 +90,7 @@ mod tests {
 
     fn rewrite(pattern: &str, template: &str, path: &str) -> Result<String, PathError> {
         let groups = Pattern::new(pattern).unwrap().groups(path).unwrap();
-        Template::new(template).fill(Some(&groups), path)
+        Template::new(template).fill(path.len(), |group| groups.get(group, path).into())
     }
 
     #[test]
@@ -96,7 +111,7 @@ mod tests {
                 "{pattern} {template} {path}"
             );
         }
-        assert_eq!(Template::new("/b$1").fill(None, "/a").as_deref(), Ok("/b"));
+        assert_eq!(Template::new("/b$1").fill(2, |_| "".into()).as_deref(), Ok("/b"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn route(path: &str, service: &str) -> Route {
 }
 
 fn host(host: HostPattern, routes: Vec<Route>) -> HttpChange {
-    HttpChange::Host(VirtualHost { host, routes })
+    HttpChange::Host(VirtualHost { host, routes, decoded: false })
 }
 
 fn exact(name: &str) -> HostPattern {

@@ -5,6 +5,7 @@ mod identity;
 mod names;
 mod rows;
 mod store;
+mod tickets;
 
 pub(crate) use hello::{Hello, HelloError};
 pub use identity::CertificateError;

@@ -43,7 +43,7 @@ impl Store {
             _ => None,
         };
         let passthrough = match action {
-            Some(TlsAction::Passthrough(upstream)) => Some(upstream.to_string()),
+            Some(TlsAction::Passthrough { upstream, .. }) => Some(upstream.to_string()),
             _ => None,
         };
         TlsExplained {

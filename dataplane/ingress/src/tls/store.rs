@@ -5,15 +5,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use sluice_model::http::{
-    Certificate, CertificateName, HostPattern, HttpChange, HttpSettings, TlsAction, UpstreamName,
+    Certificate, CertificateName, HostPattern, HttpChange, HttpSettings, ProxyVersion, TlsAction,
+    UpstreamName,
 };
 
 use super::CertificateError;
 use super::identity::{self, Shown};
 use super::names::Names;
+use super::tickets::Tickets;
 
 /// All that handshakes need. A change is in effect for handshakes that begin after it; connections stay as they are.
 #[derive(Debug)]
@@ -27,15 +29,15 @@ pub(crate) struct Store {
 pub(crate) enum Chosen {
     /// It ends here, with this configuration; the entry is the one of its name.
     Terminate(Arc<ServerConfig>, HostPattern),
-    /// It goes to this upstream as it is.
-    Passthrough(UpstreamName),
+    /// It goes to this upstream as it is, or behind a PROXY protocol header.
+    Passthrough(UpstreamName, Option<ProxyVersion>),
 }
 
 /// Makes configurations. Tickets of all of them are sealed with the same keys, so that a client comes back to any worker.
 #[derive(Debug)]
 struct Maker {
     provider: Arc<CryptoProvider>,
-    tickets: Arc<dyn ProducesTickets>,
+    tickets: Arc<Tickets>,
     own: Arc<CertifiedKey>,
 }
 
@@ -65,7 +67,7 @@ impl Store {
     /// One without names or certificates: every client is shown the gateway's own, which is made now.
     pub(crate) fn new() -> Result<Self, CertificateError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tickets = rustls::crypto::ring::Ticketer::new()?;
+        let tickets = Arc::new(Tickets::new()?);
         let own = identity::make(&provider)?;
         let maker = Maker { provider, tickets, own };
         let manner = Manner { http2: true, tls13_only: false };
@@ -96,7 +98,9 @@ impl Store {
         let state = self.read();
         let (entry, action) = state.names.find(name);
         let certificate = match action {
-            Some(TlsAction::Passthrough(upstream)) => return Chosen::Passthrough(upstream.clone()),
+            Some(TlsAction::Passthrough { upstream, proxy_protocol }) => {
+                return Chosen::Passthrough(upstream.clone(), *proxy_protocol);
+            }
             Some(TlsAction::Terminate(certificate)) => certificate.as_ref(),
             None => None,
         };
@@ -121,6 +125,7 @@ impl Store {
     }
 
     fn settings(&self, settings: &HttpSettings) -> Result<(), CertificateError> {
+        self.maker.tickets.share(&settings.ticket_keys);
         let manner = Manner { http2: settings.http2, tls13_only: settings.tls13_only };
         let mut state = self.write();
         let state = &mut *state;
@@ -160,7 +165,7 @@ impl Maker {
         let protocols: [&[u8]; 2] = [b"h2", b"http/1.1"];
         let protocols = if manner.http2 { &protocols[..] } else { &protocols[1..] };
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        config.ticketer = Arc::clone(&self.tickets);
+        config.ticketer = Arc::<Tickets>::clone(&self.tickets);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(config))
     }

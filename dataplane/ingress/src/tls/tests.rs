@@ -94,9 +94,9 @@ fn passthrough_is_by_name() {
     let store = Store::new().unwrap();
     let upstream =
         UpstreamName { service: CertificateName::new("default", "tls"), port: UpstreamPort::Number(443) };
-    let action = TlsAction::Passthrough(upstream.clone());
+    let action = TlsAction::Passthrough { upstream: upstream.clone(), proxy_protocol: None };
     store.apply(&HttpChange::ServerName(ServerName { host: exact("p.test"), action })).unwrap();
-    assert!(matches!(store.choose(Some("p.test")), Chosen::Passthrough(name) if name == upstream));
+    assert!(matches!(store.choose(Some("p.test")), Chosen::Passthrough(name, None) if name == upstream));
     assert!(matches!(store.choose(Some("q.test")), Chosen::Terminate(..)));
 }
 

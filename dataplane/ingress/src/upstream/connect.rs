@@ -4,20 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use sluice_model::http::BackendProtocol;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::io::SharedStream;
-use super::tls;
+use super::{Http1, tls};
 use crate::forward::OutgoingBody;
 
-/// The most of a response's head, and of a body that nobody has taken yet, that a connection keeps, in bytes.
-const BUFFER: usize = 128 << 10;
 /// What an HTTP/2 endpoint may send of one response, and of all, before it is taken on, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
@@ -33,7 +31,7 @@ pub struct Connector {
 #[derive(Debug)]
 pub enum Sender {
     /// One at a time.
-    Http1(http1::SendRequest<OutgoingBody>, SharedStream),
+    Http1(Http1),
     /// Many.
     Http2(http2::SendRequest<OutgoingBody>),
 }
@@ -58,7 +56,7 @@ impl Connector {
         Self { http1: tls::connector(b"http/1.1").ok(), http2: tls::connector(b"h2").ok() }
     }
 
-    /// A connection to an endpoint, handshakes and all, within a deadline.
+    /// A connection to an endpoint, handshakes and all, within a deadline. `first` is sent before anything else.
     ///
     /// # Errors
     /// There is none.
@@ -66,9 +64,10 @@ impl Connector {
         &self,
         address: SocketAddr,
         protocol: BackendProtocol,
+        first: Option<&[u8]>,
         deadline: Duration,
     ) -> Result<Sender, ConnectError> {
-        let connecting = self.try_connect(address, protocol);
+        let connecting = self.try_connect(address, protocol, first);
         tokio::time::timeout(deadline, connecting).await.unwrap_or(Err(ConnectError::Timeout(deadline)))
     }
 
@@ -76,18 +75,22 @@ impl Connector {
         &self,
         address: SocketAddr,
         protocol: BackendProtocol,
+        first: Option<&[u8]>,
     ) -> Result<Sender, ConnectError> {
-        let stream = TcpStream::connect(address).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        if let Some(first) = first {
+            stream.write_all(first).await?;
+        }
         let stream = SharedStream::new(stream);
         // An address as the name: none is sent (RFC 6066 section 3), as with ingress-nginx's default.
         let name = ServerName::IpAddress(address.ip().into());
         match protocol {
-            BackendProtocol::Http => http1(stream.clone(), stream).await,
+            BackendProtocol::Http => Ok(Sender::Http1(Http1::new(stream.clone(), stream).await?)),
             BackendProtocol::Https => {
                 let tls = self.http1.as_ref().ok_or(ConnectError::Http)?;
                 let tls = tls.connect(name, stream.clone()).await?;
-                http1(tls, stream).await
+                Ok(Sender::Http1(Http1::new(tls, stream).await?))
             }
             BackendProtocol::Grpc => http2(stream).await,
             BackendProtocol::Grpcs => {
@@ -96,22 +99,6 @@ impl Connector {
             }
         }
     }
-}
-
-async fn http1<T>(io: T, stream: SharedStream) -> Result<Sender, ConnectError>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(BUFFER)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|_| ConnectError::Http)?;
-    tokio::spawn(async move {
-        // What goes wrong, requests learn.
-        drop(connection.with_upgrades().await);
-    });
-    Ok(Sender::Http1(sender, stream))
 }
 
 async fn http2<T>(io: T) -> Result<Sender, ConnectError>

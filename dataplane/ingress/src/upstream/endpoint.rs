@@ -8,6 +8,7 @@ use siphasher::sip::SipHasher13;
 use std::hash::{Hash, Hasher};
 
 use super::Millis;
+use crate::limit::Held;
 
 /// So many failures in a row eject an endpoint.
 const FAILURES: u32 = 5;
@@ -33,7 +34,11 @@ pub struct Endpoint {
 
 /// A request that an endpoint has; counted until it is dropped.
 #[derive(Debug)]
-pub struct InFlight(Arc<Endpoint>);
+pub struct InFlight {
+    endpoint: Arc<Endpoint>,
+    /// Counted among its client's as long.
+    of_client: Option<Held>,
+}
 
 impl Endpoint {
     /// One of which nothing is known.
@@ -70,7 +75,7 @@ impl Endpoint {
     /// Counts a request.
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight { endpoint: Arc::clone(self), of_client: None }
     }
 
     /// Whether it is out after failures.
@@ -121,13 +126,18 @@ impl Endpoint {
 impl InFlight {
     /// Which endpoint has it.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.0
+        &self.endpoint
+    }
+
+    /// It is also its client's.
+    pub fn count(&mut self, of_client: Option<Held>) {
+        self.of_client = of_client;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

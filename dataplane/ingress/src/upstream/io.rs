@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A connection, shared.
@@ -35,9 +35,16 @@ impl AsyncRead for SharedStream {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(context))?;
+            let room = buffer.remaining();
             // Into what is not initialised yet: hyper's buffers are large, and most reads small.
             match self.0.try_read_buf(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(length) if length > 0 && length < room => {
+                    // There is no more: the next wait need not ask the socket to learn it, Linux tells of what comes from now on.
+                    let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+                    let _ = self.0.try_io(Interest::READABLE, empty);
+                    return Poll::Ready(Ok(()));
+                }
                 done => return Poll::Ready(done.map(drop)),
             }
         }

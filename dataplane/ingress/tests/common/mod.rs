@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sluice_ingress::forward::{Forwarder, Outcome};
 use sluice_ingress::table::Tables;
+use sluice_ingress::upstream::ClientPool;
 use sluice_ingress::{Client, RequestBody};
 use sluice_model::ServiceName;
 use sluice_model::http::{
@@ -62,7 +63,7 @@ impl Gateway {
         let gateway = Self {
             address: one.local_addr().unwrap(),
             http2: two.local_addr().unwrap(),
-            forwarder: Rc::new(Forwarder::new(Arc::clone(&tables))),
+            forwarder: Rc::new(Forwarder::new(Arc::clone(&tables), Arc::default())),
             tables,
             outcomes: Rc::default(),
             client: Rc::default(),
@@ -84,14 +85,15 @@ impl Gateway {
         stream.set_nodelay(true).unwrap();
         let (peer, local) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
         let plain = Client { peer, local, tls: None, trusted: false };
+        let own = Rc::new(ClientPool::default());
         let client = Rc::new(self.client.borrow().clone().unwrap_or(plain));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (gateway, client) = (self.clone(), Rc::clone(&client));
+            let (gateway, client, own) = (self.clone(), Rc::clone(&client), Rc::clone(&own));
             async move {
                 let patience = gateway.patience.get();
                 let request = request.map(|body| RequestBody::new(body, patience));
-                let response = gateway.forwarder.handle(&client, request).await;
-                let outcome = response.extensions().get::<Outcome>().expect("an outcome").clone();
+                let mut outcome = Outcome::default();
+                let response = gateway.forwarder.handle(&client, &own, request, &mut outcome).await;
                 gateway.outcomes.borrow_mut().push(outcome);
                 Ok::<_, Infallible>(response)
             }
@@ -163,7 +165,7 @@ pub fn host(name: &str, routes: Vec<Route>) -> HttpChange {
         None if name == "*" => HostPattern::Any,
         None => HostPattern::Exact(name.into()),
     };
-    HttpChange::Host(VirtualHost { host, routes })
+    HttpChange::Host(VirtualHost { host, routes, decoded: false })
 }
 
 pub fn settings(change: impl FnOnce(&mut HttpSettings)) -> HttpChange {
@@ -350,6 +352,13 @@ pub async fn say(address: SocketAddr, text: &str) -> String {
     let reading = stream.read_to_end(&mut answer);
     drop(tokio::time::timeout(Duration::from_secs(10), reading).await.expect("it closes the connection"));
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Waits until it is so; the test's own limit ends it where it never is.
+pub async fn until(is: impl Fn() -> bool) {
+    while !is() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Reads a request's head.

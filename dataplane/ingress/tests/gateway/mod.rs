@@ -87,7 +87,7 @@ impl Gateway {
             policy: Policy { max_body: None, ..Policy::default() },
             origin: format!("Ingress default/{upstream}").into(),
         };
-        HttpChange::Host(VirtualHost { host, routes: vec![route] })
+        HttpChange::Host(VirtualHost { host, routes: vec![route], decoded: false })
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -152,7 +152,7 @@ pub fn statuses(answer: &str) -> Vec<u16> {
 }
 
 pub fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
         if let Some(found) = find() {
             return found;
@@ -160,6 +160,12 @@ pub fn eventually<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("{what} did not come")
+}
+
+/// Waits until the endpoint `one` has a request.
+pub fn in_flight(gateway: &Gateway) {
+    let has = || gateway.server.view().upstreams().iter().any(|row| row.in_flight > 0);
+    eventually("a request at the endpoint", || has().then_some(()));
 }
 
 pub fn exact(host: &str) -> HostPattern {
@@ -246,6 +252,7 @@ async fn say(
             response.headers_mut().insert("upgrade", "websocket".parse().unwrap());
             return Ok(response);
         }
+        "/never" => std::future::pending().await,
         "/slow" => tokio::time::sleep(Duration::from_millis(600)).await,
         "/more" => return Ok(Response::new(Full::new(Bytes::from_static(&BIG[..256 << 10])))),
         "/big" => return Ok(Response::new(Full::new(Bytes::from_static(&BIG)))),

@@ -1,6 +1,6 @@
 //! The rules that values of HTTP obey.
 
-use super::{Action, HttpChange, Route, Upstream, VirtualHost};
+use super::{Action, HttpChange, MAX_TICKET_KEYS, Route, TicketKey, Upstream, VirtualHost};
 use crate::Invalid;
 use crate::check::{MAX_ADDRESSES, MAX_ENDPOINTS};
 
@@ -34,7 +34,9 @@ impl HttpChange {
                 let addresses = [settings.http.len(), settings.https.len()];
                 let networks = [settings.trusted.len(), settings.proxy_protocol.len()];
                 let long = addresses.iter().chain(&networks).any(|&length| length > MAX_ADDRESSES);
-                long.then_some("a list is too long")
+                let keys = &settings.ticket_keys;
+                let odd = keys.len() > MAX_TICKET_KEYS || !keys.iter().all(TicketKey::is_sound);
+                long.then_some("a list is too long").or(odd.then_some("keys of tickets are too many or odd"))
             }
             _ => None,
         };
@@ -61,6 +63,9 @@ impl Route {
         }
         let policy = &self.policy;
         if policy.allow.len() > MAX_ADDRESSES || policy.deny.len() > MAX_ADDRESSES {
+            return Some("a list of networks is too long");
+        }
+        if policy.limits.as_ref().is_some_and(|limits| limits.exempt.len() > MAX_ADDRESSES) {
             return Some("a list of networks is too long");
         }
         if policy.retry.tries == 0 {

@@ -36,4 +36,6 @@ pub struct VirtualHost {
     pub host: HostPattern,
     /// Its routes, in no order that matters: [`PathMatch`](super::PathMatch) says which comes first. None fit the same paths.
     pub routes: Vec<Route>,
+    /// Paths are matched decoded, and several slashes as one. What endpoints are sent stays as it came.
+    pub decoded: bool,
 }

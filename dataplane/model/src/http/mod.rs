@@ -15,9 +15,10 @@ mod upstream;
 pub use change::{HttpChange, HttpKey};
 pub use host::{HostPattern, VirtualHost};
 pub use policy::{
-    Affinity, BackendProtocol, Balance, Cors, HashKey, Policy, Retry, RetryOn, SameSite, Timeouts,
+    Affinity, BackendProtocol, Balance, ClientLimits, Cors, HashKey, Policy, ProxyVersion, Retry, RetryOn,
+    SameSite, Timeouts,
 };
 pub use route::{Action, Canary, Forward, HeaderMatch, PathMatch, Redirect, Rewrite, Route};
-pub use settings::{AccessLog, HttpSettings};
+pub use settings::{AccessLog, HttpSettings, MAX_TICKET_KEYS, TicketKey, TicketKeyLength};
 pub use tls::{Certificate, CertificateName, ServerName, TlsAction};
 pub use upstream::{Upstream, UpstreamEndpoint, UpstreamName, UpstreamPort};

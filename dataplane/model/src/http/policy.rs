@@ -16,10 +16,14 @@ pub struct Policy {
     pub allow: Vec<IpNet>,
     /// Not these clients.
     pub deny: Vec<IpNet>,
+    /// What a client may ask; none: anything.
+    pub limits: Option<Box<ClientLimits>>,
     /// The largest body of a request in bytes, answered with 413 beyond; none: any.
     pub max_body: Option<u64>,
     /// How endpoints are spoken to.
     pub protocol: BackendProtocol,
+    /// Connections to endpoints begin with the client's address, in a PROXY protocol header of this version.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Deadlines.
     pub timeouts: Timeouts,
     /// What is tried again.
@@ -44,8 +48,10 @@ impl Default for Policy {
             hsts: None,
             allow: Vec::new(),
             deny: Vec::new(),
+            limits: None,
             max_body: Some(1 << 20),
             protocol: BackendProtocol::Http,
+            proxy_protocol: None,
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             rewrite: None,
@@ -54,6 +60,28 @@ impl Default for Policy {
             affinity: None,
             balance: Balance::RoundRobin,
         }
+    }
+}
+
+/// What a client may ask of all routes of one [`origin`](super::Route::origin); 429 beyond (RFC 6585 section 4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ClientLimits {
+    /// Requests in a second; 0: any number.
+    pub per_second: u32,
+    /// Requests in a minute; 0: any number.
+    pub per_minute: u32,
+    /// How many seconds' or minutes' worth of them may come ahead of its time.
+    pub burst: u32,
+    /// Requests at once; 0: any number.
+    pub connections: u32,
+    /// Clients without limits.
+    pub exempt: Vec<IpNet>,
+}
+
+impl Default for ClientLimits {
+    /// None, with ingress-nginx's burst.
+    fn default() -> Self {
+        Self { per_second: 0, per_minute: 0, burst: 5, connections: 0, exempt: Vec::new() }
     }
 }
 
@@ -69,6 +97,15 @@ pub enum BackendProtocol {
     Grpc,
     /// HTTP/2 within TLS; certificates are not checked.
     Grpcs,
+}
+
+/// A version of the PROXY protocol (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// Deadlines in milliseconds, none of them 0.

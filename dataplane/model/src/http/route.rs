@@ -91,6 +91,8 @@ pub struct Redirect {
     pub host: Option<Box<str>>,
     /// What stands in place of path and query; none: as they came. An absolute URL stands in place of all.
     pub location: Option<Box<str>>,
+    /// The query that came stays behind `location`, which is no absolute URL.
+    pub keep_query: bool,
 }
 
 /// Another path for the endpoint.

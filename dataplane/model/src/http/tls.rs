@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostPattern, UpstreamName};
+use super::{HostPattern, ProxyVersion, UpstreamName};
 use crate::ServiceName;
 
 /// `metadata.namespace` and `metadata.name` of a Secret; for a file of the gateway's own the namespace is empty and the name
@@ -48,5 +48,10 @@ pub enum TlsAction {
     /// hosts of another entry are answered with 421.
     Terminate(Option<CertificateName>),
     /// It goes to an endpoint as it is.
-    Passthrough(UpstreamName),
+    Passthrough {
+        /// Whose.
+        upstream: UpstreamName,
+        /// Behind the client's address in a PROXY protocol header of this version.
+        proxy_protocol: Option<ProxyVersion>,
+    },
 }

@@ -129,7 +129,7 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     client.ask(&Question::Two).unwrap();
     let started = Instant::now();
     drop(asked);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1900), "{:?}", started.elapsed());
     assert!(client.ask(&Question::Two).is_err());
 }
 

@@ -132,11 +132,11 @@ fn the_end_comes_at_once_and_frees_the_address() {
     assert!(get(address, "/x").ends_with("/x"));
     let start = Instant::now();
     drop(server);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
     drop(TcpListener::bind(address).unwrap());
     // One that has no address yet ends as well.
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let start = Instant::now();
     drop(Server::persistent("test", taken.local_addr().unwrap(), answer()).unwrap());
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
 }

@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::{Name, RecordType};
 use regex::Regex;
 
 use super::error::{ConfigError, Problem};
-use super::{AnswerRewrite, Forward, Hosts, NameMatch, Rewrite, Template, Zone};
-use super::{Listener, Protocol, Settings};
+use super::{Acl, AnswerRewrite, Forward, Hosts, NameMatch, Rewrite, Template, Zone};
+use super::{Listener, Protocol, Secondary, Settings, ZoneFile};
 use crate::hosts::Table;
 use crate::template::Pattern;
 use crate::tls::{self, ClientTls};
+use crate::zonefile::{self, Content};
 
 /// A zone.
 #[derive(Clone, Debug)]
@@ -20,10 +22,35 @@ pub(crate) struct CheckedZone {
     pub(crate) name: Name,
     pub(crate) settings: Zone,
     pub(crate) rewrite: Vec<CheckedRewrite>,
+    pub(crate) acl: Vec<CheckedAcl>,
     pub(crate) template: Vec<CheckedTemplate>,
     pub(crate) hosts: Option<CheckedHosts>,
+    pub(crate) files: Vec<CheckedFile>,
+    pub(crate) secondary: Vec<CheckedSecondary>,
     pub(crate) cache: Option<CheckedCache>,
     pub(crate) forward: Vec<CheckedForward>,
+}
+
+/// A zone file.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedFile {
+    pub(crate) fallthrough: Vec<Name>,
+    pub(crate) content: Arc<Content>,
+}
+
+/// A zone that is copied.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedSecondary {
+    pub(crate) zone: Name,
+    pub(crate) fallthrough: Vec<Name>,
+    pub(crate) from: Vec<std::net::SocketAddr>,
+}
+
+/// Policies for names.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedAcl {
+    pub(crate) zones: Vec<Name>,
+    pub(crate) settings: Acl,
 }
 
 /// Names that are cached.
@@ -208,6 +235,9 @@ fn limits(limits: &super::Limits) -> Result<(), ConfigError> {
             return range(field, format!("{value:?}"), "10 ms to 10 min");
         }
     }
+    if !(Duration::from_millis(1)..=Duration::from_secs(1)).contains(&limits.work) {
+        return range("work", format!("{:?}", limits.work), "1 ms to 1 s");
+    }
     if limits.lameduck > Duration::from_secs(3600) {
         return range("lameduck", format!("{:?}", limits.lameduck), "0 to 1 h");
     }
@@ -222,8 +252,26 @@ fn zone(key: &str, zone: &Zone) -> Result<CheckedZone, ConfigError> {
     let field = |name: &str| format!("{key}.{name}");
     let apex = name(&field("name"), &zone.name)?;
     let rewrite = each(&field("rewrite"), &zone.rewrite, self::rewrite)?;
+    let acl = each(&field("acl"), &zone.acl, |key, it: &Acl| {
+        let zones = origins(&format!("{key}.zones"), &it.zones, &apex)?;
+        Ok(CheckedAcl { zones, settings: it.clone() })
+    })?;
+    if let Some(dns64) = &zone.dns64
+        && (!(32..=96).contains(&dns64.prefix.prefix_len()) || dns64.prefix.prefix_len() % 8 != 0)
+    {
+        let problem =
+            Problem::Range { value: dns64.prefix.to_string(), range: "32 to 96 bits, in steps of 8" };
+        return Err(ConfigError::new(field("dns64.prefix"), problem));
+    }
     let template = each(&field("template"), &zone.template, |key, it| self::template(key, it, &apex))?;
     let hosts = zone.hosts.as_ref().map(|hosts| self::hosts(&field("hosts"), hosts, &apex)).transpose()?;
+    let files = each(&field("files"), &zone.files, self::file)?;
+    let mut own = HashSet::new();
+    if let Some(again) = files.iter().position(|it| !own.insert(it.content.origin())) {
+        let twice = Problem::Twice(zone.files.get(again).map(|it| it.zone.clone()).unwrap_or_default());
+        return Err(ConfigError::new(format!("{key}.files[{again}].zone"), twice));
+    }
+    let secondary = each(&field("secondary"), &zone.secondary, self::secondary)?;
     let cache = zone.cache.as_ref().map(|cache| self::cache(&field("cache"), cache)).transpose()?;
     let forward = each(&field("forward"), &zone.forward, self::forward)?;
     let mut from = HashSet::new();
@@ -231,7 +279,37 @@ fn zone(key: &str, zone: &Zone) -> Result<CheckedZone, ConfigError> {
         let twice = Problem::Twice(zone.forward.get(index).map(|it| it.from.clone()).unwrap_or_default());
         return Err(ConfigError::new(format!("{key}.forward[{index}].from"), twice));
     }
-    Ok(CheckedZone { name: apex, settings: zone.clone(), rewrite, template, hosts, cache, forward })
+    Ok(CheckedZone {
+        name: apex,
+        settings: zone.clone(),
+        rewrite,
+        acl,
+        template,
+        hosts,
+        files,
+        secondary,
+        cache,
+        forward,
+    })
+}
+
+fn secondary(key: &str, secondary: &Secondary) -> Result<CheckedSecondary, ConfigError> {
+    let mut zone = name(&format!("{key}.zone"), &secondary.zone)?.to_lowercase();
+    zone.set_fqdn(true);
+    if secondary.from.is_empty() {
+        return Err(ConfigError::new(format!("{key}.from"), Problem::Empty));
+    }
+    let fallthrough = names(&format!("{key}.fallthrough"), &secondary.fallthrough)?;
+    Ok(CheckedSecondary { zone, fallthrough, from: secondary.from.clone() })
+}
+
+fn file(key: &str, file: &ZoneFile) -> Result<CheckedFile, ConfigError> {
+    let zone = name(&format!("{key}.zone"), &file.zone)?;
+    let fallthrough = names(&format!("{key}.fallthrough"), &file.fallthrough)?;
+    let content = zonefile::parse(&file.text, &zone).map_err(|why| {
+        ConfigError::new(key, Problem::File { path: file.path.clone(), why: why.to_string() })
+    })?;
+    Ok(CheckedFile { fallthrough, content: Arc::new(content) })
 }
 
 fn each<T, U>(

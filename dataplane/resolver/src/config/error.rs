@@ -59,6 +59,14 @@ pub enum Problem {
     /// A line of a hosts table.
     #[error("{0:?} is not a line of a hosts file")]
     Hosts(String),
+    /// A zone file.
+    #[error("{path}:{why}")]
+    File {
+        /// Where it was read.
+        path: String,
+        /// The line, 0 for the whole, and what is wrong.
+        why: String,
+    },
     /// A certificate or key.
     #[error("TLS: {0}")]
     Tls(String),

@@ -16,8 +16,9 @@ use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use error::{ConfigError, Problem};
 pub use sluice_model::resolver::{
-    AnswerRewrite, Cache, CacheSide, Forward, HealthCheck, Hosts, NameMatch, Policy, Prefetch, Rewrite,
-    ServeStale, Template, Upstream, UpstreamTls, Zone,
+    Acl, AclAction, AclPolicy, AnswerRewrite, Cache, CacheSide, Dns64, Forward, HeaderBits, HealthCheck,
+    Hosts, Local, NameMatch, Policy, Prefetch, Rewrite, Secondary, ServeStale, Template, Upstream,
+    UpstreamTls, Zone, ZoneFile,
 };
 pub use sluice_model::serving::{LogClass, QueryLog};
 
@@ -131,6 +132,9 @@ pub struct Limits {
     pub connections_per_client: usize,
     /// Queries of one connection that are worked on at a time.
     pub pipeline: usize,
+    /// The time that is spent in each second on the queries of one client's connections; more of them wait. A client is an IPv4
+    /// address or an IPv6 /64.
+    pub work: Duration,
     /// The time a connection's first octet, a TLS handshake, the rest of a begun message, or the writing of a reply may take.
     pub message: Duration,
     /// The time a connection may be idle between messages.
@@ -152,6 +156,7 @@ impl Default for Limits {
             connections: 1024,
             connections_per_client: 64,
             pipeline: 64,
+            work: Duration::from_millis(100),
             message: Duration::from_secs(2),
             idle: Duration::from_secs(10),
             query: Duration::from_secs(4),
@@ -171,7 +176,7 @@ pub struct Config {
 }
 
 pub(crate) use check::{
-    CheckedAnswer, CheckedForward, CheckedHosts, CheckedMatch, CheckedRewrite, CheckedTemplate,
+    CheckedAcl, CheckedAnswer, CheckedForward, CheckedHosts, CheckedMatch, CheckedRewrite, CheckedTemplate,
     CheckedUpstream, CheckedZone,
 };
 

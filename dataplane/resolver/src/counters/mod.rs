@@ -100,6 +100,8 @@ pub(crate) struct Process {
     pub(crate) connections_refused: [AtomicU64; 2],
     /// Connections ended because the client took too long.
     pub(crate) connections_slow: AtomicU64,
+    /// Waits of connections whose client had taken its share of the time.
+    pub(crate) connections_held: AtomicU64,
     /// TLS handshakes that failed.
     pub(crate) handshakes_failed: AtomicU64,
     /// Forwarding loops seen.

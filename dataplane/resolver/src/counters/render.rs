@@ -14,8 +14,40 @@ pub(crate) fn render(service: &Service, connections: usize) -> String {
     cache(&mut text, service);
     forward(&mut text, service);
     proxy(&mut text, service);
+    secondary(&mut text, service);
     process(&mut text, service, connections);
     text.finish()
+}
+
+/// Zones that are copied from other servers.
+fn secondary(text: &mut Exposition, service: &Service) {
+    let state = service.state.load();
+    let all = || state.zones().iter().flat_map(|zone| &zone.secondary);
+    if all().next().is_none() {
+        return;
+    }
+    let mut family =
+        text.family("sluice_dns_secondary_copies_total", Kind::Counter, "Copies of a zone that were taken.");
+    for it in all() {
+        family.sample(&[("zone", it.zone())], read(&it.copies));
+    }
+    let mut family = text.family(
+        "sluice_dns_secondary_failures_total",
+        Kind::Counter,
+        "Rounds in which no server gave a zone that is copied.",
+    );
+    for it in all() {
+        family.sample(&[("zone", it.zone())], read(&it.failures));
+    }
+    let mut family = text.family(
+        "sluice_dns_secondary_records",
+        Kind::Gauge,
+        "Records of a zone that is copied; 0 without a copy.",
+    );
+    for it in all() {
+        let records = it.content().map_or(0, |content| content.len() as u64);
+        family.sample(&[("zone", it.zone())], records);
+    }
 }
 
 fn dns(text: &mut Exposition, all: &[std::sync::Arc<Dns>]) {
@@ -259,6 +291,11 @@ fn process(text: &mut Exposition, service: &Service, connections: usize) {
         ("sluice_dns_loops_total", "Probes that came back: forwarding loops.", &it.loops),
         ("sluice_dns_connections_total", "Connections taken.", &it.connections),
         ("sluice_dns_connections_slow_total", "Connections ended for their slowness.", &it.connections_slow),
+        (
+            "sluice_dns_connections_held_total",
+            "Waits of connections whose client had taken its share of the time.",
+            &it.connections_held,
+        ),
         ("sluice_dns_handshakes_failed_total", "TLS handshakes that failed.", &it.handshakes_failed),
     ];
     for (name, help, count) in counts {

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use super::Endpoint;
+use super::share::Share;
 use crate::authority::Transport;
 use crate::counters::one;
 use crate::service::{Origin, Service, Step};
@@ -24,6 +25,7 @@ pub(super) struct Connection {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) transport: Transport,
     pub(super) service: Arc<Service>,
+    pub(super) share: Arc<Share>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -66,13 +68,22 @@ impl Connection {
             // With all slots taken nothing is read, and the client's window closes.
             let Ok(slot) = slots.clone().acquire_owned().await else { break };
             let origin = Origin { client: self.client, endpoint: &self.endpoint };
-            let sent = match self.service.step(&message, origin, self.transport) {
+            let began = Instant::now();
+            let step = self.service.step(&message, origin, self.transport);
+            // Nothing is read before it is paid for.
+            afford(&self.share, began, limits.work, &self.service).await;
+            let sent = match step {
                 Step::Reply(reply) => replies.send(framed(&reply)).await.is_ok(),
-                Step::Messages(messages) => {
-                    let replies = replies.clone();
+                Step::Messages(mut messages) => {
+                    let (replies, share, service) =
+                        (replies.clone(), self.share.clone(), self.service.clone());
+                    let work = limits.work;
                     tokio::spawn(async move {
                         // Made as the client takes them: no more than the queue holds is ever in memory.
-                        for message in messages {
+                        loop {
+                            let began = Instant::now();
+                            let Some(message) = messages.next() else { break };
+                            afford(&share, began, work, &service).await;
                             if replies.send(framed(&message)).await.is_err() {
                                 break;
                             }
@@ -101,6 +112,14 @@ impl Connection {
         // What is still being answered has senders of its own.
         drop(replies);
         let _ = writing.await;
+    }
+}
+
+/// Waits until the time since `began` is paid for, of `each` in a second.
+pub(super) async fn afford(share: &Share, began: Instant, each: Duration, service: &Service) {
+    if let Some(wait) = share.spend(began.elapsed(), each) {
+        one(&service.process.connections_held);
+        tokio::time::sleep(wait).await;
     }
 }
 

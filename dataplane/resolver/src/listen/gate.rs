@@ -1,9 +1,10 @@
-//! How many connections there are, of all clients and of each.
+//! How many connections there are, of all clients and of each, and what time is spent on them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::share::Share;
 use crate::config::Limits;
 
 /// Counts connections.
@@ -15,7 +16,13 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct Clients {
     all: usize,
-    each: HashMap<IpAddr, usize>,
+    each: HashMap<IpAddr, Client>,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    connections: usize,
+    share: Arc<Share>,
 }
 
 /// A connection that is counted while this lives.
@@ -23,6 +30,8 @@ struct Clients {
 pub(crate) struct Pass {
     gate: Arc<Gate>,
     client: IpAddr,
+    /// Of all connections of the client.
+    pub(crate) share: Arc<Share>,
 }
 
 /// Why there is no room.
@@ -42,13 +51,18 @@ impl Gate {
         if clients.all >= limits.connections {
             return Err(Full::All);
         }
-        let count = clients.each.entry(client).or_default();
-        if *count >= limits.connections_per_client {
+        // Those that left while they had something to pay for.
+        if clients.each.len() > limits.connections.saturating_mul(4) {
+            clients.each.retain(|_, client| client.connections > 0);
+        }
+        let known = clients.each.entry(client).or_default();
+        if known.connections >= limits.connections_per_client {
             return Err(Full::Client);
         }
-        *count += 1;
+        known.connections += 1;
+        let share = Arc::clone(&known.share);
         clients.all += 1;
-        Ok(Pass { gate: self.clone(), client })
+        Ok(Pass { gate: self.clone(), client, share })
     }
 
     /// Connections there are.
@@ -61,9 +75,10 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut clients = self.gate.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.all = clients.all.saturating_sub(1);
-        if let Some(count) = clients.each.get_mut(&self.client) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(client) = clients.each.get_mut(&self.client) {
+            client.connections = client.connections.saturating_sub(1);
+            // Nobody begins anew by coming anew.
+            if client.connections == 0 && client.share.is_paid() {
                 clients.each.remove(&self.client);
             }
         }
@@ -95,6 +110,23 @@ mod tests {
         drop(first);
         assert_eq!(gate.len(), 2);
         let _fourth = enter("::ffff:192.0.2.1").unwrap();
-        assert_eq!(gate.clients.lock().unwrap().each[&IpAddr::from([192, 0, 2, 1])], 2);
+        assert_eq!(gate.clients.lock().unwrap().each[&IpAddr::from([192, 0, 2, 1])].connections, 2);
+    }
+
+    #[test]
+    fn who_comes_back_has_still_to_pay() {
+        let gate = Arc::new(Gate::default());
+        let limits = Limits { connections: 1, ..Limits::default() };
+        let enter = |host: u8| gate.enter(IpAddr::from([192, 0, 2, host]), &limits).unwrap();
+        let each = std::time::Duration::from_millis(100);
+        enter(1).share.spend(std::time::Duration::from_secs(5), each);
+        assert!(enter(1).share.spend(std::time::Duration::ZERO, each).is_some());
+        drop(enter(2));
+        assert!(!gate.clients.lock().unwrap().each.contains_key(&IpAddr::from([192, 0, 2, 2])));
+        // Of those that are gone only so many are remembered.
+        for host in 3..9 {
+            enter(host).share.spend(std::time::Duration::from_secs(5), each);
+        }
+        assert!(gate.clients.lock().unwrap().each.len() <= 5);
     }
 }

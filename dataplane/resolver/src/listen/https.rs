@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Endpoint;
+use super::share::Share;
 use crate::service::Service;
 
 /// The protocol that HTTP/2 is called in TLS (RFC 9113, section 3.2), and HTTP/1.1.
@@ -31,6 +32,7 @@ pub(super) struct Https {
     pub(super) client: SocketAddr,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) service: Arc<Service>,
+    pub(super) share: Arc<Share>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -83,11 +85,12 @@ impl Https {
         let activity = Arc::new(Activity { requests: AtomicUsize::new(0), last: watch::channel(None).0 });
         let (client, endpoint, service, at_work) =
             (self.client, self.endpoint.clone(), self.service.clone(), activity.clone());
+        let share = self.share.clone();
         let answer = service_fn(move |request| {
             let busy = at_work.begin();
-            let (endpoint, service) = (endpoint.clone(), service.clone());
+            let (endpoint, service, share) = (endpoint.clone(), service.clone(), share.clone());
             async move {
-                let response = exchange::answer(request, client, &endpoint, &service).await;
+                let response = exchange::answer(request, client, &endpoint, &service, &share).await;
                 drop(busy);
                 Ok::<_, std::convert::Infallible>(response)
             }

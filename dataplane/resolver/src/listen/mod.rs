@@ -3,6 +3,7 @@
 mod connection;
 mod gate;
 mod https;
+mod share;
 mod tcp;
 mod udp;
 

@@ -65,13 +65,14 @@ impl Listening {
         }
     }
 
-    async fn serve(self, stream: TcpStream, client: SocketAddr, _pass: Pass) {
+    async fn serve(self, stream: TcpStream, client: SocketAddr, pass: Pass) {
         let _ = stream.set_nodelay(true);
         let connection = Connection {
             client,
             endpoint: self.endpoint.clone(),
             transport: self.transport,
             service: self.service.clone(),
+            share: pass.share.clone(),
             stop: self.stop.clone(),
         };
         let Some(tls) = &self.endpoint.tls else { return connection.serve(stream).await };
@@ -80,8 +81,8 @@ impl Listening {
         match tokio::time::timeout(most, acceptor.accept(stream)).await {
             Ok(Ok(stream)) if self.transport == Transport::Https => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let Connection { client, endpoint, service, stop, .. } = connection;
-                Https { client, endpoint, service, stop }.serve(stream, h2).await;
+                let Connection { client, endpoint, service, share, stop, .. } = connection;
+                Https { client, endpoint, service, share, stop }.serve(stream, h2).await;
             }
             Ok(Ok(stream)) => connection.serve(stream).await,
             _ => one(&self.service.process.handshakes_failed),

@@ -22,12 +22,16 @@ impl Error {
     }
 
     pub(crate) const LOOP: Self = Self::new(0, "forwarding loop: an upstream asks this server");
+    pub(crate) const CIRCLE: Self = Self::new(0, "aliases lead in a circle");
     pub(crate) const OVERLOAD: Self = Self::new(0, "too many queries wait for upstreams");
     pub(crate) const STALE: Self = Self::new(3, "upstreams do not answer");
     pub(crate) const STALE_NXDOMAIN: Self = Self::new(19, "upstreams do not answer");
     pub(crate) const CACHED: Self = Self::new(13, "upstreams failed a moment ago");
+    pub(crate) const NOT_READY: Self = Self::new(14, "the zone has not been copied yet");
     pub(crate) const PROTECTED: Self = Self::new(15, "the upstream answers for names that are not its own");
     pub(crate) const PRIVATE: Self = Self::new(15, "the upstream answers with a private address");
+    pub(crate) const BLOCKED: Self = Self::new(15, "a rule forbids it");
+    pub(crate) const FILTERED: Self = Self::new(17, "a rule for this client leaves nothing");
     pub(crate) const PROHIBITED: Self = Self::new(18, "the client may not ask here");
     pub(crate) const NOBODY: Self = Self::new(20, "nobody here answers for the name");
     pub(crate) const NO_RECURSION: Self = Self::new(20, "recursion was not asked for");

@@ -5,8 +5,8 @@ mod reply;
 mod request;
 
 pub(crate) use error::Error as ExtendedError;
-pub(crate) use reply::{Answer, encode, with_nsid};
-pub(crate) use request::{Rejected, Request, parse, parse_bytes};
+pub(crate) use reply::{Answer, encode, fit, with_nsid};
+pub(crate) use request::{HEADER, Rejected, Request, parse, parse_bytes};
 
 #[cfg(test)]
 mod tests;

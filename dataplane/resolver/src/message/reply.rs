@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) authentic: bool,
     /// Whether it is known not to be the whole.
     pub(crate) truncated: bool,
+    /// Whether it is of zones here alone, so that nobody need be told that others can be asked (RA).
+    pub(crate) own: bool,
     pub(crate) answers: Vec<Record>,
     pub(crate) authority: Vec<Record>,
     pub(crate) additional: Vec<Record>,
@@ -50,7 +52,7 @@ pub(crate) fn encode(
     ttl: impl Fn(u32) -> u32,
 ) -> Vec<u8> {
     let mut metadata = metadata(&request.metadata, answer.code);
-    metadata.recursion_available = true;
+    metadata.recursion_available = !answer.own;
     metadata.authoritative = answer.authoritative;
     metadata.truncation = answer.truncated;
     // RFC 6840, 5.8: to who shows interest by AD or DO.
@@ -128,7 +130,7 @@ fn edns(udp_payload: u16, dnssec: bool, error: Option<&Error>) -> Edns {
 
 /// The message in at most `limit` octets. What goes first is the additional section, of which nobody is told (RFC 2181, 9);
 /// then the explanation; then answers, as many as must, with TC.
-fn fit(mut message: Message, limit: usize) -> Vec<u8> {
+pub(crate) fn fit(mut message: Message, limit: usize) -> Vec<u8> {
     let whole = message.to_vec().unwrap_or_default();
     if (1..=limit).contains(&whole.len()) {
         return whole;

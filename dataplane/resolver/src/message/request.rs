@@ -12,7 +12,7 @@ use super::reply;
 use crate::authority::Transport;
 
 /// The length of a header.
-const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
 /// The largest query taken over UDP.
 const DATAGRAM: usize = 1232;
 

@@ -12,8 +12,10 @@ use hickory_proto::rr::RecordType;
 
 use super::fetch::wait;
 use super::{Origin, Service};
+use crate::acl;
 use crate::authority::Transport;
 use crate::cache::Key;
+use crate::config::AclAction;
 use crate::counters::one;
 use crate::message;
 use crate::rewrite;
@@ -75,6 +77,11 @@ impl Service {
         if let Some(to) = rules.and_then(|rules| rewrite::apply(rules, request.name(), request.rtype())) {
             key.name = to.name.to_lowercase();
             key.rtype = to.rtype;
+        }
+        let asked = state.zone(request.name()).map(|zone| &zone.checked.acl);
+        let action = asked.map(|rules| acl::decide(rules, &key.name, key.rtype, origin.client.ip()));
+        if action.is_some_and(|action| action != AclAction::Allow) {
+            return Taken::Refused;
         }
         let Some(zone) = state.zone(&key.name) else { return Taken::Refused };
         let Some(forward) = zone.forward(&key.name) else { return Taken::Refused };

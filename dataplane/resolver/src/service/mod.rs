@@ -3,11 +3,14 @@
 //! What can be answered without waiting is answered on the task that received the query. The rest waits in a task of its own,
 //! of which there are only so many.
 
+mod authoritative;
 mod fetch;
 mod hint;
+mod notify;
 mod pending;
 mod state;
 mod step;
+mod translate;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,5 +75,5 @@ impl Service {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     pub(crate) client: SocketAddr,
-    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) endpoint: &'a Arc<Endpoint>,
 }

@@ -12,6 +12,7 @@ use super::fetch::{Waiter, wait};
 use super::step::{Step, code_of, told_stale};
 use crate::authority::Transport;
 use crate::cache::{Key, STALE_TTL};
+use crate::config::HeaderBits;
 use crate::counters::{Asked, one};
 use crate::log::Noted;
 use crate::message::{Answer, Request, encode, with_nsid};
@@ -26,6 +27,8 @@ pub(crate) struct Pending {
     asked: Asked,
     started: Instant,
     pub(super) rewritten: Option<Rewritten>,
+    /// Bits that are not as they come, once they count.
+    pub(super) header: HeaderBits,
     pub(super) prefix: Option<Prefix>,
     pub(super) work: Option<Work>,
     pub(super) noted: Option<Noted>,
@@ -63,6 +66,7 @@ impl Pending {
             asked,
             started,
             rewritten: None,
+            header: HeaderBits::default(),
             prefix: None,
             work: None,
             noted: None,
@@ -115,7 +119,7 @@ impl Pending {
 
     /// The reply with an answer to the [key](Self::key), counted.
     fn bytes(&self, answer: &Answer, ttl: Option<u32>) -> Vec<u8> {
-        let bytes = match (&self.prefix, &self.rewritten) {
+        let mut bytes = match (&self.prefix, &self.rewritten) {
             (None, None) => self.encode(answer, |of_record| ttl.unwrap_or(of_record)),
             (prefix, rewritten) => {
                 let mut answer = answer.clone();
@@ -136,8 +140,21 @@ impl Pending {
                 bytes
             }
         };
+        self.set_bits(&mut bytes);
         self.count(code_of(&bytes), &bytes);
         bytes
+    }
+
+    fn set_bits(&self, reply: &mut [u8]) {
+        let HeaderBits { authoritative, available, told_desired, .. } = self.header;
+        // RFC 1035, 4.1.1: AA and RD are in the third octet, RA in the fourth.
+        for (value, at, bit) in [(authoritative, 2, 0x04), (available, 3, 0x80), (told_desired, 2, 0x01)] {
+            match (value, reply.get_mut(at)) {
+                (Some(true), Some(octet)) => *octet |= bit,
+                (Some(false), Some(octet)) => *octet &= !bit,
+                _ => {}
+            }
+        }
     }
 
     fn encode(&self, answer: &Answer, ttl: impl Fn(u32) -> u32) -> Vec<u8> {
@@ -146,7 +163,10 @@ impl Pending {
 
     /// The authority's reply, with what the server calls itself.
     pub(super) fn named(&self, reply: Vec<u8>) -> Vec<u8> {
-        with_nsid(reply, &self.request, self.request.limit(self.transport, self.payload))
+        let limit = self.request.limit(self.transport, self.payload);
+        let mut reply = with_nsid(reply, &self.request, limit);
+        self.set_bits(&mut reply);
+        reply
     }
 
     pub(super) fn count(&self, code: ResponseCode, reply: &[u8]) {
@@ -166,10 +186,12 @@ impl Prefix {
         }
         let mut whole = self.answer.clone();
         whole.truncated |= target.truncated;
+        whole.own &= target.own;
         whole.answers.extend(target.answers);
         if !self.mask {
             whole.code = target.code;
             whole.authority.extend(target.authority);
+            whole.additional.extend(target.additional);
         }
         whole.error = whole.error.or(target.error);
         whole

@@ -12,6 +12,7 @@ use crate::counters::Process;
 use crate::forward::{Forward, Loops, watch};
 use crate::hosts::{Hosts, Stamp};
 use crate::log::Log;
+use crate::zonefile::Secondary;
 use crate::zones::Suffixes;
 
 use super::fetch::Inflight;
@@ -25,8 +26,10 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) nsid: Option<Arc<str>>,
+    /// Whether any zone makes up addresses.
+    pub(crate) translates: bool,
     zones: Suffixes<Arc<Zone>>,
-    list: Vec<Arc<Zone>>,
+    pub(super) list: Vec<Arc<Zone>>,
 }
 
 /// A zone at work.
@@ -38,6 +41,8 @@ pub(crate) struct Zone {
     pub(crate) hosts: Option<Arc<Hosts>>,
     pub(crate) forwards: Vec<Arc<Forward>>,
     pub(crate) inflight: Inflight,
+    /// As many as the settings have, in their order.
+    pub(crate) secondary: Vec<Arc<Secondary>>,
     ports: RangeInclusive<u16>,
     protected: Arc<[Name]>,
     tasks: Mutex<Vec<tokio::task::AbortHandle>>,
@@ -60,8 +65,14 @@ impl State {
                             && zone.ports == limits.source_ports
                     })
                 });
-                let new =
-                    || Arc::new(Zone::new(checked.clone(), protected.clone(), limits.source_ports.clone()));
+                let new = || {
+                    Arc::new(Zone::new(
+                        checked.clone(),
+                        protected.clone(),
+                        limits.source_ports.clone(),
+                        former,
+                    ))
+                };
                 same.cloned().unwrap_or_else(new)
             })
             .collect();
@@ -72,7 +83,8 @@ impl State {
             same.unwrap_or_else(new)
         });
         let nsid = config.settings().nsid.as_deref().map(Arc::from);
-        Self { limits, log, nsid, zones, list }
+        let translates = list.iter().any(|zone| zone.checked.settings.dns64.is_some());
+        Self { limits, log, nsid, translates, zones, list }
     }
 
     pub(crate) fn zone(&self, name: &Name) -> Option<&Arc<Zone>> {
@@ -92,13 +104,25 @@ impl State {
 }
 
 impl Zone {
-    fn new(checked: CheckedZone, protected: Arc<[Name]>, ports: RangeInclusive<u16>) -> Self {
+    fn new(
+        checked: CheckedZone,
+        protected: Arc<[Name]>,
+        ports: RangeInclusive<u16>,
+        former: Option<&State>,
+    ) -> Self {
         let hosts = checked.hosts.clone().map(|hosts| Arc::new(Hosts::new(hosts)));
         if let Some(hosts) = &hosts {
             // Before the first query, not after it.
             hosts.refresh(&mut None);
         }
+        // A copy outlives changes of all else.
+        let known = || former.into_iter().flat_map(|former| &former.list).flat_map(|zone| &zone.secondary);
+        let secondary = checked.secondary.iter().map(|own| {
+            let same = known().find(|it| it.is(&own.zone, &own.from)).cloned();
+            same.unwrap_or_else(|| Arc::new(Secondary::new(own.zone.clone(), own.from.clone())))
+        });
         Self {
+            secondary: secondary.collect(),
             label: checked.name.to_ascii().into(),
             cache: Cache::of(&checked),
             hosts,
@@ -130,6 +154,9 @@ impl Zone {
             let watching = watch(Arc::downgrade(forward), loops.clone(), process.clone());
             tasks.push(tokio::spawn(watching).abort_handle());
             tasks.push(tokio::spawn(prune(Arc::downgrade(forward))).abort_handle());
+        }
+        for secondary in &self.secondary {
+            secondary.begin();
         }
         let reloaded =
             |hosts: &&Arc<Hosts>| hosts.settings().file.is_some() && !hosts.settings().reload.is_zero();

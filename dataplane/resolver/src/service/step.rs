@@ -1,5 +1,6 @@
 //! The part of a query's way that does not wait.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +10,16 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::fetch::Waiter;
 use super::pending::{Pending, Prefix, Work};
+use super::translate::Waiting;
 use super::{Origin, Service, State, Zone};
 use crate::authority::{Messages, Transport, Verdict};
 use crate::cache::{Key, Lookup, STALE_TTL};
+use crate::config::AclAction;
 use crate::counters::one;
 use crate::message::{self, Answer, ExtendedError, Rejected, Request};
-use crate::rewrite::{self, Rewritten};
+use crate::rewrite;
 use crate::zones::under_any;
-use crate::{hosts, template};
+use crate::{acl, hosts, local, template};
 
 /// What comes of a message at once.
 pub(crate) enum Step {
@@ -27,7 +30,7 @@ pub(crate) enum Step {
     /// Nothing.
     Silent,
     /// A reply, in time.
-    Wait(Box<Pending>),
+    Wait(Box<Waiting>),
 }
 
 /// What is known of a question without waiting.
@@ -42,8 +45,8 @@ pub(super) enum Known {
 const CLIENT_RESPONSE: Duration = Duration::from_millis(1800);
 
 impl Service {
-    /// What comes of a message.
-    pub(crate) fn step(self: &Arc<Self>, bytes: &[u8], origin: Origin<'_>, transport: Transport) -> Step {
+    /// What comes of a message by itself.
+    pub(super) fn once(self: &Arc<Self>, bytes: &[u8], origin: Origin<'_>, transport: Transport) -> Step {
         let started = Instant::now();
         let state = self.state.load();
         let payload = state.limits.udp_payload;
@@ -57,6 +60,9 @@ impl Service {
                     return Step::Silent;
                 }
                 Err(Rejected::Reply(code, reply)) => {
+                    if let Some(reply) = self.notified(bytes, origin) {
+                        return Step::Reply(reply);
+                    }
                     one(&self.process.malformed);
                     tracing::trace!(client = %origin.client, %code, "not a query");
                     return if allowed { Step::Reply(reply) } else { Step::Silent };
@@ -80,9 +86,26 @@ impl Service {
             return pending.reply(&Answer::failure(ResponseCode::ServFail, ExtendedError::LOOP), None);
         }
         if let Some(zone) = zone {
+            if let Some(local) = zone.checked.settings.local
+                && let Some(answer) = local::answer(local, pending.request.name(), pending.request.rtype())
+            {
+                return pending.reply(&answer, None);
+            }
             pending.rewritten =
                 rewrite::apply(&zone.checked.rewrite, pending.request.name(), pending.request.rtype());
+            let key = pending.key();
+            let action = acl::decide(&zone.checked.acl, &key.name, key.rtype, origin.client.ip());
+            if action == AclAction::Drop {
+                one(&self.process.silent);
+                return Step::Silent;
+            }
+            if let Some(answer) = acl::answer(action) {
+                return pending.reply(&answer, None);
+            }
+            pending.header = zone.checked.settings.header;
         }
+        let desired = pending.header.desired.unwrap_or(pending.request.metadata.recursion_desired);
+        let bytes = &*with_desired(bytes, &mut pending.request, desired);
         let foreign = zone.is_some_and(|zone| zone.checked.settings.foreign);
         if !foreign && let Some(step) = self.ask_transfer(bytes, origin, &pending) {
             return step;
@@ -92,6 +115,9 @@ impl Service {
             return pending.reply(&answer, None);
         }
         if !foreign && let Some(step) = self.ask_authority(bytes, origin, &mut pending) {
+            return step;
+        }
+        if let Some(step) = self.ask_zones(&state, origin, &mut pending) {
             return step;
         }
         let key = pending.key();
@@ -121,7 +147,7 @@ impl Service {
         let verdict = match &pending.rewritten {
             None => self.authority.answer(bytes, origin.client, pending.transport, &mut out),
             Some(to) => {
-                let query = requery(&pending.request, to);
+                let query = requery(&pending.request, &to.name, to.rtype);
                 self.authority.answer(&query, origin.client, pending.transport, &mut out)
             }
         };
@@ -166,6 +192,15 @@ impl Service {
         let alias = pending.prefix.is_some();
         let name = if alias { &key.name } else { pending.request.name() };
         let Some(zone) = state.zone(name) else { return refused(ExtendedError::NOBODY) };
+        // Who may not ask for a name does not get it by an alias.
+        if alias {
+            let action = acl::decide(&zone.checked.acl, &key.name, key.rtype, origin.client.ip());
+            match acl::answer(action) {
+                Some(answer) => return Known::Answer(Arc::new(answer), None),
+                None if action == AclAction::Drop => return refused(ExtendedError::BLOCKED),
+                None => {}
+            }
+        }
         if alias && let Some(answer) = self.made(zone, key, origin) {
             return Known::Answer(Arc::new(answer), None);
         }
@@ -233,7 +268,7 @@ impl Service {
             Known::Wait(waiter, stale) => match self.pending.clone().try_acquire_owned() {
                 Ok(permit) => {
                     pending.work = Some(Work { waiter, stale, permit });
-                    Step::Wait(Box::new(pending))
+                    Step::Wait(Box::new(Waiting::Answer(pending)))
                 }
                 Err(_) => {
                     let Known::Answer(answer, ttl) = self.overloaded() else { return Step::Silent };
@@ -254,17 +289,30 @@ pub(super) fn told_stale(answer: &Answer) -> Arc<Answer> {
 }
 
 /// What everybody gets who asks for everything (RFC 8482).
-fn any(name: &Name) -> Answer {
+pub(super) fn any(name: &Name) -> Answer {
     let data = RData::HINFO(HINFO::new("ANY obsoleted".into(), "See RFC 8482".into()));
     Answer { answers: vec![Record::from_rdata(name.clone(), 8482, data)], ..Answer::default() }
 }
 
+/// The message and its request, with RD as it is to be taken.
+fn with_desired<'a>(bytes: &'a [u8], request: &mut Request, desired: bool) -> Cow<'a, [u8]> {
+    if request.metadata.recursion_desired == desired {
+        return Cow::Borrowed(bytes);
+    }
+    request.metadata.recursion_desired = desired;
+    let mut bytes = bytes.to_vec();
+    if let Some(flags) = bytes.get_mut(2) {
+        *flags ^= 1;
+    }
+    Cow::Owned(bytes)
+}
+
 /// The query that a rewritten one is.
-fn requery(request: &Request, to: &Rewritten) -> Vec<u8> {
+pub(super) fn requery(request: &Request, name: &Name, rtype: RecordType) -> Vec<u8> {
     let mut message = Message::new(request.metadata.id, MessageType::Query, OpCode::Query);
     message.metadata = request.metadata;
     let mut query = request.query.clone();
-    query.set_name(to.name.clone()).set_query_type(to.rtype);
+    query.set_name(name.clone()).set_query_type(rtype);
     message.queries.push(query);
     message.edns = request.edns.as_ref().map(|asked| {
         let mut edns = Edns::new();
@@ -275,13 +323,14 @@ fn requery(request: &Request, to: &Rewritten) -> Vec<u8> {
 }
 
 /// What a whole reply says.
-fn answer_of(reply: Message) -> Answer {
+pub(super) fn answer_of(reply: Message) -> Answer {
     let metadata = reply.metadata;
     Answer {
         code: metadata.response_code,
         authoritative: metadata.authoritative,
         authentic: metadata.authentic_data,
         truncated: metadata.truncation,
+        own: !metadata.recursion_available,
         error: reply
             .edns
             .as_ref()
@@ -292,7 +341,7 @@ fn answer_of(reply: Message) -> Answer {
     }
 }
 
-fn wire_name(bytes: &[u8]) -> Option<Name> {
+pub(super) fn wire_name(bytes: &[u8]) -> Option<Name> {
     use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
     Name::read(&mut BinDecoder::new(bytes)).ok()
 }

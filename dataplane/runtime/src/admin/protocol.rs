@@ -232,6 +232,8 @@ pub enum ZoneKind {
     Multicluster,
     /// Addresses.
     Reverse,
+    /// Services at the addresses that they have outside.
+    External,
 }
 
 impl std::fmt::Display for ZoneKind {
@@ -240,6 +242,7 @@ impl std::fmt::Display for ZoneKind {
             Self::Cluster => "cluster",
             Self::Multicluster => "multicluster",
             Self::Reverse => "reverse",
+            Self::External => "external",
         })
     }
 }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use sluice_engine::flow::FlowStats;
 use sluice_engine::punt::PuntClass;
 use sluice_engine::snapshot::Snapshot;
-use sluice_engine::{DropReason, Event, Worker};
+use sluice_engine::{DropReason, Event, QueryType, Worker};
 use sluice_model::Generation;
 use sluice_wire::PacketBuf;
 
@@ -66,6 +66,7 @@ pub struct LcoreShared {
     busy_turns: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
     events: [AtomicU64; Event::COUNT],
+    queries: [[AtomicU64; QueryType::COUNT]; 2],
     /// By class: given to Linux, kept back.
     punts: [[AtomicU64; 2]; PuntClass::COUNT],
     flows: [AtomicU32; 4],
@@ -86,6 +87,7 @@ impl LcoreShared {
             busy_turns: zero(),
             drops: std::array::from_fn(|_| zero()),
             events: std::array::from_fn(|_| zero()),
+            queries: std::array::from_fn(|_| std::array::from_fn(|_| zero())),
             punts: std::array::from_fn(|_| [zero(), zero()]),
             flows: std::array::from_fn(|_| AtomicU32::new(0)),
             full: (0..devices).map(|_| zero()).collect(),
@@ -106,6 +108,11 @@ impl LcoreShared {
         }
         for (shared, own) in self.events.iter().zip(&counters.events) {
             shared.store(*own, Ordering::Relaxed);
+        }
+        for (v6, kinds) in [false, true].into_iter().zip(&self.queries) {
+            for (shared, kind) in kinds.iter().zip(QueryType::ALL) {
+                shared.store(counters.queries(v6, kind), Ordering::Relaxed);
+            }
         }
         for ([passed, limited], (_, own_passed, own_limited)) in
             self.punts.iter().zip(worker.punts().counts())
@@ -158,6 +165,12 @@ impl LcoreShared {
     /// How often something happened.
     pub fn events(&self, event: Event) -> u64 {
         self.events.get(event as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// DNS queries that were answered, over IPv4 or IPv6, of a type.
+    pub fn queries(&self, v6: bool, kind: QueryType) -> u64 {
+        let counter = self.queries.get(usize::from(v6)).and_then(|kinds| kinds.get(kind as usize));
+        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     /// Packets of a class: given to Linux, kept back by the class's limit.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sluice_engine::punt::PuntClass;
-use sluice_engine::{DropReason, Event};
+use sluice_engine::{DropReason, Event, QueryType};
 use sluice_observe::Observed;
 use sluice_observe::metrics::{self, Exposition, Kind};
 
@@ -93,30 +93,44 @@ impl Show {
         gauge(out, "sluice_huge_pages", help, status.huge_pages.into());
     }
 
-    /// DNS under CoreDNS's names, for the dashboards there are. Types and families are not counted on an lcore, and queries
-    /// that the resolver answers are on its page.
+    /// DNS under CoreDNS's names, for the dashboards there are. Queries that the resolver answers are on its page.
     fn queries(&self, out: &mut Exposition) {
         let sum = |event| self.numbered().map(|(_, lcore)| lcore.shared.events(event)).sum::<u64>();
-        let codes = [
-            ("NOERROR", Event::DnsNoError),
-            ("NXDOMAIN", Event::DnsNxDomain),
-            ("REFUSED", Event::DnsRefused),
-            ("other", Event::DnsFailed),
-        ];
-        let codes = codes.map(|(code, event)| (code, sum(event)));
-        let all: u64 = codes.iter().map(|(_, count)| count).sum();
-        let place: [(&str, &dyn std::fmt::Display); 3] =
-            [("server", &"dns://:53"), ("zone", &"."), ("view", &"")];
+        let server: (&str, &dyn std::fmt::Display) = ("server", &"dns://:53");
+        let view: (&str, &dyn std::fmt::Display) = ("view", &"");
+        let place = [server, ("zone", &"."), view];
         let help = "DNS queries answered on lcores.";
         let mut requests = out.family("coredns_dns_requests_total", Kind::Counter, help);
-        let labels: [(&str, &dyn std::fmt::Display); 3] =
-            [("proto", &"udp"), ("family", &"other"), ("type", &"other")];
-        requests.sample(&[place, labels].concat(), all);
+        for (v6, family) in [(false, "1"), (true, "2")] {
+            for kind in QueryType::ALL {
+                let count: u64 = self.numbered().map(|(_, lcore)| lcore.shared.queries(v6, kind)).sum();
+                // All of a family's that there are, and those that nobody asks for not at all.
+                if count > 0 || kind == QueryType::A {
+                    let labels: [(&str, &dyn std::fmt::Display); 3] =
+                        [("proto", &"udp"), ("family", &family), ("type", &kind)];
+                    requests.sample(&[place, labels].concat(), count);
+                }
+            }
+        }
+        let (kept, absent) = (sum(Event::DnsKept), sum(Event::DnsKeptNxDomain));
+        let found = kept.saturating_sub(absent);
         let help = "Replies to DNS queries of lcores by code.";
         let mut responses = out.family("coredns_dns_responses_total", Kind::Counter, help);
-        for (code, count) in codes {
-            let labels: [(&str, &dyn std::fmt::Display); 2] = [("rcode", &code), ("plugin", &"kubernetes")];
+        for (code, plugin, count) in [
+            ("NOERROR", "kubernetes", sum(Event::DnsNoError)),
+            ("NXDOMAIN", "kubernetes", sum(Event::DnsNxDomain)),
+            ("REFUSED", "kubernetes", sum(Event::DnsRefused)),
+            ("other", "kubernetes", sum(Event::DnsFailed)),
+            ("NOERROR", "cache", found),
+            ("NXDOMAIN", "cache", absent),
+        ] {
+            let labels: [(&str, &dyn std::fmt::Display); 2] = [("rcode", &code), ("plugin", &plugin)];
             responses.sample(&[&place[..], &labels].concat(), count);
+        }
+        let help = "DNS queries answered on lcores with what the resolver had answered before.";
+        let mut hits = out.family("coredns_cache_hits_total", Kind::Counter, help);
+        for (kind, count) in [("success", found), ("denial", absent)] {
+            hits.sample(&[server, ("type", &kind), ("zones", &"."), view], count);
         }
     }
 

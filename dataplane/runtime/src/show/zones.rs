@@ -14,18 +14,22 @@ impl Show {
         let tables = self.tables.load();
         let zones = tables.dns();
         let is_one_of = |list: &[Box<str>], zone: &str| list.iter().any(|it| it.eq_ignore_ascii_case(zone));
+        let external =
+            |zone: &str| settings.external_zones.iter().find(|it| it.zone.eq_ignore_ascii_case(zone));
         let row = |(zone, names): (String, usize)| DnsZoneRow {
-            kind: if is_one_of(&settings.zones, &zone) {
+            kind: if external(&zone).is_some() {
+                ZoneKind::External
+            } else if is_one_of(&settings.zones, &zone) {
                 ZoneKind::Cluster
             } else if is_one_of(&settings.multicluster_zones, &zone) {
                 ZoneKind::Multicluster
             } else {
                 ZoneKind::Reverse
             },
+            ttl: external(&zone).map_or(settings.ttl, |it| it.ttl),
             zone,
             names: names as u64,
             serial: zones.serial(),
-            ttl: settings.ttl,
             addresses: zones.listen().to_vec(),
             generation,
         };

@@ -83,7 +83,7 @@ pub(super) fn defect(
     }
     let strip = |said: &Said| {
         let mut rows: Vec<_> =
-            said.records.iter().map(|row| (row.section, row.data.to_ascii_lowercase())).collect();
+            said.records.iter().map(|row| (row.section, row.lasting().to_ascii_lowercase())).collect();
         rows.sort();
         rows
     };
@@ -108,6 +108,9 @@ pub(super) fn defect(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::dns::message::Row;
+
     #[test]
     fn names_are_those_of_the_documentation() {
         let rows = include_str!("../../../../../docs/dns.md");
@@ -122,6 +125,34 @@ mod tests {
         assert!(names.len() > 10);
         for name in names {
             assert!(rows.contains(&format!("\n| {name} | ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cache_of_reverse_zones_is_known_whenever_either_side_began() {
+        let said = |serial: &str, ttl: u32| Said {
+            code: "NOERROR".to_owned(),
+            records: vec![Row {
+                section: "authority",
+                owner: "in-addr.arpa.".to_owned(),
+                kind: "SOA".to_owned(),
+                data: format!("ns.dns.in-addr.arpa. hostmaster.in-addr.arpa. {serial} 7200 1800 86400 30"),
+                ttl,
+            }],
+            truncated: false,
+        };
+        let explanation = Explanation {
+            enabled: true,
+            allowed: true,
+            zone: Some("in-addr.arpa.".to_owned()),
+            subject: Subject::Inner,
+            rule: Rule::Empty,
+            reply: None,
+            forwarded: None,
+        };
+        for (serial, ttl) in [("7", 27), ("8", 27), ("8", 29)] {
+            let known = defect("10.in-addr.arpa.", SOA, &explanation, &said("7", 30), &said(serial, ttl));
+            assert_eq!(known, Some("TTLs of reverse zones count down in a cache"), "{serial} {ttl}");
         }
     }
 }

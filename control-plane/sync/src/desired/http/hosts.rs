@@ -16,6 +16,8 @@ use crate::{Level, Problem};
 
 /// What ingress-nginx sends clients to another address with.
 const STATUS: u16 = 308;
+/// What nginx sends clients to a slash at the end with.
+const SLASH: u16 = 301;
 /// The status of `app-root`.
 const APP_ROOT: u16 = 302;
 
@@ -40,7 +42,7 @@ impl Http {
         {
             let of = self.claimants(&rule.host);
             let join = Join::new(self, &rule.host, host, &of);
-            return (Some(VirtualHost { host: host.clone(), routes: join.routes() }), problems);
+            return (Some(join.host(host)), problems);
         }
         if !routed && let Some(host) = self.www(host, &claimants) {
             return (Some(host), problems);
@@ -48,7 +50,7 @@ impl Http {
         let mut join = Join::new(self, host, host, &claimants);
         problems.append(&mut join.problems);
         let exists = routed || !join.routes.is_empty();
-        (exists.then(|| VirtualHost { host: host.clone(), routes: join.routes() }), problems)
+        (exists.then(|| join.host(host)), problems)
     }
 
     /// A host that only leads to the one with `www.` before it, or without.
@@ -57,15 +59,20 @@ impl Http {
         let (ingress, of) = from
             .flat_map(|ingress| ingress.rules.iter().map(move |rule| (*ingress, &rule.host)))
             .find(|(_, of)| www_of(of).as_ref() == Some(host))?;
-        let redirect =
-            Redirect { status: STATUS, scheme: None, host: Some(of.to_string().into()), location: None };
+        let redirect = Redirect {
+            status: STATUS,
+            scheme: None,
+            host: Some(of.to_string().into()),
+            location: None,
+            keep_query: false,
+        };
         let route = Route {
             path: PathMatch::Prefix("/".into()),
             action: Action::Redirect(redirect),
             policy: Policy::default(),
             origin: origin(ingress),
         };
-        Some(VirtualHost { host: host.clone(), routes: vec![route] })
+        Some(VirtualHost { host: host.clone(), routes: vec![route], decoded: false })
     }
 }
 
@@ -74,6 +81,8 @@ struct Join<'a> {
     host: &'a HostPattern,
     /// Paths are regular expressions.
     regex: bool,
+    /// It is served as ingress-nginx does, for the class of one of its Ingresses says so.
+    compat: bool,
     /// Whether there is TLS for those that come.
     tls: bool,
     hsts: Option<u64>,
@@ -89,6 +98,7 @@ impl<'a> Join<'a> {
         let mut join = Self {
             host,
             regex: routed.iter().any(|ingress| ingress.options.regex),
+            compat: routed.iter().any(|ingress| http.is_compat(ingress)),
             tls: http.has_tls(shown),
             hsts: http.rules.as_ref().and_then(|rules| rules.hsts),
             routes: BTreeMap::new(),
@@ -106,12 +116,60 @@ impl<'a> Join<'a> {
             }
         }
         join.regex_of_others(&routed);
+        if join.compat && !join.regex {
+            join.slashes();
+        }
+        if join.compat {
+            let others = routed.iter().copied().filter(|ingress| !http.is_compat(ingress));
+            for ingress in others {
+                let message = format!(
+                    "{} is served as ingress-nginx serves it, for another Ingress's class says so",
+                    join.host
+                );
+                join.say(ingress, Level::Warning, "spec.rules", message);
+            }
+        }
         join.default_backend(claimants);
         join
     }
 
-    fn routes(self) -> Vec<Route> {
-        self.routes.into_values().map(|(route, _)| route).collect()
+    /// What they are for a host.
+    fn host(self, host: &HostPattern) -> VirtualHost {
+        let decoded = self.compat;
+        let routes = self.routes.into_values().map(|(route, _)| route).collect();
+        VirtualHost { host: host.clone(), routes, decoded }
+    }
+
+    /// A path that only lacks the slash at another one's end leads there, as nginx has it for its plain locations. One that has
+    /// a route of its own, whole or as a prefix (which ingress-nginx makes both), does not.
+    fn slashes(&mut self) {
+        let slashed = self.routes.values().filter_map(|(route, owner)| match &route.path {
+            PathMatch::Exact(text) | PathMatch::Prefix(text) if text.len() > 1 => {
+                Some((Box::<str>::from(text.strip_suffix('/')?), text.clone(), route, *owner))
+            }
+            _ => None,
+        });
+        let missing: Vec<_> = slashed
+            .filter(|(without, ..)| {
+                let known = [PathMatch::Exact(without.clone()), PathMatch::Prefix(without.clone())];
+                !known.iter().any(|path| self.routes.contains_key(path))
+            })
+            .map(|(without, text, route, owner)| {
+                let path = PathMatch::Exact(without);
+                let to = Redirect {
+                    status: SLASH,
+                    scheme: None,
+                    host: None,
+                    location: Some(text),
+                    keep_query: true,
+                };
+                let policy = Policy { rewrite: None, ..route.policy.clone() };
+                (path.clone(), (Route { path, action: Action::Redirect(to), policy, ..route.clone() }, owner))
+            })
+            .collect();
+        for (path, route) in missing {
+            self.routes.entry(path).or_insert(route);
+        }
     }
 
     /// How a path is matched.
@@ -181,7 +239,13 @@ impl<'a> Join<'a> {
     /// `app-root`: the root leads there.
     fn root(&mut self, ingress: &'a IngressObject) {
         let Some(root) = &ingress.options.app_root else { return };
-        let to = Redirect { status: APP_ROOT, scheme: None, host: None, location: Some(root.clone()) };
+        let to = Redirect {
+            status: APP_ROOT,
+            scheme: None,
+            host: None,
+            location: Some(root.clone()),
+            keep_query: false,
+        };
         let policy = self.policy(ingress);
         self.add(ingress, PathMatch::Exact("/".into()), Action::Redirect(to), policy);
     }

@@ -6,9 +6,11 @@
 
 mod claims;
 mod classes;
+mod external;
 mod hosts;
 mod index;
 mod said;
+mod secrets;
 mod tls;
 mod upstreams;
 
@@ -16,14 +18,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sluice_model::http::{
-    Action, Certificate, CertificateName, HostPattern, HttpChange, HttpSettings, ServerName, TlsAction,
-    Upstream, UpstreamName, VirtualHost,
+    Action, Certificate, CertificateName, HostPattern, HttpChange, HttpSettings, ServerName, TicketKey,
+    TlsAction, Upstream, UpstreamName, VirtualHost,
 };
 use sluice_model::{Change, ServiceName};
 
 use super::told::Told;
 use crate::Problem;
 use crate::object::ingress::{ClassObject, IngressObject, SecretObject};
+pub use external::ExternalRules;
 use index::Index;
 pub(super) use upstreams::Backends;
 
@@ -41,6 +44,10 @@ pub struct IngressRules {
     pub default_class: bool,
     /// For how long browsers are to come by TLS only, in seconds.
     pub hsts: Option<u64>,
+    /// Which names outside the cluster may be backends.
+    pub external: ExternalRules,
+    /// Whose Secrets may be read; those of all namespaces where empty.
+    pub secret_namespaces: Vec<Box<str>>,
     /// The rest, as the proxy takes it.
     pub settings: HttpSettings,
 }
@@ -50,6 +57,8 @@ pub struct IngressRules {
 struct Entry {
     object: Arc<IngressObject>,
     owned: bool,
+    /// Its class has it served as ingress-nginx does.
+    compat: bool,
 }
 
 /// What HTTP is made from, and what was told of it.
@@ -59,6 +68,8 @@ pub(super) struct Http {
     classes: BTreeMap<Box<str>, Arc<ClassObject>>,
     ingresses: HashMap<ServiceName, Entry>,
     secrets: HashMap<ServiceName, Arc<SecretObject>>,
+    /// Namespaces whose Secrets the API server does not show; the empty one stands for all.
+    unread: BTreeSet<Box<str>>,
     index: Index,
     dirty: BTreeSet<HostPattern>,
     dirty_upstreams: BTreeSet<UpstreamName>,
@@ -75,6 +86,7 @@ pub(super) struct Http {
     said: BTreeMap<HostPattern, Vec<Problem>>,
     /// Upstreams that lead nowhere, and why.
     faults: BTreeMap<UpstreamName, String>,
+    externals: external::Externals,
 }
 
 impl Http {
@@ -92,6 +104,12 @@ impl Http {
         self.rules.is_some()
     }
 
+    pub fn set_ticket_keys(&mut self, keys: Vec<TicketKey>) {
+        if let Some(rules) = &mut self.rules {
+            rules.settings.ticket_keys = keys;
+        }
+    }
+
     pub fn set_class(&mut self, name: &str, class: Option<Arc<ClassObject>>) {
         match class {
             Some(class) => drop(self.classes.insert(name.into(), class)),
@@ -101,7 +119,10 @@ impl Http {
         let flipped: Vec<ServiceName> = self
             .ingresses
             .iter()
-            .filter(|(_, entry)| self.owns(&entry.object) != entry.owned)
+            .filter(|(_, entry)| {
+                let object = &entry.object;
+                (self.owns(object), self.is_compat(object)) != (entry.owned, entry.compat)
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in flipped {
@@ -117,11 +138,11 @@ impl Http {
             self.index.remove(&before.object, &mut self.dirty);
         }
         if let Some(object) = object {
-            let owned = self.owns(&object);
+            let (owned, compat) = (self.owns(&object), self.is_compat(&object));
             if owned {
                 self.index.add(&object, &mut self.dirty);
             }
-            self.ingresses.insert(name.clone(), Entry { object, owned });
+            self.ingresses.insert(name.clone(), Entry { object, owned, compat });
         }
     }
 
@@ -148,6 +169,7 @@ impl Http {
         let Some(rules) = self.rules.take() else { return };
         let before = std::mem::replace(self, Self::with(rules));
         self.told_settings = before.told_settings;
+        self.externals = before.externals.without_users();
         (self.hosts, self.names) = (before.hosts, before.names);
         (self.upstreams, self.certificates) = (before.upstreams, before.certificates);
         self.hosts.forget();
@@ -249,6 +271,17 @@ impl Http {
         );
     }
 
+    /// How many routes were told, and how many fewer the next [`take`](Self::take) would leave.
+    pub fn loss(&mut self, unswept: bool, backends: &Backends<'_>) -> (usize, usize) {
+        self.settle(backends);
+        let (more, less) = self.hosts.difference(unswept, |_| true, |host| host.routes.len());
+        // Counted where it may matter alone: it takes time with thousands of hosts.
+        match less.saturating_sub(more) {
+            0 => (0, 0),
+            lost => (self.hosts.told.values().map(|host| host.routes.len()).sum(), lost),
+        }
+    }
+
     /// How many classes, Ingresses and Secrets there are.
     pub fn counts(&self) -> [usize; 3] {
         [self.classes.len(), self.ingresses.len(), self.secrets.len()]
@@ -288,7 +321,8 @@ impl Http {
             self.set_name(host, name);
         }
         for name in std::mem::take(&mut self.dirty_upstreams) {
-            let joined = self.users.contains_key(&name).then(|| backends.join(&name));
+            let external = self.join_external(&name, backends);
+            let joined = external.or_else(|| self.users.contains_key(&name).then(|| backends.join(&name)));
             self.faults.remove(&name);
             let upstream = joined.map(|(upstream, fault)| {
                 if let Some(fault) = fault {
@@ -302,14 +336,6 @@ impl Http {
             let certificate = self.shown_by.contains_key(&name).then(|| self.join_certificate(&name));
             self.certificates.set(name, certificate.flatten());
         }
-    }
-
-    /// A Secret that is there, but of no use, has its last good certificate stay.
-    fn join_certificate(&self, name: &CertificateName) -> Option<Arc<Certificate>> {
-        let secret = self.secrets.get(name)?;
-        let held = &self.certificates;
-        let last = || held.wanted.get(name).or_else(|| held.told.get(name)).cloned();
-        secret.certificate.clone().or_else(last)
     }
 
     fn set_host(&mut self, host: HostPattern, joined: Option<VirtualHost>) {
@@ -332,7 +358,7 @@ impl Http {
 
     fn set_name(&mut self, host: HostPattern, joined: Option<ServerName>) {
         let upstream = |name: Option<&ServerName>| match name.map(|name| &name.action) {
-            Some(TlsAction::Passthrough(upstream)) => BTreeSet::from([upstream.clone()]),
+            Some(TlsAction::Passthrough { upstream, .. }) => BTreeSet::from([upstream.clone()]),
             _ => BTreeSet::new(),
         };
         let certificate = |name: Option<&ServerName>| match name.map(|name| &name.action) {

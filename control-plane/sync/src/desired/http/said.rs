@@ -34,20 +34,21 @@ impl Http {
             if !missing.is_empty() {
                 let secrets = ingress.tls.iter().filter_map(|entry| entry.secret.as_ref());
                 for name in secrets.filter(|name| missing.contains(name)) {
-                    let message = format!("there is no Secret {name}; the default certificate is shown");
+                    let message = self.why_missing(name);
                     problems.push(problem(ingress, Level::Error, "spec.tls", message));
                 }
             }
         }
         let default = self.rules.as_ref().and_then(|rules| rules.settings.default_certificate.as_ref());
         if let Some(name) = default.filter(|name| !name.namespace.is_empty() && missing.contains(name)) {
+            let why = if self.is_unread(name) { "may not be read" } else { "is not there" };
             problems.push(Problem {
                 file: String::new(),
                 line: 0,
                 object: format!("Secret {name}"),
                 field: String::new(),
                 level: Level::Error,
-                message: "ingress.default_certificate names it, and it is not there".to_owned(),
+                message: format!("ingress.default_certificate names it, and it {why}"),
             });
         }
         problems.sort();
@@ -69,7 +70,10 @@ impl Http {
                 let Some((namespace, name)) = name.split_once('/') else { return false };
                 let name = ServiceName::new(namespace, name);
                 match kind {
-                    "Ingress" => self.ingresses.get(&name).is_some_and(|entry| !entry.owned),
+                    // What the lint warns of is done.
+                    "Ingress" => self.ingresses.get(&name).is_some_and(|entry| {
+                        !entry.owned || (entry.compat && crate::object::ingress::is_compat(&problem.message))
+                    }),
                     _ => !self.shown_by.contains_key(&name),
                 }
             }
@@ -78,7 +82,21 @@ impl Http {
     }
 
     fn is_missing(&self, name: &ServiceName) -> bool {
-        !self.secrets.contains_key(name)
+        !self.secrets.contains_key(name) || !self.reads(name)
+    }
+
+    /// Why a Secret that an Ingress names has no say, and what is shown in its place.
+    fn why_missing(&self, name: &ServiceName) -> String {
+        let (why, shown) = if !self.reads(name) {
+            (format!("namespace {} is none of ingress.secret_namespaces", name.namespace), "default")
+        } else if !self.is_unread(name) {
+            (format!("there is no Secret {name}"), "default")
+        } else if self.certificates.wanted.contains_key(name) {
+            (format!("Secret {name} may not be read"), "last good")
+        } else {
+            (format!("Secret {name} may not be read"), "default")
+        };
+        format!("{why}; the {shown} certificate is shown")
     }
 
     fn faults_of(&self, ingress: &IngressObject, problems: &mut Vec<Problem>) {

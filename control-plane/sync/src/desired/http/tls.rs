@@ -45,7 +45,8 @@ fn explicit(ingress: &IngressObject, host: &HostPattern) -> Option<TlsAction> {
         let root = paths.iter().find(|path| &*path.path == "/").or(paths.first());
         let backend = root.map(|path| &path.backend).or(ingress.default_backend.as_ref());
         if let Some(Backend::Service(upstream)) = backend {
-            return Some(TlsAction::Passthrough(upstream.clone()));
+            let proxy_protocol = ingress.options.policy.proxy_protocol;
+            return Some(TlsAction::Passthrough { upstream: upstream.clone(), proxy_protocol });
         }
     }
     let entry = ingress.tls.iter().find(|entry| entry.hosts.contains(host))?;

@@ -52,19 +52,25 @@ impl Backends<'_> {
             return Err(format!("there is no Service {service}"));
         };
         let Some(backend) = &object.backend else { return Err("HTTP is not served".to_owned()) };
-        if backend.external {
-            // Whoever may write Services could have the gateway speak to whatever it can reach.
-            return Err(format!("Service {service} is of type ExternalName, which no route may lead to"));
-        }
-        let found = match &name.port {
-            UpstreamPort::First => backend.ports.first(),
-            UpstreamPort::Number(number) => backend.ports.iter().find(|(_, port)| port == number),
-            UpstreamPort::Name(name) => backend.ports.iter().find(|(port, _)| port == name),
-        };
+        let found = find(&backend.ports, &name.port);
         found.map(|(name, _)| name.clone()).ok_or_else(|| match &name.port {
             UpstreamPort::First => format!("Service {service} has no TCP port"),
             UpstreamPort::Number(port) => format!("Service {service} has no TCP port {port}"),
             UpstreamPort::Name(port) => format!("Service {service} has no TCP port `{port}`"),
         })
+    }
+
+    /// The number of the Service's port.
+    pub(super) fn number(&self, name: &UpstreamName) -> Option<u16> {
+        let backend = self.services.get(&name.service)?.backend.as_ref()?;
+        find(&backend.ports, &name.port).map(|&(_, number)| number)
+    }
+}
+
+fn find<'a>(ports: &'a [(Box<str>, u16)], wanted: &UpstreamPort) -> Option<&'a (Box<str>, u16)> {
+    match wanted {
+        UpstreamPort::First => ports.first(),
+        UpstreamPort::Number(number) => ports.iter().find(|(_, port)| port == number),
+        UpstreamPort::Name(name) => ports.iter().find(|(port, _)| port == name),
     }
 }

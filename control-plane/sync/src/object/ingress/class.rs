@@ -8,6 +8,11 @@ use crate::FieldProblem;
 /// `metadata.annotations`: Ingresses that name no class are of this one.
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
 
+/// `metadata.annotations`: another controller, as which hosts of its Ingresses are served where that differs.
+const COMPAT: &str = "sluice.dev/compat";
+/// The only one that is known.
+const NGINX: &str = "ingress-nginx";
+
 /// An IngressClass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassObject {
@@ -17,6 +22,8 @@ pub struct ClassObject {
     pub controller: Box<str>,
     /// Whether it is the default one.
     pub default: bool,
+    /// Whether hosts of its Ingresses are served as ingress-nginx does where that differs.
+    pub compat: bool,
     /// `metadata.creationTimestamp` in seconds since the Unix epoch, 0 where it is not known.
     pub created: i64,
 }
@@ -47,11 +54,17 @@ pub fn ingress_class(object: &networking::IngressClass) -> Result<Parsed<ClassOb
             None => FieldProblem::warning("spec.parameters", "no parameters are known; without effect"),
         });
     }
+    let compat = metadata.annotations.as_ref().and_then(|all| all.get(COMPAT)).map(String::as_str);
+    if let Some(other) = compat.filter(|text| *text != NGINX) {
+        let message = format!("`{other}` is not {NGINX}; without effect");
+        problems.push(FieldProblem::new(format!("metadata.annotations[\"{COMPAT}\"]"), message));
+    }
     let default = metadata.annotations.as_ref().and_then(|all| all.get(DEFAULT));
     let object = ClassObject {
         name: metadata.name.as_deref().unwrap_or_default().into(),
         controller: controller.into(),
         default: default.is_some_and(|text| text == "true"),
+        compat: compat == Some(NGINX),
         created: metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second()),
     };
     Ok(Parsed { object, problems })

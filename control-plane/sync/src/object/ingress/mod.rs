@@ -7,6 +7,7 @@ mod annotations;
 mod class;
 mod paths;
 mod secret;
+mod surprises;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use sluice_model::http::{HostPattern, UpstreamName, UpstreamPort};
 pub use annotations::{CanaryRule, Options, PREFIX as ANNOTATION_PREFIX};
 pub use class::{ClassObject, ingress_class};
 pub use secret::{CertificateError, SecretObject, certificate, secret};
+pub use surprises::is_compat;
 
 use super::Parsed;
 use crate::FieldProblem;
@@ -119,6 +121,7 @@ pub fn ingress(object: &networking::Ingress) -> Parsed<IngressObject> {
     let tls = reader.tls(spec.tls.as_deref().unwrap_or_default(), &mut problems);
     let paths = rules.iter().flat_map(|rule| &rule.paths).map(|path| &*path.path);
     let options = annotations::read(annotations, paths, &mut problems);
+    surprises::tell(&rules, annotations, &options, &mut problems);
     let object = IngressObject {
         created: metadata.creation_timestamp.as_ref().map_or(i64::MAX, |time| time.0.as_second()),
         class: class.map(Into::into),

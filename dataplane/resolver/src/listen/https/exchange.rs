@@ -11,7 +11,8 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::super::Endpoint;
-use super::super::connection::LARGEST;
+use super::super::connection::{LARGEST, afford};
+use super::super::share::Share;
 use super::freshness::max_age;
 use crate::authority::Transport;
 use crate::service::{Origin, Service, Step};
@@ -25,9 +26,10 @@ pub(super) async fn answer(
     client: SocketAddr,
     endpoint: &Arc<Endpoint>,
     service: &Arc<Service>,
+    share: &Share,
 ) -> Response<Full<Bytes>> {
     let response = match query(request, endpoint, service).await {
-        Ok(query) => match reply(&query, client, endpoint, service).await {
+        Ok(query) => match reply(&query, client, endpoint, service, share).await {
             Some(reply) => message(reply),
             None => refused(StatusCode::BAD_REQUEST),
         },
@@ -86,8 +88,12 @@ async fn reply(
     client: SocketAddr,
     endpoint: &Arc<Endpoint>,
     service: &Arc<Service>,
+    share: &Share,
 ) -> Option<Vec<u8>> {
-    match service.step(query, Origin { client, endpoint }, Transport::Https) {
+    let began = std::time::Instant::now();
+    let step = service.step(query, Origin { client, endpoint }, Transport::Https);
+    afford(share, began, service.state.load().limits.work, service).await;
+    match step {
         Step::Reply(reply) => Some(reply),
         Step::Messages(_) | Step::Silent => None,
         Step::Wait(pending) => {

@@ -5,12 +5,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sluice_bench::objects::Objects;
 use sluice_testbed::cluster::Cluster;
 use sluice_testbed::netns::Netns;
 use sluice_testbed::{Gateway, Testbed, links};
 
 use crate::control::{self, Control};
-use crate::objects::Objects;
 use crate::{PATCHES, PATIENCE, Rows};
 
 /// The port of all endpoints.
@@ -102,7 +102,7 @@ pub(crate) fn through_a_gateway(bed: &Testbed, cluster: &Cluster, objects: &Obje
     let plane = Gateway::start(bed, "dataplane", &config).unwrap();
     links::attach_taps(bed, "dtap0", "dtap1").unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
     let probe = Probe::start(&bed.client, &bed.node);
-    probe.aim(Some(objects.address(objects.len() - 1)));
+    probe.aim(Some(objects.address(objects.count() - 1)));
     probe.until(|_| true);
     rows.add_times("sync.patch.packet", probe.patches(objects, PATCHES, 1000));
 }

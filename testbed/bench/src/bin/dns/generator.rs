@@ -12,6 +12,9 @@ use crate::queries::{self, Asker, Query};
 
 /// Packets sent and received at a time.
 const BURST: usize = 64;
+/// Bursts received between two that are sent, if so many are there: a flood's answers come with those that count, and more
+/// packets go out in a round than one burst brings back.
+const BURSTS: usize = 8;
 /// Before anything is counted.
 const WARM: f64 = 0.2;
 /// For answers, after the last query.
@@ -31,7 +34,8 @@ pub(crate) fn run(plan: &Plan, cpu: usize, huge: bool) -> Outcome {
         Port::open(&eal, device.name(), &PortOptions::new(1, 1).descriptors(2048, 2048), &pool).unwrap();
     let _lcore = Lcore::attach(&eal, cpu).unwrap();
     let (rx, tx) = (rx.remove(0), tx.remove(0));
-    let outcome = Generator::new(plan, pool, rx, tx, tsc_hz(&eal) as f64).run(plan);
+    let mut outcome = Generator::new(plan, pool, rx, tx, tsc_hz(&eal) as f64).run(plan);
+    outcome.missed = port.stats().map_or(0, |stats| stats.rx_missed);
     drop(port);
     outcome
 }
@@ -120,7 +124,11 @@ impl Generator {
                     self.out.beside += if now >= warm { sent as u64 } else { 0 };
                 }
             }
-            self.receive();
+            for _ in 0..BURSTS {
+                if self.receive() < BURST {
+                    break;
+                }
+            }
         }
         self.out.seconds = (end - warm) as f64 / self.hz;
         self.latencies.sort_unstable();
@@ -180,17 +188,16 @@ impl Generator {
         burst
     }
 
-    /// Answers that have come.
+    /// Answers that have come; how many packets.
     #[inline]
-    fn receive(&mut self) {
+    fn receive(&mut self) -> usize {
         let mut burst = ArrayVec::<Mbuf, BURST>::new();
-        if self.rx.receive(&mut burst) == 0 {
-            return;
-        }
+        let received = self.rx.receive(&mut burst);
         let now = tsc();
         for packet in &burst {
             self.account(packet.data(), now);
         }
+        received
     }
 
     #[inline]

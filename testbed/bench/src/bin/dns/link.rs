@@ -5,9 +5,9 @@
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
+use sluice_bench::program::command;
 use sluice_testbed::client::eventually;
 use sluice_testbed::run::run;
 use sluice_testbed::{Netns, Testbed};
@@ -117,6 +117,20 @@ impl Link {
         }
     }
 
+    /// Packets that the ends of the pair between generator and server dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        let here = |namespace: &Netns, interface: &'static str| {
+            let text =
+                namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default());
+            let line = text.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'));
+            let fields: Vec<u64> =
+                line.unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+            // Of eight figures each of what was received and sent the fourth.
+            fields.get(3).unwrap_or(&0) + fields.get(11).unwrap_or(&0)
+        };
+        here(&self.bed.client, "up1") + here(&self.bed.gateway, "up0")
+    }
+
     /// Waits until the server answers the first name of a list.
     pub(crate) fn until_answered(&self, names: Names, patience: Duration) -> bool {
         self.bed.client.enter(move || {
@@ -136,11 +150,4 @@ impl Link {
             .is_some()
         })
     }
-}
-
-/// A command line in a namespace.
-pub(crate) fn command(namespace: &Netns, line: &[&str]) -> Command {
-    let mut command = namespace.command(line[0]);
-    command.args(&line[1..]);
-    command
 }

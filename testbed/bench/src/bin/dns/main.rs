@@ -5,6 +5,7 @@
 //! One CPU for the server, the other for the generator. Who is not measured does not run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+mod beside;
 mod configs;
 mod generator;
 mod link;

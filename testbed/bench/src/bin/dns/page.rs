@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use sluice_bench::report::Row;
 
+use crate::beside::{FLOODS, LOADS};
+
 /// A column: its head, what its row's name begins with, and how its figures are told.
-type Column = (&'static str, &'static str, fn(f64) -> String);
+type Column<'a> = (&'a str, &'a str, fn(f64) -> String);
 
 /// Names of the cluster.
-const CLUSTER: [Column; 6] = [
+const CLUSTER: [Column<'_>; 6] = [
     ("dnsperf, kq/s", "dns.dnsperf.", thousands),
     ("flooded, kq/s", "dns.flood.", thousands),
     ("p50, µs", "dns.flood.half.p50.", whole),
@@ -17,35 +19,52 @@ const CLUSTER: [Column; 6] = [
     ("lost at half, %", "dns.flood.half.loss.", percent),
 ];
 /// Names of others.
-const CACHES: [Column; 5] = [
+const CACHES: [Column<'_>; 5] = [
     ("flooded, kq/s", "dns.cached.", thousands),
     ("p50, µs", "dns.cached.half.p50.", whole),
     ("p99, µs", "dns.cached.half.p99.", whole),
     ("p99.9, µs", "dns.cached.half.p99.9.", whole),
     ("lost at half, %", "dns.cached.half.loss.", percent),
 ];
-/// Sluice beside floods.
-const FLOODS: [Column; 8] = [
-    ("offered, ×", "dns.overload.offered.", ratio),
-    ("answered, ×", "dns.overload.answered.", ratio),
-    ("random: offered, ×", "dns.beside.random.offered.", ratio),
-    ("lost, %", "dns.beside.random.loss.", percent),
-    ("p99, µs", "dns.beside.random.p99.", whole),
-    ("spoofed: offered, ×", "dns.beside.spoofed.offered.", ratio),
-    ("lost, %", "dns.beside.spoofed.loss.", percent),
-    ("p99, µs", "dns.beside.spoofed.p99.", whole),
-];
+/// Sluice over its load.
+const OVERLOAD: [Column<'_>; 2] =
+    [("offered, ×", "dns.overload.offered.", ratio), ("answered, ×", "dns.overload.answered.", ratio)];
 
-/// All three tables for these servers, in this order; those without a figure are left out.
+/// All tables for these servers, in this order; those without a figure are left out.
 pub(crate) fn page(rows: &[Row], servers: &[&str], peer: &str) -> String {
     let mut out = lines(rows, servers, &CLUSTER, Some(peer));
     out.push('\n');
     out += &lines(rows, servers, &CACHES, None);
     out.push('\n');
-    out + &lines(rows, servers, &FLOODS, None)
+    out += &lines(rows, servers, &OVERLOAD, None);
+    for (flood, ..) in FLOODS {
+        out += &format!("\nBeside {flood}:\n\n");
+        out += &beside(rows, servers, flood);
+    }
+    out
 }
 
-fn lines(rows: &[Row], servers: &[&str], columns: &[Column], peer: Option<&str>) -> String {
+/// What clients that count lose beside a flood, for each load.
+fn beside(rows: &[Row], servers: &[&str], flood: &str) -> String {
+    let names: Vec<[String; 2]> = LOADS
+        .iter()
+        .map(|load| ["offered", "loss"].map(|figure| format!("dns.beside.{flood}.{load}.{figure}.")))
+        .collect();
+    let heads: Vec<[String; 2]> = LOADS
+        .iter()
+        .map(|load| [format!("{}: offered, ×", f64::from(*load) / 100.0), "lost, %".to_owned()])
+        .collect();
+    let columns: Vec<Column<'_>> = heads
+        .iter()
+        .zip(&names)
+        .flat_map(|(heads, names)| {
+            [(&*heads[0], &*names[0], ratio as fn(f64) -> String), (&*heads[1], &*names[1], percent)]
+        })
+        .collect();
+    lines(rows, servers, &columns, None)
+}
+
+fn lines(rows: &[Row], servers: &[&str], columns: &[Column<'_>], peer: Option<&str>) -> String {
     let mut out = String::from("| |");
     columns.iter().for_each(|(head, ..)| out += &format!(" {head} |"));
     if let Some(peer) = peer {
@@ -60,14 +79,7 @@ fn lines(rows: &[Row], servers: &[&str], columns: &[Column], peer: Option<&str>)
         }
         let _ = write!(out, "| {server} |");
         for (_, start, told) in columns {
-            let figure = find(start).map(|row| {
-                let spread = if row.runs > 1 {
-                    format!(" ({}–{})", told(row.min), told(row.max))
-                } else {
-                    String::new()
-                };
-                told(row.value) + &spread
-            });
+            let figure = find(start).map(|row| row.spread(*told));
             let _ = write!(out, " {} |", figure.unwrap_or_default());
         }
         if peer.is_some() {

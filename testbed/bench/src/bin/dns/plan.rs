@@ -47,6 +47,11 @@ pub(crate) struct Outcome {
     pub(crate) stray: u64,
     /// Queries of the flood beside them.
     pub(crate) beside: u64,
+    /// Packets that came to the generator's port and found no room there: its own doing, not the server's.
+    pub(crate) missed: u64,
+    /// Packets that an end of the veth pair dropped, on the way there or back.
+    #[serde(default)]
+    pub(crate) wire: u64,
     /// Microseconds from a query to its answer that half of them, 99 % and 99.9 % do not exceed.
     pub(crate) latency: [f64; 3],
 }

@@ -1,10 +1,11 @@
 //! Programs beside this one: the generator, dnsperf, the lcore's own benchmark.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::link::{CLIENT_CPU, Link, SERVER, command};
+use sluice_bench::program::command;
+
+use crate::link::{CLIENT_CPU, Link, SERVER};
 use crate::plan::{Outcome, Plan};
 use crate::queries::{self, NAMES, Names};
 
@@ -16,6 +17,7 @@ pub(crate) fn huge() -> bool {
 /// Runs the generator on its CPU in its namespace.
 pub(crate) fn generate(link: &Link, plan: &Plan) -> Outcome {
     link.client_of_linux(false);
+    let before = link.dropped();
     let program = std::env::current_exe().unwrap().display().to_string();
     let mut child =
         command(&link.bed.client, &["taskset", "-c", &CLIENT_CPU.to_string(), &program, "generate"])
@@ -26,12 +28,14 @@ pub(crate) fn generate(link: &Link, plan: &Plan) -> Outcome {
             .unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(plan).unwrap()).unwrap();
     let output = child.wait_with_output().unwrap();
+    let after = link.dropped();
     link.client_of_linux(true);
     let text = String::from_utf8_lossy(&output.stdout);
-    let outcome = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    outcome.unwrap_or_else(|| {
+    let outcome = text.lines().last().and_then(|line| serde_json::from_str::<Outcome>(line).ok());
+    let outcome = outcome.unwrap_or_else(|| {
         panic!("the generator gave no figures:\n{text}{}", String::from_utf8_lossy(&output.stderr))
-    })
+    });
+    Outcome { wire: after.saturating_sub(before), ..outcome }
 }
 
 /// Thousands of queries that dnsperf gets answered in a second, with one thread on the generator's CPU.
@@ -50,16 +54,4 @@ pub(crate) fn dnsperf(link: &Link, names: Names) -> f64 {
         .find_map(|line| line.trim().strip_prefix("Queries per second:")?.trim().parse::<f64>().ok())
         .unwrap_or_else(|| panic!("dnsperf:\n{text}{}", String::from_utf8_lossy(&output.stderr)))
         / 1e3
-}
-
-/// A figure of `bench`, which is beside this program.
-pub(crate) fn bench(row: &str) -> f64 {
-    let bench: PathBuf = std::env::current_exe().unwrap().with_file_name("bench");
-    let output =
-        Command::new(bench).arg(row).env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines()
-        .last()
-        .and_then(|line| line.parse().ok())
-        .unwrap_or_else(|| panic!("{row} gave no figure: {text}"))
 }

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use sluice_bench::program::{Program, bench};
 use sluice_bench::report::{Row, table, write};
 use sluice_testbed::coredns;
 
+use crate::beside;
 use crate::configs;
 use crate::link::{CLIENT_CPU, Link, UPSTREAM};
 use crate::page;
-use crate::plan::{Flood, Plan};
-use crate::programs::{bench, dnsperf, generate};
+use crate::plan::Plan;
+use crate::programs::{dnsperf, generate};
 use crate::queries::Names;
-use crate::server::{Kind, Program};
+use crate::server::Kind;
 
 /// The ceilings of the two kinds of port.
 const ECHOES: [Kind; 2] = [Kind::Echo("net_af_packet"), Kind::Echo("net_af_xdp")];
@@ -35,10 +37,10 @@ const PEER: &str = "dns.flood.knot.xdp";
 
 /// All figures, in the order of runs.
 #[derive(Default)]
-struct Figures(BTreeMap<String, (&'static str, Vec<f64>)>);
+pub(crate) struct Figures(BTreeMap<String, (&'static str, Vec<f64>)>);
 
 impl Figures {
-    fn add(&mut self, row: String, unit: &'static str, figure: f64) {
+    pub(crate) fn add(&mut self, row: String, unit: &'static str, figure: f64) {
         eprintln!("{row}: {figure:.2} {unit}");
         self.0.entry(row).or_insert_with(|| (unit, Vec::new())).1.push(figure);
     }
@@ -99,7 +101,7 @@ pub(crate) fn run(only: &[String]) {
             cached(&link, kind, &mut figures);
         }
         drop(upstream);
-        figures.add("dns.core.a".into(), "q/s", bench("hz") / bench("dns-a"));
+        figures.add("dns.core.a".into(), "q/s", bench("hz") / bench("dns.a.10k"));
     }
     let rows = figures.rows();
     println!("{}", table(&rows));
@@ -135,21 +137,16 @@ fn authority(link: &Link, kind: Kind, figures: &mut Figures) {
     };
     figures.add(format!("dns.dnsperf.{name}"), "q/s", dnsperf(link, Names::Cluster) * 1e3);
     let capacity = under_load(link, "flood", name, Names::Cluster, figures);
+    let ceiling = figures.runs("dns.flood.echo.af_xdp").and_then(|runs| runs.last().copied());
+    if let Some(ceiling) = ceiling.filter(|_| beside::is_measured(kind)) {
+        beside::measure(link, name, ceiling, figures);
+    }
     if !matches!(kind, Kind::Sluice(_)) {
         return;
     }
     let over = generate(link, &Plan::new(Names::Cluster).at(capacity * 1.5));
     figures.add(format!("dns.overload.offered.{name}"), "×", over.sent as f64 / over.seconds / capacity);
     figures.add(format!("dns.overload.answered.{name}"), "×", over.rate() / capacity);
-    // A quarter of what it can do, which is to be answered, beside five times as much.
-    for (what, names, spoofed) in [("random", Names::Random, false), ("spoofed", Names::Cluster, true)] {
-        let flood = Flood { names, spoofed, rate: Some(capacity * 1.25) };
-        let calm = generate(link, &Plan::new(Names::Cluster).at(capacity / 4.0).beside(flood));
-        let offered = (calm.sent + calm.beside) as f64 / calm.seconds / capacity;
-        figures.add(format!("dns.beside.{what}.offered.{name}"), "×", offered);
-        figures.add(format!("dns.beside.{what}.loss.{name}"), "%", calm.loss());
-        figures.add(format!("dns.beside.{what}.p99.{name}"), "µs", calm.latency[1]);
-    }
 }
 
 /// One who has been told them.

@@ -1,15 +1,11 @@
 //! Who answers: started with one thread on one CPU, ended by its process id.
 
-use std::fs::File;
-use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use sluice_testbed::Netns;
-use sluice_testbed::client::eventually;
+use sluice_bench::program::Program;
 
 use crate::configs;
-use crate::link::{Link, SERVER_CPU, command};
+use crate::link::{Link, SERVER_CPU};
 use crate::queries::Names;
 use crate::sluice::Sluice;
 
@@ -99,57 +95,5 @@ impl Server {
             Self::Program(program) => program.log(),
             Self::Gateway(gateway) => gateway.log(),
         }
-    }
-}
-
-/// A program in a namespace, ended when dropped.
-pub(crate) struct Program {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Program {
-    /// Starts it on one CPU.
-    ///
-    /// # Errors
-    /// Where it cannot be started.
-    pub(crate) fn start(
-        namespace: &Netns,
-        cpu: usize,
-        folder: &Path,
-        line: &[String],
-    ) -> Result<Self, String> {
-        let log = folder.join("log");
-        let file = File::create(&log).unwrap();
-        let cpu = cpu.to_string();
-        let words = ["taskset", "-c", &cpu];
-        let words: Vec<&str> = words.into_iter().chain(line.iter().map(String::as_str)).collect();
-        let mut command = command(namespace, &words);
-        // CoreDNS's threads are as many as it thinks there are CPUs.
-        command.env("GOMAXPROCS", "1").current_dir(folder);
-        command.stdin(Stdio::piped()).stdout(file.try_clone().unwrap()).stderr(file);
-        let child = command.spawn().map_err(|error| format!("{}: {error}", line[0]))?;
-        Ok(Self { child, log })
-    }
-
-    fn runs(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
-    fn log(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(8)..].join("\n")
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // `ip netns exec` and taskset became the program. Some end slowly, or not for a terminal's sake.
-        let _ = std::process::Command::new("kill").arg(self.child.id().to_string()).status();
-        if eventually(Duration::from_secs(3), || (!self.runs()).then_some(())).is_none() {
-            let _ = self.child.kill();
-        }
-        let _ = self.child.wait();
     }
 }

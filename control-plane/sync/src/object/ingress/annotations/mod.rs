@@ -6,6 +6,7 @@
 mod canary;
 mod cookies;
 mod cors;
+mod limits;
 mod policy;
 mod redirects;
 mod values;
@@ -13,7 +14,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use sluice_model::http::{HostPattern, Policy, Redirect};
+use sluice_model::http::{HostPattern, Policy, ProxyVersion, Redirect};
 
 pub use canary::CanaryRule;
 
@@ -22,6 +23,11 @@ use values::Values;
 
 /// What annotations of ingress-nginx begin with.
 pub const PREFIX: &str = "nginx.ingress.kubernetes.io/";
+
+/// What annotations of the gateway's own begin with.
+const OWN: &str = "sluice.dev/";
+/// The one that Ingresses have: `v1` or `v2`, connections to endpoints begin with a header of the PROXY protocol.
+const PROXY_PROTOCOL: &str = "sluice.dev/proxy-protocol";
 
 /// What annotations say of an Ingress.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,11 +105,14 @@ pub(super) fn read<'a>(
         .flatten()
         .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value.as_str())))
         .collect();
-    if given.is_empty() {
+    let proxy_protocol = own(annotations, problems);
+    if given.is_empty() && proxy_protocol.is_none() {
         return Arc::clone(&NONE);
     }
     let mut values = Values::new(given, problems);
     let mut options = Options { policy: policy::read(&mut values), ..Options::default() };
+    options.policy.proxy_protocol = proxy_protocol;
+    options.policy.limits = limits::read(&mut values);
     options.policy.cors = cors::read(&mut values);
     options.policy.affinity = cookies::read(&mut values);
     options.ssl_redirect = values.flag("ssl-redirect").unwrap_or(true);
@@ -120,6 +129,26 @@ pub(super) fn read<'a>(
     options.regex = regex || rewrites;
     options.denied = rest(values);
     Arc::new(options)
+}
+
+/// Reads the gateway's own, and tells those that it does not know or cannot read.
+fn own(
+    annotations: Option<&BTreeMap<String, String>>,
+    problems: &mut Vec<FieldProblem>,
+) -> Option<ProxyVersion> {
+    let mut version = None;
+    for (name, value) in annotations.into_iter().flatten().filter(|(name, _)| name.starts_with(OWN)) {
+        let field = format!("metadata.annotations[\"{name}\"]");
+        match (name.as_str(), value.trim()) {
+            (PROXY_PROTOCOL, "v1") => version = Some(ProxyVersion::V1),
+            (PROXY_PROTOCOL, "v2") => version = Some(ProxyVersion::V2),
+            (PROXY_PROTOCOL, value) => {
+                problems.push(FieldProblem::new(field, format!("`{value}`: neither v1 nor v2")));
+            }
+            _ => problems.push(FieldProblem::warning(field, "no annotation of Ingresses".to_owned())),
+        }
+    }
+    version
 }
 
 /// Names what is left. True where nobody may be let in without it.

@@ -37,7 +37,7 @@ pub(super) fn read(values: &mut Values<'_, '_>) -> Policy {
 }
 
 /// The networks of the first of these annotations that is there.
-fn ranges(values: &mut Values<'_, '_>, names: &[&str]) -> Vec<ipnet::IpNet> {
+pub(super) fn ranges(values: &mut Values<'_, '_>, names: &[&str]) -> Vec<ipnet::IpNet> {
     let mut found = Vec::new();
     for name in names {
         let Some(text) = values.text(name) else { continue };

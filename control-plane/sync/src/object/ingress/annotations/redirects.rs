@@ -52,11 +52,17 @@ fn redirect(text: &str, status: u16) -> Result<Redirect, &'static str> {
         Some((scheme, rest)).filter(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
     });
     match (scheme, keeps) {
-        (Some((scheme, host)), Some(_)) if !host.contains('/') => {
-            Ok(Redirect { status, scheme: Some(scheme.into()), host: Some(host.into()), location: None })
-        }
+        (Some((scheme, host)), Some(_)) if !host.contains('/') => Ok(Redirect {
+            status,
+            scheme: Some(scheme.into()),
+            host: Some(host.into()),
+            location: None,
+            keep_query: false,
+        }),
         (_, Some(_)) => Err("$request_uri can follow only a host"),
         (None, None) if !plain.starts_with('/') => Err("neither an http or https URL nor a path"),
-        (_, None) => Ok(Redirect { status, scheme: None, host: None, location: Some(plain.into()) }),
+        (_, None) => {
+            Ok(Redirect { status, scheme: None, host: None, location: Some(plain.into()), keep_query: false })
+        }
     }
 }

@@ -1,0 +1,76 @@
+//! `k8s_external`: names of Services for the outside.
+
+use sluice_model::{DnsSettings, ExternalZone};
+
+use super::kubernetes::short;
+use super::{Run, cluster};
+use crate::corefile::{Corefile, Placed};
+use crate::plugins::{K8sExternal, Plugin};
+use crate::zone::Zone;
+
+impl Run<'_> {
+    /// Fills in the domains of external addresses.
+    pub(super) fn external(&mut self, corefile: &Corefile, dns: &mut DnsSettings) {
+        let own = cluster(corefile);
+        let mut known: Option<&K8sExternal> = None;
+        for server in &corefile.servers {
+            for placed in &server.plugins {
+                let Plugin::K8sExternal(external) = &placed.plugin else { continue };
+                match known {
+                    // The same one over TLS is no other one.
+                    Some(known) if known == external => {}
+                    Some(_) => self.refuse(&placed.place, "a second `k8s_external` is not supported"),
+                    None => {
+                        known = Some(external);
+                        // It is in the same server, which was seen when it was read.
+                        let Some(server) = own else { continue };
+                        for zone in self.reached(&external.zones, placed, server, corefile) {
+                            self.external_zone(external, &zone, placed, dns);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn external_zone(&mut self, external: &K8sExternal, zone: &Zone, placed: &Placed, dns: &mut DnsSettings) {
+        if zone.is_reverse() {
+            self.refuse(
+                &placed.place,
+                format!("`{zone}`: addresses outside have no reverse names here; name the zone with `kubernetes` alone"),
+            );
+            return;
+        }
+        let others = dns.zones.iter().chain(&dns.multicluster_zones).chain(&dns.reverse_zones);
+        let others = others.chain(dns.external_zones.iter().map(|it| &it.zone));
+        let clash = others
+            .filter_map(|other| Zone::parse(other).ok())
+            .find(|other| zone.contains(other) || other.contains(zone));
+        if let Some(other) = clash {
+            self.refuse(
+                &placed.place,
+                format!("`{zone}` and the zone `{other}` are one in another: each needs a domain of its own"),
+            );
+            return;
+        }
+        let apex = external.apex.trim_end_matches('.');
+        let server = format!("hostmaster.{apex}.{}", zone.as_str());
+        if apex.is_empty() || Zone::parse(&server).is_err() || server.len() > 254 {
+            self.refuse(placed.line("apex"), format!("`{}` is no name of labels", external.apex));
+            return;
+        }
+        dns.external_zones.push(ExternalZone {
+            zone: short(zone),
+            ttl: external.ttl,
+            apex: apex.to_ascii_lowercase().into(),
+            headless: external.headless,
+        });
+        let through = external.fallthrough.iter().filter(|fall| fall.contains(zone) || zone.contains(fall));
+        for fall in through {
+            let narrow = short(if fall.contains(zone) { zone } else { fall });
+            if !dns.fallthrough.contains(&narrow) {
+                dns.fallthrough.push(narrow);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Names of Services for the outside: `service.namespace.zone` has the addresses that a Service is reached at from there, as
+//! CoreDNS's plugin `k8s_external` has it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use sluice_model::{
+    DnsMode, DnsSettings, ExternalAddress, ExternalZone, NameKind, NamedService, PodNames, ServiceName,
+};
+
+use super::Rules;
+use super::record::{QUESTION, address, pointer, record};
+use super::service::{in_zone, label, port_name};
+use crate::name::{self, Name, NameError, Seed};
+use crate::node::{Builder, Node, Role};
+use crate::query::{HEADER, kind};
+use crate::soa::Relative;
+
+/// A domain of external addresses.
+#[derive(Clone, Debug)]
+pub(crate) struct External {
+    /// Its name, in lower case.
+    pub zone: Name,
+    /// The names below which its name server is.
+    apex: Name,
+    headless: bool,
+    /// The rules of names in it.
+    rules: Box<Rules>,
+}
+
+impl External {
+    /// None where the zone or its apex is no name: whoever made the settings has checked them.
+    pub fn new(settings: &ExternalZone, all: &DnsSettings, seed: Seed) -> Option<Self> {
+        let zone = Name::parse(&settings.zone).ok()?.lowered();
+        let apex = Name::parse(&format!("{}.{}", settings.apex, settings.zone)).ok()?.lowered();
+        let rules = Rules {
+            settings: DnsSettings {
+                ttl: settings.ttl,
+                hide_empty: false,
+                pods: PodNames::Disabled,
+                mode: DnsMode::Strict,
+                external_zones: Vec::new(),
+                ..all.clone()
+            },
+            seed,
+            zones: Vec::new(),
+            multicluster_zones: Vec::new(),
+            reverse_zones: Vec::new(),
+            external_zones: Vec::new(),
+            role: Role::External,
+        };
+        let external = Self { zone, apex, headless: settings.headless, rules: Box::new(rules) };
+        external.server().is_ok().then_some(external)
+    }
+
+    /// The name of its server.
+    fn server(&self) -> Result<Name, NameError> {
+        self.apex.child("ns1").map(Name::lowered)
+    }
+
+    /// Its SOA record.
+    pub fn soa(&self) -> Option<Relative> {
+        let end = self.zone.wire().len();
+        let relative = |name: Name| name.wire().get(..name.wire().len() - end).map(<[u8]>::to_vec);
+        let operator = self.apex.child("hostmaster").ok()?.lowered();
+        Some(Relative::new(
+            self.zone.clone(),
+            &relative(self.server().ok()?)?,
+            &relative(operator)?,
+            self.rules.settings.ttl,
+        ))
+    }
+
+    /// The TTL of its records.
+    pub fn ttl(&self) -> u32 {
+        self.rules.settings.ttl
+    }
+
+    /// Whether a name is the server's, below it or above it: no object has such a name.
+    fn is_taken(&self, name: &[u8]) -> bool {
+        name::is_within(name, self.apex.wire()) || name::is_within(self.apex.wire(), name)
+    }
+
+    /// Its top, its name server, which has these addresses, and the names between.
+    pub fn fixed(&self, servers: &[IpAddr]) -> Vec<Node> {
+        let Ok(server) = self.server() else { return Vec::new() };
+        let zone_len = self.zone.wire().len();
+        let answer = record(&QUESTION, kind::NS, self.ttl(), server.wire());
+        let place = HEADER + zone_len + 4 + answer.len() - server.wire().len();
+        let owner = pointer(place).unwrap_or(QUESTION);
+        let glue: Vec<Vec<u8>> = servers.iter().map(|ip| address(&owner, *ip, self.ttl())).collect();
+        let mut top = Builder::new(self.zone.clone(), zone_len).role(Role::External);
+        top.fixed(kind::NS, &[answer], &glue);
+        let mut nodes = vec![top.build(self.rules.seed)];
+        let mut between = self.apex.wire();
+        while between.len() > zone_len {
+            nodes.push(self.bare(Name::from_wire(between)));
+            between =
+                between.get(usize::from(between.first().copied().unwrap_or(0)) + 1..).unwrap_or_default();
+        }
+        let mut own = Builder::new(server, zone_len).role(Role::External);
+        self.rules.addresses(&mut own, servers);
+        nodes.push(own.build(self.rules.seed));
+        nodes
+    }
+
+    fn bare(&self, name: Name) -> Node {
+        self.rules.bare(name.lowered(), &self.zone)
+    }
+
+    /// `namespace.zone`, where no name of the server is so.
+    pub fn namespace(&self, namespace: &str) -> Option<Node> {
+        let name = self.zone.child(namespace).ok()?.lowered();
+        (!self.is_taken(name.wire())).then(|| self.bare(name))
+    }
+
+    /// A Service's names.
+    pub fn service(&self, service: &NamedService) -> Vec<Node> {
+        let Ok(base) = self.base(&service.name) else { return Vec::new() };
+        let zone = &self.zone;
+        let addresses = service.external.iter().filter_map(|address| match address {
+            ExternalAddress::Ip(ip) => Some(*ip),
+            ExternalAddress::Host(_) => None,
+        });
+        let addresses: Vec<IpAddr> = addresses.collect();
+        let of = |kind, endpoints| {
+            let seen = NamedService {
+                name: service.name.clone(),
+                kind,
+                ports: service.ports.clone(),
+                endpoints,
+                external: Vec::new(),
+            };
+            in_zone(&seen, None, &self.rules, zone, base.clone())
+        };
+        let mut nodes = if !addresses.is_empty() {
+            of(NameKind::Cluster(addresses), Vec::new())
+        } else if !service.external.is_empty() {
+            self.hosts(service, &base)
+        } else if self.headless && !matches!(service.kind, NameKind::External(_)) {
+            let kind = match service.kind {
+                NameKind::Headless => NameKind::Headless,
+                _ => NameKind::Cluster(Vec::new()),
+            };
+            of(kind, service.endpoints.clone())
+        } else {
+            Vec::new()
+        };
+        // A name above others exists (RFC 8020).
+        if !nodes.is_empty() && !nodes.iter().any(|node| node.name() == base.wire()) {
+            nodes.push(self.bare(base));
+        }
+        nodes.retain(|node| !self.is_taken(node.name()));
+        nodes
+    }
+
+    fn base(&self, service: &ServiceName) -> Result<Name, NameError> {
+        self.zone.child(&service.namespace)?.child(&service.name).map(Name::lowered)
+    }
+
+    /// A Service that is reached at names: an alias, of which there can be but one, and its ports at each name.
+    fn hosts(&self, service: &NamedService, base: &Name) -> Vec<Node> {
+        let hosts = service.external.iter().filter_map(|address| match address {
+            ExternalAddress::Host(host) => Name::parse(host).ok().filter(|name| name.wire().len() > 1),
+            ExternalAddress::Ip(_) => None,
+        });
+        let hosts: Vec<Name> = hosts.take(MOST_HOSTS).collect();
+        let Some(first) = hosts.first() else { return Vec::new() };
+        let zone_len = self.zone.wire().len();
+        let mut alias = Builder::new(base.clone(), zone_len).role(Role::External);
+        alias.fixed(kind::CNAME, &[record(&QUESTION, kind::CNAME, self.ttl(), first.wire())], &[]);
+        let mut names: BTreeMap<Name, Vec<Vec<u8>>> = BTreeMap::new();
+        for port in service.ports.iter().filter(|port| !port.name.is_empty()) {
+            let protocol = label(port.protocol);
+            let (Ok(above), Ok(name)) = (base.child(protocol), port_name(base, protocol, &port.name)) else {
+                continue;
+            };
+            names.entry(above.lowered()).or_default();
+            let weight = (100 / hosts.len().max(1)).max(1) as u16;
+            let records = names.entry(name).or_default();
+            for host in &hosts {
+                let [[a, b], [c, d]] = [weight, port.port].map(u16::to_be_bytes);
+                let data = [&[0, 0, a, b, c, d], host.wire()].concat();
+                let record = record(&QUESTION, kind::SRV, self.ttl(), &data);
+                if !records.contains(&record) {
+                    records.push(record);
+                }
+            }
+        }
+        let mut nodes = vec![alias.build(self.rules.seed)];
+        for (name, records) in names {
+            let mut builder = Builder::new(name, zone_len).role(Role::External);
+            builder.fixed(kind::SRV, &records, &[]);
+            nodes.push(builder.build(self.rules.seed));
+        }
+        nodes
+    }
+}
+
+/// Names that a Service's ports are at; a cloud gives one.
+const MOST_HOSTS: usize = 64;
+
+/// The addresses of the zones' name server: those that the Service in front is reached at, else those that queries are
+/// answered on.
+pub(crate) fn servers(rules: &Rules, front: Option<&NamedService>) -> Vec<IpAddr> {
+    let external = front.into_iter().flat_map(|service| &service.external);
+    let addresses: Vec<IpAddr> = external
+        .filter_map(|address| match address {
+            ExternalAddress::Ip(ip) => Some(*ip),
+            ExternalAddress::Host(_) => None,
+        })
+        .collect();
+    if addresses.is_empty() { super::fixed::servers(rules) } else { addresses }
+}
