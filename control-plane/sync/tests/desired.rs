@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use sluice_model::http::{HttpChange, HttpSettings, TicketKey};
 use sluice_model::{
     Change, DnsSettings, NameKind, NamedImport, NamedPod, NamedService, ObjectKey, Service, ServiceName,
     Settings,
 };
-use sluice_sync::desired::{Desired, Shrink, Things};
+use sluice_sync::desired::{Desired, ExternalRules, IngressRules, Shrink, Things};
 use sluice_sync::object::{self, Exposed, Key, Kind, NodeObject, Object, Rules};
 use sluice_sync::state::Saved;
 
@@ -156,6 +157,32 @@ fn loss_of_more_than_half_of_all_endpoints_is_held_back_until_it_is_released() {
     assert_eq!(desired.take_changes().len(), 2, "the Service and its names");
     assert_eq!(desired.services().next().unwrap().ports[0].endpoints.len(), 11);
     assert!(!desired.is_dirty());
+}
+
+#[test]
+fn keys_of_session_tickets_do_not_wait_for_a_loss_to_be_released() {
+    let rules = IngressRules {
+        controller: "sluice.dev/ingress".into(),
+        class: "sluice".into(),
+        watch_without_class: false,
+        default_class: false,
+        hsts: None,
+        external: ExternalRules::default(),
+        secret_namespaces: Vec::new(),
+        settings: HttpSettings::default(),
+    };
+    let mut desired = Desired::new(configured()).with_ingress(Some(rules));
+    apply(&mut desired, &[service("web"), slice("web-1", "web", 1..=24)]);
+    desired.take_guarded_changes().unwrap();
+    apply(&mut desired, &[slice("web-1", "web", 1..=11)]);
+    let keys = vec![TicketKey::new(&[7; 48]).unwrap()];
+    desired.set_ticket_keys(keys.clone());
+    let held = desired.take_guarded_changes().unwrap_err();
+    let told = desired.take_settings();
+    let [Change::Http(HttpChange::Settings(told))] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(told.ticket_keys, keys);
+    assert_eq!(desired.take_settings(), []);
+    assert_eq!(desired.take_guarded_changes(), Err(held));
 }
 
 #[test]

@@ -175,13 +175,12 @@ impl Follower {
         kube::follow(client, &rules, api.streaming_lists)
     }
 
-    /// Settings have changed. They wait for objects only where nothing has been published yet.
+    /// Settings have changed. They wait for objects only where nothing has been published yet, and for no loss to be released.
     fn settings(&mut self) {
         self.news_of_problems = true;
         self.oldest.get_or_insert_with(Instant::now);
-        if !self.is_complete() && self.control.server.generation().0 > 0 {
-            let changes = self.control.desired.take_settings();
-            self.control.publish(&changes);
+        if !self.is_complete() || self.guard.held().is_some() {
+            self.control.publish_settings();
         }
     }
 

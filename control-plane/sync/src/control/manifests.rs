@@ -42,6 +42,9 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
         {
             control.publish(&changes);
         }
+        if guard.held().is_some() {
+            control.publish_settings();
+        }
         control.board.update(|shown| {
             shown.complete |= readable;
             shown.files = Some(folder.files());

@@ -223,6 +223,14 @@ impl Control {
         generation
     }
 
+    /// Puts changed settings into effect while objects have to wait; not where nothing has been published yet.
+    fn publish_settings(&mut self) {
+        if self.server.generation().0 > 0 {
+            let changes = self.desired.take_settings();
+            self.publish(&changes);
+        }
+    }
+
     /// Serves what a former process has published.
     fn restore(&mut self, saved: Saved) {
         let server = &self.server;

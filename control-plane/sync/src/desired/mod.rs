@@ -383,6 +383,7 @@ impl Desired {
             self.published_resolver = self.resolver.clone();
             changes.push(Change::Resolver(Box::new(self.resolver.clone())));
         }
+        self.http.take_settings(&mut changes);
         changes
     }
 

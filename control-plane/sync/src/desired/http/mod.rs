@@ -219,15 +219,19 @@ impl Http {
             || self.told_settings.as_ref() != self.rules.as_ref().map(|rules| &rules.settings)
     }
 
-    /// What has changed since the last call.
-    pub fn take(&mut self, unswept: bool, backends: &Backends<'_>, changes: &mut Vec<Change>) {
-        self.settle(backends);
+    /// The settings, where they have changed since the last call.
+    pub fn take_settings(&mut self, changes: &mut Vec<Change>) {
         let settings = self.rules.as_ref().map(|rules| &rules.settings);
         if self.told_settings.as_ref() != settings {
             self.told_settings = settings.cloned();
             let settings = settings.cloned().map(|settings| HttpChange::Settings(Box::new(settings)));
             changes.extend(settings.map(Change::Http));
         }
+    }
+
+    /// What else has changed since the last call.
+    pub fn take(&mut self, unswept: bool, backends: &Backends<'_>, changes: &mut Vec<Change>) {
+        self.settle(backends);
         let mut tell = |change| changes.push(Change::Http(change));
         self.certificates.take(
             unswept,
