@@ -14,6 +14,7 @@ pub mod lease;
 pub mod object;
 pub mod pools;
 mod problem;
+mod signature;
 pub mod state;
 pub mod status;
 

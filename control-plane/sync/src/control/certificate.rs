@@ -6,11 +6,12 @@ use std::time::Instant;
 use sluice_config::{CertificateFiles, Config};
 use sluice_model::ServiceName;
 
-use super::files::{OFTEN, Signature, read, signature};
+use super::files::{OFTEN, read, signature};
 use super::general;
 use crate::Problem;
 use crate::object::Object;
 use crate::object::ingress::{SecretObject, certificate};
+use crate::signature::Signature;
 
 /// The two files.
 #[derive(Debug)]

@@ -6,9 +6,10 @@ use std::time::Instant;
 use sluice_config::Config;
 use sluice_model::http::TicketKey;
 
-use super::files::{OFTEN, Signature, read, signature};
+use super::files::{OFTEN, read, signature};
 use super::general;
 use crate::Problem;
+use crate::signature::Signature;
 
 /// The files, the one whose key seals first.
 #[derive(Debug)]

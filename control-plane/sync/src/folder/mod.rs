@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 pub use watch::{Wake, Watch};
 
 use crate::object::{Key, Object, Rules};
+use crate::signature::Signature;
 use crate::{Level, Problem};
-use scan::Signature;
 
 /// A folder of manifests, as of the last [`refresh`](Self::refresh).
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Folder {
             // What is written to while it is read is half of something. It was written to since it was looked at: then it
             // is another file by now. Or it was truncated just before, and the kernel, which tells of that last, had not
             // told yet.
-            if in_flux(&path) || scan::look(&path) != Some(signature) {
+            if in_flux(&path) || !Signature::of(&path).is_ok_and(|now| now == signature) {
                 continue;
             }
             match text {

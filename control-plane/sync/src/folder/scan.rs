@@ -6,23 +6,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::signature::Signature;
+
 /// Folders below the one given; deeper ones are no manifests but somebody's tree.
 const MAX_DEPTH: usize = 8;
 /// The most files.
 const MAX_FILES: usize = 20_000;
 /// The largest file.
 pub(super) const MAX_FILE: u64 = 128 << 20;
-
-/// What tells that a file's content may have changed: replaced (inode), rewritten (times, size), or swapped below a
-/// symlink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Signature {
-    device: u64,
-    inode: u64,
-    pub size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
 
 /// A look at the folder.
 #[derive(Debug, Default)]
@@ -104,7 +95,7 @@ fn folder(
                 }
                 continue;
             }
-            scan.files.insert(relative, (path, signature(&metadata)));
+            scan.files.insert(relative, (path, Signature::from(&metadata)));
         }
     }
     Ok(())
@@ -115,23 +106,8 @@ pub(super) fn is_manifest(name: &str) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|ending| name.len() > ending.len() && name.ends_with(ending))
 }
 
-/// A file's signature by now; none where it cannot be looked at.
-pub(super) fn look(path: &Path) -> Option<Signature> {
-    fs::metadata(path).ok().map(|metadata| signature(&metadata))
-}
-
 /// Whether there is no such file any more.
 pub(super) fn is_gone(path: &Path) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     fs::metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
-}
-
-fn signature(metadata: &fs::Metadata) -> Signature {
-    Signature {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    }
 }
