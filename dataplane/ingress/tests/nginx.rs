@@ -203,9 +203,12 @@ fn difference(sent: &Message, got: &Message) -> Option<String> {
     if sent.method != got.method {
         return Some("the method".into());
     }
-    let target = sent.target.strip_prefix("http://").or(sent.target.strip_prefix("https://"));
-    let target =
-        target.map_or(sent.target.as_str(), |rest| rest.find(['/', '?']).map_or("/", |at| &rest[at..]));
+    let whole = sent.target.strip_prefix("http://").or(sent.target.strip_prefix("https://"));
+    let path = |rest: &str| rest.find(['/', '?']).unwrap_or(rest.len());
+    let target = whole.map_or(sent.target.as_str(), |rest| match &rest[path(rest)..] {
+        "" => "/",
+        target => target,
+    });
     if normal(target) != got.target {
         return Some(format!("the target {} for {target}", got.target));
     }
@@ -214,7 +217,9 @@ fn difference(sent: &Message, got: &Message) -> Option<String> {
     }
     let hosts = got.values("host");
     let host = |message: &Message| message.values("host").first().map(|host| host.to_ascii_lowercase());
-    if hosts.len() != 1 || (host(sent).is_some() && host(sent) != host(got)) {
+    // That of the target counts (RFC 9112 section 3.2.2), where both are the same but for how they are written.
+    let wanted = whole.map(|rest| rest[..path(rest)].to_ascii_lowercase().into_bytes()).or(host(sent));
+    if hosts.len() != 1 || (wanted.is_some() && wanted != host(got)) {
         return Some("the host".into());
     }
     let nominated: Vec<String> = sent
