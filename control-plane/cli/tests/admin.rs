@@ -289,3 +289,40 @@ fn watch_shows_again_and_again() {
     let shown = serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>().count();
     assert!(shown >= 2, "{shown}");
 }
+
+#[test]
+fn hosts_of_ingresses_and_services_are_answered_for_the_outside() {
+    let site = Site::new();
+    let dns = "dns:\n  addresses: [192.0.2.53]\n  external_zones: [{ zone: example.org, ttl: 60, apex: ns1, hosts: [ingress, service] }]\n";
+    site.write(&(Site::text() + dns));
+    let objects = |address: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: store, namespace: default }}\nspec:\n  rules: [{{ host: \
+             store.example.org }}, {{ host: \"*.apps.example.org\" }}]\nstatus: {{ loadBalancer: {{ ingress: [{{ ip: {address} }}] }} }}\n\
+             ---\napiVersion: v1\nkind: Service\nmetadata: {{ name: lb, namespace: default }}\nspec: {{ type: LoadBalancer, clusterIP: \
+             10.96.7.7, ports: [{{ port: 80 }}] }}\nstatus: {{ loadBalancer: {{ ingress: [{{ ip: 203.0.113.6 }}] }} }}\n"
+        )
+    };
+    let manifest = site.config().with_file_name("manifests").join("hosts.yaml");
+    std::fs::write(&manifest, objects("203.0.113.5")).unwrap();
+    let gateway = Gateway::start(&site, &[]);
+    let said = |name: &str, line: &str| {
+        eventually(line, LONG, || {
+            let said = out(&site.ask(&["dns", "query", name]));
+            said.lines().any(|l| l == line).then_some(())
+        });
+    };
+    said("Store.example.org", "answer         Store.example.org. 60 A 203.0.113.5");
+    said("any.apps.example.org", "answer         any.apps.example.org. 60 A 203.0.113.5");
+    said("any.apps.example.org", "object         Ingresses and Services with the host any.apps.example.org");
+    said("any.apps.example.org", "why            a host with a star for the first label stands for it");
+    said("lb.default.example.org", "answer         lb.default.example.org. 60 A 203.0.113.6");
+    said("ns1.example.org", "answer         ns1.example.org. 60 A 192.0.2.53");
+    said("nope.example.org", "code           NXDOMAIN");
+    // Nobody serves Ingresses here, and what becomes of them is seen all the same.
+    std::fs::write(&manifest, objects("203.0.113.9")).unwrap();
+    said("store.example.org", "answer         store.example.org. 60 A 203.0.113.9");
+    std::fs::remove_file(&manifest).unwrap();
+    said("store.example.org", "code           NXDOMAIN");
+    drop(gateway);
+}

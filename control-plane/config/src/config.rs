@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use sluice_corefile::Selector;
+use sluice_corefile::{HostZone, Selector};
 use sluice_model::http::HttpSettings;
 use sluice_model::{ResolverSettings, Settings};
 
@@ -152,6 +152,8 @@ pub struct Names {
     pub namespace_labels: Selector,
     /// `dns.labels`: only Services and pods with such labels; empty for all.
     pub labels: Selector,
+    /// `dns.external_zones[].hosts`: whose hosts are the names of which domains.
+    pub hosts: Vec<HostZone>,
 }
 
 /// `log`.

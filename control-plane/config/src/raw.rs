@@ -122,6 +122,10 @@ pub(crate) struct ExternalZone {
     pub ttl: Option<Spanned<u64>>,
     pub apex: Option<Text>,
     pub headless: bool,
+    pub hosts: Vec<Text>,
+    pub secondary: Option<Text>,
+    pub ingress_classes: Vec<Text>,
+    pub service_labels: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

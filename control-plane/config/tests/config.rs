@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use sluice_config::{Config, ConfigError, HugePages, Idle, LogLevel, Problem, Queues, Source};
+use sluice_corefile::HostKind;
 use sluice_model::{SnatAddresses, Timeouts};
 
 const GOOD: &str = r#"node: edge-1
@@ -632,6 +633,18 @@ fn domains_of_external_addresses() {
     let zones = config.settings.dns.unwrap().external_zones;
     let shown: Vec<_> = zones.iter().map(|it| (&*it.zone, it.ttl, &*it.apex, it.headless)).collect();
     assert_eq!(shown, [("example.org", 5, "dns", false), ("b.example", 60, "names.b", true)]);
+    let config = parse(&dns(
+        "  external_zones: [{ zone: Example.org., hosts: [service, ingress], secondary: ns2, ingress_classes: [nginx], service_labels: [dns=yes, \"!x\"] }]\n",
+    ))
+    .unwrap();
+    let zone = &config.settings.dns.as_ref().unwrap().external_zones[0];
+    assert_eq!((zone.hosts, zone.secondary.as_deref()), (true, Some("ns2")));
+    let hosts = &config.names.as_ref().unwrap().hosts[0];
+    assert_eq!(
+        (&*hosts.zone, hosts.kinds.as_slice()),
+        ("example.org", &[HostKind::Service, HostKind::Ingress][..])
+    );
+    assert_eq!((hosts.ingress_classes.len(), hosts.service_labels.len()), (1, 2));
     for (lines, key) in [
         ("{ ttl: 5 }", "dns.external_zones[0].zone"),
         ("{ zone: x.Cluster.local }", "dns.external_zones[0].zone"),
@@ -639,6 +652,16 @@ fn domains_of_external_addresses() {
         ("{ zone: a.example }, { zone: b.a.example }", "dns.external_zones[1].zone"),
         ("{ zone: example.org, ttl: 3601 }", "dns.external_zones[0].ttl"),
         ("{ zone: example.org, apex: a..b }", "dns.external_zones[0].apex"),
+        ("{ zone: example.org, hosts: [ingress, route] }", "dns.external_zones[0].hosts[1]"),
+        ("{ zone: example.org, hosts: [ingress, ingress] }", "dns.external_zones[0].hosts[1]"),
+        ("{ zone: example.org, hosts: [ingress], headless: true }", "dns.external_zones[0].headless"),
+        ("{ zone: example.org, hosts: [ingress], secondary: a..b }", "dns.external_zones[0].secondary"),
+        ("{ zone: example.org, secondary: b }", "dns.external_zones[0].secondary"),
+        ("{ zone: example.org, ingress_classes: [a] }", "dns.external_zones[0].ingress_classes"),
+        (
+            "{ zone: example.org, hosts: [service], service_labels: [\"a>1\"] }",
+            "dns.external_zones[0].service_labels[0]",
+        ),
     ] {
         let problems = problems(&dns(&format!("  external_zones: [{lines}]\n")));
         assert_eq!(problems.len(), 1, "{lines}: {problems:?}");

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sluice_model::http::HttpChange;
-use sluice_model::{NamedImport, NamedPod, NamedService, Service};
+use sluice_model::{NamedHost, NamedImport, NamedPod, NamedService, Service};
 
 use crate::corefile::Names;
 use crate::object::NodeObject;
 
-const MAGIC: [u8; 8] = *b"sluice\x00\x07";
+const MAGIC: [u8; 8] = *b"sluice\x00\x08";
 const HEADER: usize = 20;
 /// No cluster's state is larger; a file that claims to be is not read.
 const MOST: u64 = 1 << 30;
@@ -38,6 +38,8 @@ pub struct Saved {
     pub pods: Vec<NamedPod>,
     /// What DNS was told of ServiceImports.
     pub imported: Vec<NamedImport>,
+    /// What DNS was told of hosts.
+    pub hosted: Vec<NamedHost>,
     /// What was told of HTTP, with private keys; but for its settings.
     pub http: Vec<HttpChange>,
 }
@@ -57,6 +59,8 @@ pub struct Published {
     pub pods: Vec<Arc<NamedPod>>,
     /// As in [`Saved`].
     pub imported: Vec<Arc<NamedImport>>,
+    /// As in [`Saved`].
+    pub hosted: Vec<Arc<NamedHost>>,
     /// As in [`Saved`].
     pub http: Vec<HttpChange>,
 }
@@ -115,6 +119,7 @@ impl StateFile {
         saved.named.retain(|service| service.check().is_ok());
         saved.pods.retain(|pod| pod.check().is_ok());
         saved.imported.retain(|import| import.check().is_ok());
+        saved.hosted.retain(|host| host.check().is_ok());
         saved.http.retain(|change| change.check().is_ok());
         Ok(Some(saved))
     }

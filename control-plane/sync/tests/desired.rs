@@ -128,6 +128,7 @@ fn saved_of(desired: &Desired) -> Saved {
         namespaces: shared.namespaces,
         pods: shared.pods.iter().map(|pod| NamedPod::clone(pod)).collect(),
         imported: shared.imported.iter().map(|import| NamedImport::clone(import)).collect(),
+        hosted: shared.hosted.iter().map(|host| (**host).clone()).collect(),
         http: shared.http,
     }
 }

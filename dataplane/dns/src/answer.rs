@@ -297,6 +297,11 @@ fn missed(
         }
         return done(reply, fixed.stale, rcode::NOERROR);
     }
+    if !fixed.hosts.is_empty()
+        && let Some(node) = zones.wildcard(asked_name)
+    {
+        return of_wildcard(zones, query, node, message, (limit, cookie));
+    }
     if zones.falls_through(asked_name) || !asked.resolver && zones.completes(asked_name) {
         return Verdict::Forward;
     }
@@ -313,6 +318,32 @@ fn missed(
         None => reply.finish(rcode::NXDOMAIN, true),
     };
     Verdict::Reply { length, rcode: rcode::NXDOMAIN }
+}
+
+/// What a host of any name has, for one of them.
+fn of_wildcard(
+    zones: &Zones,
+    query: &Query,
+    node: &Node,
+    message: &mut [u8],
+    (limit, cookie): (usize, Option<[u8; 24]>),
+) -> Verdict {
+    let fixed = &*zones.fixed;
+    let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
+    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
+        return Verdict::Forward;
+    }
+    let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
+    let mut rcode = rcode::NOERROR;
+    match node.set(query.kind) {
+        Some(set) => drop(reply.put_elsewhere(node, &set, Owner::Same)),
+        None if aliased => rcode = chain::follow(zones, node, query.kind, &mut reply).0,
+        None => {
+            let at = query.end() - 4 - node.zone_len();
+            zones.put_soa(&mut reply, Section::Authority, at, node.zone());
+        }
+    }
+    done(reply, fixed.stale, rcode)
 }
 
 pub(crate) fn address_record(ip: IpAddr, ttl: u32) -> ([u8; 28], usize) {
@@ -396,7 +427,8 @@ pub fn aliases(
     asked: &Asked,
 ) -> Option<Vec<u8>> {
     let query = parsed.ok()?;
-    let node = zones.find(query.name(message))?;
+    let name = query.name(message);
+    let node = zones.find(name).or_else(|| zones.wildcard(name))?;
     if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node) {
         return None;
     }

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sluice_model::{Change, DnsSettings, NamedImport, NamedPod, NamedService, PodNames, ServiceName};
+use sluice_model::{
+    Change, DnsSettings, NamedHost, NamedImport, NamedPod, NamedService, PodNames, ServiceName,
+};
 
 use crate::compile::reverse::{Effect, Reverse};
 use crate::compile::{Rules, external, fixed, service};
+use crate::hosts::Hosts;
 use crate::name::{self, Name, Seed};
 use crate::node::{Node, Role};
 use crate::soa::Soa;
@@ -28,6 +31,7 @@ pub struct Catalog {
     importing: BTreeMap<Box<str>, usize>,
     /// The same of Services that are in domains of external addresses.
     reachable: BTreeMap<Box<str>, usize>,
+    hosts: Hosts,
     pods: HashMap<ServiceName, NamedPod>,
     /// How many pods have an address in a namespace: two do while one replaces the other.
     pod_addresses: HashMap<(Box<str>, IpAddr), usize>,
@@ -61,6 +65,7 @@ impl Catalog {
             inhabited: BTreeMap::new(),
             importing: BTreeMap::new(),
             reachable: BTreeMap::new(),
+            hosts: Hosts::default(),
             pods: HashMap::new(),
             pod_addresses: HashMap::new(),
             reverse: Reverse::default(),
@@ -103,6 +108,8 @@ impl Catalog {
                 self.set_import(&import.service.name, Some(Arc::new(import.clone())));
             }
             Change::ImportedGone(name) => self.set_import(name, None),
+            Change::Hosted(host) => self.set_host(&host.name, Some(host.clone())),
+            Change::HostedGone(name) => self.set_host(name, None),
             // What it would answer now may be something else.
             Change::Resolver(_) => self.zones.era += 1,
             Change::Service(_) | Change::ServiceGone(_) | Change::Http(_) => {}
@@ -144,6 +151,11 @@ impl Catalog {
         for zone in &rules.reverse_zones {
             let nodes = fixed::backward(rules, zone).unwrap_or_default();
             nodes.into_iter().for_each(|node| drop(self.zones.table.insert(node)));
+        }
+        let hosts = self.hosts.restart(&rules.external_zones);
+        let servers = self.servers(rules);
+        for node in hosts.iter().filter_map(|(zone, name)| self.hosts.node(zone, name, &servers)) {
+            self.zones.table.insert(node);
         }
         self.set_servers();
         for name in self.namespaces.clone() {
@@ -242,11 +254,42 @@ impl Catalog {
     /// Puts in the tops of the domains of external addresses, and their name servers as they are now.
     fn set_servers(&mut self) {
         let Some(rules) = &self.rules else { return };
-        let front = rules.settings.service.as_ref().and_then(|name| self.services.get(name));
-        let servers = external::servers(rules, front.map(|front| &*front.service));
-        for node in rules.external_zones.iter().flat_map(|zone| zone.fixed(&servers)) {
+        let servers = self.servers(rules);
+        let mut nodes: Vec<Node> = Vec::new();
+        for zone in &rules.external_zones {
+            nodes.extend(zone.fixed(&servers));
+            let own = zone.own().filter(|_| zone.hosts);
+            nodes.extend(own.filter_map(|name| self.hosts.node(zone, name, &servers)));
+        }
+        for node in nodes {
             if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
                 self.zones.table.insert(node);
+            }
+        }
+    }
+
+    /// The addresses of the name server of the domains of external addresses.
+    fn servers(&self, rules: &Rules) -> Vec<IpAddr> {
+        let front = rules.settings.service.as_ref().and_then(|name| self.services.get(name));
+        external::servers(rules, front.map(|front| &*front.service))
+    }
+
+    /// Takes a host in or out, with the names that are there because of it.
+    fn set_host(&mut self, name: &str, host: Option<NamedHost>) {
+        let Ok(name) = Name::parse(name).map(Name::lowered) else { return };
+        let zones = self.rules.as_ref().map(|rules| &*rules.external_zones).unwrap_or_default();
+        let Some((zone, touched)) = self.hosts.set(&name, host, zones) else { return };
+        let servers = self.rules.as_ref().map(|rules| self.servers(rules)).unwrap_or_default();
+        for name in touched {
+            match self.hosts.node(zone, &name, &servers) {
+                Some(node) => {
+                    if self.zones.table.get(node.hash(), node.name()) != Some(&node) {
+                        self.zones.table.insert(node);
+                    }
+                }
+                None => {
+                    self.zones.table.remove(&zone.bare(name));
+                }
             }
         }
     }

@@ -86,7 +86,8 @@ pub(crate) fn follow<'z>(
 /// The node of an alias's target, which may be spelled in all ways that a query's name may.
 pub(crate) fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
     let server = || zones.fixed.compat.as_ref()?.server(target);
-    zones.find(target).or_else(|| underscored(zones, target)).or_else(server)
+    let spelled = || underscored(zones, target).or_else(|| zones.wildcard(target));
+    zones.find(target).or_else(spelled).or_else(server)
 }
 
 /// The address that a target spells, where it is a pod's name that need not be in the table.

@@ -71,6 +71,11 @@ pub enum Subject {
         /// Labels before the Service's: of a port, or of an endpoint.
         part: Option<String>,
     },
+    /// A host that Ingresses or Services may name.
+    Host {
+        /// It, without the last dot.
+        host: String,
+    },
     /// A pod, by its address.
     Pod {
         /// Its namespace.
@@ -111,6 +116,8 @@ pub enum Rule {
     Spelling,
     /// The name spells a pod's address, and `pods` is `insecure`.
     PodAddress,
+    /// No host has the name, but one with a star for its first label.
+    Wildcard,
     /// No object makes such a name.
     Missing,
     /// A Service would, if one of its endpoints were ready.
@@ -142,6 +149,7 @@ impl fmt::Display for Rule {
             }
             Self::Spelling => "it is a port's name, spelled without an underscore",
             Self::PodAddress => "it spells an address in a namespace that exists, and `dns.pods` is insecure",
+            Self::Wildcard => "a host with a star for the first label stands for it",
             Self::Missing => "no object makes such a name",
             Self::Unready => "none of the Service's endpoints is ready",
             Self::Fallthrough => {
@@ -169,7 +177,14 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
         enabled: !zones.listen().is_empty(),
         allowed: question.client.is_none_or(|client| zones.may_ask(client)),
         zone: zone.map(name::text),
-        subject: zone.map_or(Subject::Foreign, |zone| subject(wire, zone, zones.external(zone).is_some())),
+        subject: zone.map_or(Subject::Foreign, |zone| {
+            match zones.fixed.hosts.iter().any(|it| it.wire() == zone) {
+                true if wire.len() > zone.len() => {
+                    Subject::Host { host: name::text(wire).trim_end_matches('.').to_ascii_lowercase() }
+                }
+                _ => subject(wire, zone, zones.external(zone).is_some()),
+            }
+        }),
         rule: Rule::Off,
         reply: None,
         forwarded: None,
@@ -212,7 +227,8 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
 }
 
 fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdict) -> Rule {
-    let node = zones.find(wire);
+    let exact = zones.find(wire);
+    let node = exact.or_else(|| zones.wildcard(wire));
     let aliased = node.is_some_and(|node| query.kind != kind::CNAME && node.set(kind::CNAME).is_some());
     match verdict {
         _ if !allowed => Rule::Client,
@@ -224,6 +240,7 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
         Verdict::Forward => Rule::Upstream,
         _ if zones.zone(wire).is_none() => Rule::NoUpstream,
         Verdict::Silence => Rule::Off,
+        Verdict::Reply { .. } if exact.is_none() && node.is_some() => Rule::Wildcard,
         Verdict::Reply { rcode, .. } => match node {
             Some(node) if node.set(query.kind).is_some() => Rule::Records,
             Some(node) if node.is_top() && query.kind == kind::SOA => Rule::Records,

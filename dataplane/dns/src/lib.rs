@@ -15,6 +15,7 @@ mod compat;
 mod compile;
 mod elsewhere;
 pub mod explain;
+mod hosts;
 pub mod kept;
 pub mod limit;
 pub mod name;

@@ -45,6 +45,8 @@ pub(crate) struct Fixed {
     pub all: Vec<Name>,
     /// SOA records of the domains of external addresses.
     pub external: Vec<Relative>,
+    /// Those of them whose names are hosts'.
+    pub hosts: Vec<Name>,
     /// Zones whose unknown names others may know.
     pub fallthrough: Vec<Name>,
     /// Servers that a resolver copies zones from.
@@ -109,6 +111,10 @@ impl Zones {
                 rules.forward_zones().chain(&rules.reverse_zones).chain(external).cloned().collect()
             },
             external: rules.external_zones.iter().filter_map(External::soa).collect(),
+            hosts: {
+                let hosts = rules.external_zones.iter().filter(|external| external.hosts);
+                hosts.map(|external| external.zone.clone()).collect()
+            },
             primaries: settings.primaries.clone(),
             fallthrough: settings
                 .fallthrough
@@ -250,6 +256,16 @@ impl Zones {
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Node> {
         self.table.get(self.hash(name), name)
+    }
+
+    /// The node of `*.b.c` for `a.b.c`, in a domain of hosts: the star is one label, as it is in an Ingress.
+    pub(crate) fn wildcard(&self, name: &[u8]) -> Option<&Node> {
+        let zone = zone_of(&self.fixed.hosts, name)?.wire();
+        let parent = name.get(usize::from(*name.first()?) + 1..).filter(|rest| rest.len() >= zone.len())?;
+        let mut wildcard = [0; name::MAX_NAME + 2];
+        wildcard[..2].copy_from_slice(b"\x01*");
+        wildcard.get_mut(2..parent.len() + 2)?.copy_from_slice(parent);
+        self.find(wildcard.get(..parent.len() + 2)?)
     }
 
     /// Whether a name is below that of a namespace that has no names here, while the configuration says which have. Whether

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::http::{HttpChange, HttpKey};
-use crate::{Invalid, NamedImport, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings};
+use crate::{
+    Invalid, NamedHost, NamedImport, NamedPod, NamedService, ResolverSettings, Service, ServiceName, Settings,
+};
 
 /// The number of a consistent state of everything; grows by one with each published set of changes.
 ///
@@ -40,6 +42,10 @@ pub enum Change {
     Imported(NamedImport),
     /// DNS knows a ServiceImport no more.
     ImportedGone(ServiceName),
+    /// What DNS says of a host.
+    Hosted(NamedHost),
+    /// DNS knows a host no more.
+    HostedGone(Box<str>),
     /// Something of HTTP.
     Http(HttpChange),
 }
@@ -61,6 +67,8 @@ pub enum ObjectKey {
     Pod(ServiceName),
     /// [`Change::Imported`].
     Imported(ServiceName),
+    /// [`Change::Hosted`].
+    Hosted(Box<str>),
     /// [`Change::Http`].
     Http(HttpKey),
 }
@@ -75,6 +83,7 @@ impl ObjectKey {
             Self::Named(name) => Some(Change::NamedGone(name.clone())),
             Self::Pod(name) => Some(Change::PodGone(name.clone())),
             Self::Imported(name) => Some(Change::ImportedGone(name.clone())),
+            Self::Hosted(name) => Some(Change::HostedGone(name.clone())),
             Self::Http(key) => key.gone().map(Change::Http),
         }
     }
@@ -90,6 +99,7 @@ impl std::fmt::Display for ObjectKey {
             Self::Named(name) => write!(f, "names of service {name}"),
             Self::Pod(name) => write!(f, "pod {name}"),
             Self::Imported(name) => write!(f, "names of service import {name}"),
+            Self::Hosted(name) => write!(f, "host {name}"),
             Self::Http(key) => key.fmt(f),
         }
     }
@@ -110,6 +120,8 @@ impl Change {
             Self::PodGone(name) => ObjectKey::Pod(name.clone()),
             Self::Imported(import) => ObjectKey::Imported(import.service.name.clone()),
             Self::ImportedGone(name) => ObjectKey::Imported(name.clone()),
+            Self::Hosted(host) => ObjectKey::Hosted(host.name.clone()),
+            Self::HostedGone(name) => ObjectKey::Hosted(name.clone()),
             Self::Http(change) => ObjectKey::Http(change.key()),
         }
     }
@@ -121,7 +133,8 @@ impl Change {
             | Self::NamedGone(_)
             | Self::NamespaceGone(_)
             | Self::PodGone(_)
-            | Self::ImportedGone(_) => true,
+            | Self::ImportedGone(_)
+            | Self::HostedGone(_) => true,
             Self::Http(change) => change.is_gone(),
             _ => false,
         }
@@ -139,6 +152,7 @@ impl Change {
             Self::Named(service) => service.check(),
             Self::Pod(pod) => pod.check(),
             Self::Imported(import) => import.check(),
+            Self::Hosted(host) => host.check(),
             Self::Http(change) => change.check(),
             _ => Ok(()),
         }

@@ -4,8 +4,8 @@
 //! reaching the packet path.
 
 use crate::{
-    DnsSettings, Endpoint, IngressSettings, NameKind, NamedImport, NamedPod, NamedService, ResolverSettings,
-    Service, ServiceName, Settings,
+    DnsSettings, Endpoint, IngressSettings, NameKind, NamedHost, NamedImport, NamedPod, NamedService,
+    ResolverSettings, Service, ServiceName, Settings,
 };
 
 /// The most ports of a Service.
@@ -31,6 +31,14 @@ pub enum Invalid {
     Service {
         /// Which one.
         service: ServiceName,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// A rule of hosts.
+    #[error("host {host}: {rule}")]
+    Host {
+        /// Which one.
+        host: Box<str>,
         /// The rule that it breaks.
         rule: &'static str,
     },
@@ -154,6 +162,20 @@ impl NamedImport {
             return Ok(());
         };
         Err(Invalid::Service { service: self.service.name.clone(), rule: broken })
+    }
+}
+
+impl NamedHost {
+    /// Whether the value obeys all rules.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.name.is_empty() || self.name.len() > 253 {
+            return Err(Invalid::Nameless);
+        }
+        if self.addresses.is_empty() || self.addresses.len() > MAX_ADDRESSES {
+            let rule = "the list of addresses is empty or too long";
+            return Err(Invalid::Host { host: self.name.clone(), rule });
+        }
+        Ok(())
     }
 }
 

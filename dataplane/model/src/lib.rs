@@ -21,7 +21,7 @@ pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use ingress::IngressSettings;
 pub use names::{
     DnsMode, DnsSettings, Elsewhere, EndpointGroup, ExternalAddress, ExternalZone, NameKind, NamedEndpoint,
-    NamedImport, NamedPod, NamedPort, NamedService, PodNames, RateLimit,
+    NamedHost, NamedImport, NamedPod, NamedPort, NamedService, PodNames, RateLimit,
 };
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};

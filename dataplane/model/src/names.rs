@@ -40,10 +40,23 @@ pub struct ExternalZone {
     pub zone: Box<str>,
     /// TTL of its records, in seconds, at most 3600.
     pub ttl: u32,
-    /// Labels that the zone's name server is below: `ns1.apex.zone`.
+    /// Labels that the zone's name server is below: `ns1.apex.zone`; of a domain of hosts its own, `apex.zone`.
     pub apex: Box<str>,
     /// Whether headless Services without such addresses, and endpoints, have names there.
     pub headless: bool,
+    /// Whether its names are those of [`NamedHost`]s, and not of Services.
+    pub hosts: bool,
+    /// Labels of a second name server, of a domain of hosts: `secondary.zone`.
+    pub secondary: Option<Box<str>>,
+}
+
+/// A host that Ingresses or Services name, in a domain of hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedHost {
+    /// The whole name, in lower case and without the last dot; its first label may be a star, which is any one label.
+    pub name: Box<str>,
+    /// Where it is reached, at least one.
+    pub addresses: Vec<ExternalAddress>,
 }
 
 /// A ServiceImport as DNS sees it: a Service of several clusters (KEP-1645), with the ready endpoints of all of them.

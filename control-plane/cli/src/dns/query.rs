@@ -125,6 +125,7 @@ fn subject(subject: &Subject) -> String {
         Subject::Pod { namespace, label } => {
             format!("the pod in Namespace {namespace} that {label} is the address of")
         }
+        Subject::Host { host } => format!("Ingresses and Services with the host {host}"),
         Subject::Address { address } => format!("whatever has the address {address}"),
         Subject::Unknown => "none: no object makes names of this form".to_owned(),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use sluice_corefile::plugins::{Forward, Plugin, Upstream, UpstreamHost};
-use sluice_corefile::{Corefile, Running, Selector, Transport};
+use sluice_corefile::{Corefile, HostKind, Running, Selector, Transport};
 use sluice_model::PodNames;
 use sluice_model::resolver::{self, Times};
 use sluice_model::serving::{LogClass, QueryLog};
@@ -85,6 +85,14 @@ struct ExternalZone {
     apex: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     headless: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secondary: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ingress_classes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    service_labels: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,13 +157,7 @@ pub(super) fn section(corefile: &Corefile, running: &Running, path: &Path) -> Se
 fn serving(section: &mut Section, running: &Running) {
     let selector = |selector: &Selector| (!selector.is_empty()).then(|| selector.to_string());
     section.multicluster_zones = running.dns.multicluster_zones.iter().map(ToString::to_string).collect();
-    let external = |zone: &sluice_model::ExternalZone| ExternalZone {
-        zone: zone.zone.to_string(),
-        ttl: zone.ttl,
-        apex: zone.apex.to_string(),
-        headless: zone.headless,
-    };
-    section.external_zones = running.dns.external_zones.iter().map(external).collect();
+    section.external_zones = running.dns.external_zones.iter().map(|zone| external(zone, running)).collect();
     (section.namespace_labels, section.labels) =
         (selector(&running.namespace_labels), selector(&running.labels));
     let serving = &running.resolver.serving;
@@ -165,6 +167,23 @@ fn serving(section: &mut Section, running: &Running) {
     section.nsid.clone_from(&serving.nsid);
     section.transfer = serving.transfer.iter().map(ToString::to_string).collect();
     section.autopath = serving.autopath.then_some(true);
+}
+
+/// A domain of external addresses, with whose hosts its names are.
+fn external(zone: &sluice_model::ExternalZone, running: &Running) -> ExternalZone {
+    let hosts = running.hosts.iter().find(|hosts| hosts.zone.eq_ignore_ascii_case(&zone.zone));
+    let kinds = hosts.map(|hosts| hosts.kinds.as_slice()).unwrap_or_default();
+    let kind = |kind: &HostKind| HostKind::ALL.iter().find(|(_, known)| known == kind).map(|(name, _)| *name);
+    ExternalZone {
+        zone: zone.zone.to_string(),
+        ttl: zone.ttl,
+        apex: zone.apex.to_string(),
+        headless: zone.headless,
+        hosts: kinds.iter().filter_map(kind).collect(),
+        secondary: zone.secondary.as_ref().map(ToString::to_string),
+        ingress_classes: hosts.iter().flat_map(|it| &it.ingress_classes).map(ToString::to_string).collect(),
+        service_labels: hosts.iter().flat_map(|it| &it.service_labels).map(ToString::to_string).collect(),
+    }
 }
 
 fn log(log: &QueryLog) -> Log {

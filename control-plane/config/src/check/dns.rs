@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde_saphyr::Spanned;
-use sluice_corefile::Selector;
+use sluice_corefile::{HostKind, HostZone, Selector};
 use sluice_model::{DnsMode, DnsSettings, ExternalZone, PodNames, RateLimit, ServiceName};
 
 use super::values::{is_host, network};
@@ -184,13 +184,33 @@ fn external_zones(raw: &raw::Dns, others: &[&[Box<str>]; 3], out: &mut Report) -
             None => Some("dns".into()),
             Some(apex) => domain(apex, &key("apex"), out),
         };
-        let Some(apex) = apex else { continue };
-        if zone.len() + apex.len() > MOST_NAME {
-            out.add(text.referenced, &key("apex"), "the name of the zone's server is too long");
-            continue;
+        let secondary =
+            given.value.secondary.as_ref().map(|text| (domain(text, &key("secondary"), out), text));
+        let (Some(apex), None | Some((Some(_), _))) = (apex, &secondary) else { continue };
+        let secondary = secondary.and_then(|(labels, _)| labels);
+        for (name, labels) in [("apex", Some(&apex)), ("secondary", secondary.as_ref())] {
+            if labels.is_some_and(|labels| zone.len() + labels.len() > MOST_NAME) {
+                out.add(text.referenced, &key(name), "the name of the zone's server is too long");
+            }
+        }
+        let hosts = !given.value.hosts.is_empty();
+        let of_hosts = [
+            ("secondary", given.value.secondary.is_some()),
+            ("ingress_classes", !given.value.ingress_classes.is_empty()),
+            ("service_labels", !given.value.service_labels.is_empty()),
+        ];
+        for (name, _) in of_hosts.iter().filter(|(_, is)| *is && !hosts) {
+            out.add(given.referenced, &key(name), "is of a domain with `hosts`");
+        }
+        if hosts && given.value.headless {
+            out.add(
+                given.referenced,
+                &key("headless"),
+                "has no meaning with `hosts`: Services have no names there",
+            );
         }
         let ttl = number(given.value.ttl.as_ref(), &key("ttl"), 0..=3600, 5, out) as u32;
-        zones.push(ExternalZone { zone, ttl, apex, headless: given.value.headless });
+        zones.push(ExternalZone { zone, ttl, apex, headless: given.value.headless, hosts, secondary });
     }
     zones
 }
@@ -214,7 +234,42 @@ pub(super) fn names(raw: &raw::Dns, out: &mut Report) -> Names {
         namespaces,
         namespace_labels: selector(&raw.namespace_labels, "dns.namespace_labels", out),
         labels: selector(&raw.labels, "dns.labels", out),
+        hosts: raw
+            .external_zones
+            .iter()
+            .enumerate()
+            .filter_map(|(i, zone)| host_zone(i, &zone.value, out))
+            .collect(),
     }
+}
+
+/// Whose hosts are the names of a domain; the domain itself is checked with all the others.
+fn host_zone(i: usize, raw: &raw::ExternalZone, out: &mut Report) -> Option<HostZone> {
+    let key = |name: &str, k: usize| format!("dns.external_zones[{i}].{name}[{k}]");
+    let zone = raw.zone.as_ref().filter(|_| !raw.hosts.is_empty())?;
+    let mut kinds = Vec::new();
+    for (k, text) in raw.hosts.iter().enumerate() {
+        match HostKind::ALL.iter().find(|(name, _)| *name == text.value) {
+            Some((_, kind)) if !kinds.contains(kind) => kinds.push(*kind),
+            Some(_) => {
+                out.add(text.referenced, &key("hosts", k), format!("`{}` stands there already", text.value))
+            }
+            None => {
+                let message = format!("`{}` is neither ingress nor service", text.value);
+                out.add(text.referenced, &key("hosts", k), message);
+            }
+        }
+    }
+    let classes = raw.ingress_classes.iter().enumerate();
+    let classes = classes.map(|(k, text)| super::name(text, &key("ingress_classes", k), out)).collect();
+    let labels = raw.service_labels.iter().enumerate();
+    let labels = labels.filter_map(|(k, text)| selector(text, &key("service_labels", k), out)).collect();
+    Some(HostZone {
+        zone: zone.value.trim_end_matches('.').to_ascii_lowercase().into(),
+        kinds,
+        ingress_classes: classes,
+        service_labels: labels,
+    })
 }
 
 /// The limit, where there is one.

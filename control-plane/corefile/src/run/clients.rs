@@ -111,7 +111,7 @@ impl Run<'_> {
                 found.some(&zone, Elsewhere::default());
             }
         }
-        dns.localhost = local.localhost_prefix;
+        dns.localhost |= local.localhost_prefix;
     }
 
     pub(super) fn of_header(&mut self, header: &Header, placed: &Placed, found: &mut Found) {

@@ -7,7 +7,7 @@ use sluice_model::{DnsSettings, Elsewhere, ResolverSettings};
 
 use super::hosts::reverse_name;
 use super::kubernetes::short;
-use super::{Run, cluster};
+use super::{Run, answered};
 use crate::corefile::{Corefile, Placed, Server};
 use crate::names::RecordType;
 use crate::plugins::{Hosts, Match, Plugin, Rule, Template};
@@ -30,29 +30,30 @@ impl Run<'_> {
         let external: Vec<Box<str>> = dns.external_zones.iter().map(|it| it.zone.clone()).collect();
         let own = [parsed(&dns.zones), parsed(&dns.multicluster_zones), parsed(&external)].concat();
         let zones = [own.clone(), parsed(&dns.reverse_zones)].concat();
-        let mut found = Found { zones, set: BTreeSet::new() };
+        let mut found = Found { zones: zones.clone(), set: BTreeSet::new() };
         for server in corefile.servers.iter().filter(|server| super::serving::is_plain(server)) {
             self.of_acls(server, &mut found);
         }
-        let Some(server) = cluster(corefile) else {
-            dns.elsewhere = found.set.into_iter().collect();
-            return;
-        };
-        self.other_servers(corefile, server, &mut found, resolver);
-        for placed in &server.plugins {
-            match &placed.plugin {
-                Plugin::Rewrite(rewrite) => self.of_rule(&rewrite.rule, placed, &mut found),
-                Plugin::Template(template) => self.of_template(template, placed, &mut found),
-                Plugin::Hosts(hosts) => self.of_hosts(hosts, server, &mut found),
-                Plugin::Dns64(dns64) => self.of_dns64(dns64, &mut found),
-                Plugin::Local(local) => self.of_local(*local, &mut found, dns),
-                Plugin::Header(header) => self.of_header(header, placed, &mut found),
-                _ => {}
+        let mut place = None;
+        for server in answered(corefile) {
+            place.get_or_insert(&server.place);
+            found.zones = zones.iter().filter(|zone| comes_to(server, zone, corefile)).cloned().collect();
+            self.other_servers(corefile, server, &mut found, resolver);
+            for placed in &server.plugins {
+                match &placed.plugin {
+                    Plugin::Rewrite(rewrite) => self.of_rule(&rewrite.rule, placed, &mut found),
+                    Plugin::Template(template) => self.of_template(template, placed, &mut found),
+                    Plugin::Hosts(hosts) => self.of_hosts(hosts, server, &mut found),
+                    Plugin::Dns64(dns64) => self.of_dns64(dns64, &mut found),
+                    Plugin::Local(local) => self.of_local(*local, &mut found, dns),
+                    Plugin::Header(header) => self.of_header(header, placed, &mut found),
+                    _ => {}
+                }
             }
         }
-        if found.set.len() > MAX_ELSEWHERE {
+        if let Some(place) = place.filter(|_| found.set.len() > MAX_ELSEWHERE) {
             self.refuse(
-                &server.place,
+                place,
                 format!("more than {MAX_ELSEWHERE} names within the cluster's zones are others'"),
             );
         }
@@ -159,6 +160,16 @@ impl Run<'_> {
     }
 }
 
+/// Whether queries for a zone's names come to this server: no other has a longer zone that they are in.
+fn comes_to(server: &Server, zone: &Zone, corefile: &Corefile) -> bool {
+    let longest = |server: &Server| {
+        let listened = server.listeners.iter().map(|listener| &listener.zone);
+        listened.filter(|listened| listened.contains(zone)).map(|listened| listened.as_str().len()).max()
+    };
+    let here = longest(server);
+    here.is_some() && corefile.servers.iter().all(|other| longest(other) <= here)
+}
+
 /// A domain that all names are in which end so: what it begins with may be a label's end.
 fn domain_of(suffix: &str) -> Option<Zone> {
     let (_, domain) = suffix.split_once('.')?;
@@ -167,7 +178,7 @@ fn domain_of(suffix: &str) -> Option<Zone> {
 
 /// Names that were found.
 pub(super) struct Found {
-    /// The cluster's.
+    /// Those of the server that is looked at which the packet path answers.
     zones: Vec<Zone>,
     set: BTreeSet<Elsewhere>,
 }

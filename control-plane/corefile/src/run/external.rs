@@ -6,6 +6,7 @@ use super::kubernetes::short;
 use super::{Run, cluster};
 use crate::corefile::{Corefile, Placed};
 use crate::plugins::{K8sExternal, Plugin};
+use crate::problem::Place;
 use crate::zone::Zone;
 
 impl Run<'_> {
@@ -34,12 +35,32 @@ impl Run<'_> {
     }
 
     fn external_zone(&mut self, external: &K8sExternal, zone: &Zone, placed: &Placed, dns: &mut DnsSettings) {
+        let Some(apex) = self.place(zone, &external.apex, placed, dns) else { return };
+        dns.external_zones.push(ExternalZone {
+            zone: short(zone),
+            ttl: external.ttl,
+            apex,
+            headless: external.headless,
+            hosts: false,
+            secondary: None,
+        });
+        pass_on(&external.fallthrough, zone, dns);
+    }
+
+    /// The labels of the zone's name server, where there may be such a zone.
+    pub(super) fn place(
+        &mut self,
+        zone: &Zone,
+        apex: &str,
+        placed: &Placed,
+        dns: &DnsSettings,
+    ) -> Option<Box<str>> {
         if zone.is_reverse() {
             self.refuse(
                 &placed.place,
                 format!("`{zone}`: addresses outside have no reverse names here; name the zone with `kubernetes` alone"),
             );
-            return;
+            return None;
         }
         let others = dns.zones.iter().chain(&dns.multicluster_zones).chain(&dns.reverse_zones);
         let others = others.chain(dns.external_zones.iter().map(|it| &it.zone));
@@ -51,26 +72,29 @@ impl Run<'_> {
                 &placed.place,
                 format!("`{zone}` and the zone `{other}` are one in another: each needs a domain of its own"),
             );
-            return;
+            return None;
         }
-        let apex = external.apex.trim_end_matches('.');
-        let server = format!("hostmaster.{apex}.{}", zone.as_str());
-        if apex.is_empty() || Zone::parse(&server).is_err() || server.len() > 254 {
-            self.refuse(placed.line("apex"), format!("`{}` is no name of labels", external.apex));
-            return;
+        self.labels(zone, apex, placed.line("apex"))
+    }
+
+    /// Labels of a name server in the zone.
+    pub(super) fn labels(&mut self, zone: &Zone, text: &str, place: &Place) -> Option<Box<str>> {
+        let labels = text.trim_end_matches('.');
+        let server = format!("hostmaster.{labels}.{}", zone.as_str());
+        if labels.is_empty() || Zone::parse(&server).is_err() || server.len() > 254 {
+            self.refuse(place, format!("`{text}` is no name of labels"));
+            return None;
         }
-        dns.external_zones.push(ExternalZone {
-            zone: short(zone),
-            ttl: external.ttl,
-            apex: apex.to_ascii_lowercase().into(),
-            headless: external.headless,
-        });
-        let through = external.fallthrough.iter().filter(|fall| fall.contains(zone) || zone.contains(fall));
-        for fall in through {
-            let narrow = short(if fall.contains(zone) { zone } else { fall });
-            if !dns.fallthrough.contains(&narrow) {
-                dns.fallthrough.push(narrow);
-            }
+        Some(labels.to_ascii_lowercase().into())
+    }
+}
+
+/// Unknown names of a zone that others may know.
+pub(super) fn pass_on(fallthrough: &[Zone], zone: &Zone, dns: &mut DnsSettings) {
+    for fall in fallthrough.iter().filter(|fall| fall.contains(zone) || zone.contains(fall)) {
+        let narrow = short(if fall.contains(zone) { zone } else { fall });
+        if !dns.fallthrough.contains(&narrow) {
+            dns.fallthrough.push(narrow);
         }
     }
 }

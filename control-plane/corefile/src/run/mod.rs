@@ -11,6 +11,7 @@ mod clients;
 mod elsewhere;
 mod external;
 mod forward;
+mod gateway;
 mod hosts;
 mod kubernetes;
 mod listeners;
@@ -28,6 +29,7 @@ use sluice_model::{DnsSettings, ResolverSettings, Serving};
 
 use crate::corefile::{Corefile, Server};
 use crate::files::Files;
+use crate::hosted::HostZone;
 use crate::labels::Selector;
 use crate::plugins::Plugin;
 use crate::problem::{Place, Problems};
@@ -59,6 +61,8 @@ pub struct Running {
     pub namespace_labels: Selector,
     /// What labels Services and pods have that have names.
     pub labels: Selector,
+    /// Whose hosts are the names of domains of hosts.
+    pub hosts: Vec<HostZone>,
     /// What the resolver does.
     pub resolver: ResolverSettings,
     /// Warnings and notes.
@@ -110,6 +114,7 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
     dns.primaries = primaries.into_iter().collect();
     let exposed = run.kubernetes(corefile, &mut dns);
     run.external(corefile, &mut dns);
+    let hosts = run.gateway(corefile, &mut dns);
     resolver.serving = run.serving(corefile, &dns);
     resolver.times.lameduck = base.lameduck.or(resolver.times.lameduck);
     run.elsewhere(corefile, &mut dns, &mut resolver);
@@ -141,6 +146,7 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
         namespaces,
         namespace_labels: selector(exposed.and_then(|it| it.namespace_labels.as_ref())),
         labels: selector(exposed.and_then(|it| it.labels.as_ref())),
+        hosts,
         resolver,
         told: run.problems,
     })
@@ -180,6 +186,25 @@ fn cluster(corefile: &Corefile) -> Option<&Server> {
         .servers
         .iter()
         .find(|server| server.plugins.iter().any(|placed| matches!(placed.plugin, Plugin::Kubernetes(_))))
+}
+
+/// The servers in which names are that the packet path answers. The same ones over TLS are no others.
+fn answered(corefile: &Corefile) -> Vec<&Server> {
+    let mut servers: Vec<&Server> = cluster(corefile).into_iter().collect();
+    let mut known: Vec<&Plugin> = Vec::new();
+    for server in &corefile.servers {
+        let plugins = server.plugins.iter().map(|placed| &placed.plugin);
+        let Some(gateway) = plugins.into_iter().find(|it| matches!(it, Plugin::K8sGateway(_))) else {
+            continue;
+        };
+        if !known.contains(&gateway) {
+            known.push(gateway);
+            if !servers.iter().any(|other| std::ptr::eq(*other, server)) {
+                servers.push(server);
+            }
+        }
+    }
+    servers
 }
 
 #[cfg(test)]

@@ -84,7 +84,8 @@ impl Run<'_> {
                 }
             }
             // Read before all others, or nothing to say about.
-            Plugin::Root(_) | Plugin::Bind(_) | Plugin::Kubernetes(_) | Plugin::K8sExternal(_) => {}
+            Plugin::Root(_) | Plugin::Bind(_) | Plugin::Kubernetes(_) => {}
+            Plugin::K8sExternal(_) | Plugin::K8sGateway(_) => {}
             Plugin::Ready(_) | Plugin::Prometheus(_) | Plugin::Log(_) | Plugin::Nsid(_) => {}
             Plugin::Transfer(_) | Plugin::Autopath(_) | Plugin::Tls(_) | Plugin::Https(_) => {}
             Plugin::Minimal(_) | Plugin::Any(_) | Plugin::Loop(_) => {}
@@ -163,7 +164,6 @@ fn set(time: &mut Option<Duration>, given: Duration) {
 
 fn why(plugin: &Plugin) -> &'static str {
     match plugin {
-        Plugin::K8sGateway(_) => "Services have names for the outside by `k8s_external`",
         Plugin::Dnstap(_) => "queries are not copied to collectors",
         Plugin::View(_) => "all clients get one view",
         Plugin::Whoami(_) => "clients are not told their addresses",

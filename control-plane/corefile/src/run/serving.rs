@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use sluice_model::serving::{LogClass, QueryLog, Secure};
 use sluice_model::{DnsSettings, PodNames, Serving};
 
-use super::{Run, cluster};
+use super::{Run, answered, cluster};
 use crate::address::{Listen, Transport};
 use crate::corefile::{Corefile, Placed, Server};
 use crate::plugins::{self, Autopath, COMMON, ClientAuth, Log, Nsid, Plugin, SearchPath, Tls, Transfer};
@@ -153,7 +153,7 @@ impl Run<'_> {
         dns: &DnsSettings,
         serving: &mut Serving,
     ) {
-        if !has_cluster(server) {
+        if !has_names(server) {
             self.refuse(
                 &placed.place,
                 "`transfer` is of the cluster's zones, and they are not in this server",
@@ -293,4 +293,10 @@ pub(super) fn is_plain(server: &Server) -> bool {
 fn has_cluster(server: &Server) -> bool {
     let one = Corefile { servers: vec![server.clone()] };
     cluster(&one).is_some()
+}
+
+/// Whether names are in it that the packet path answers.
+fn has_names(server: &Server) -> bool {
+    let one = Corefile { servers: vec![server.clone()] };
+    !answered(&one).is_empty()
 }

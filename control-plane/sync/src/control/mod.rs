@@ -25,7 +25,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use sluice_config::{Config, Source};
-use sluice_corefile::Selector;
+use sluice_corefile::{HostZone, Selector};
 use sluice_feed::server::BindError;
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::{Change, DnsSettings, Generation, PodNames, Settings};
@@ -309,22 +309,25 @@ fn ingress_rules(config: &Config) -> Option<IngressRules> {
 
 /// What is read of objects: as the configuration says, or what a Corefile has come to.
 fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
-    let exposed = |dns: &DnsSettings, namespaces: &[Box<str>], [own, others]: [&Selector; 2]| Exposed {
+    let exposed = |dns: &DnsSettings,
+                   namespaces: &[Box<str>],
+                   [own, others]: [&Selector; 2],
+                   hosts: &[HostZone]| Exposed {
         namespaces: namespaces.to_vec(),
         namespace_labels: own.clone(),
         labels: others.clone(),
+        hosts: hosts.to_vec(),
         pods: dns.pods == PodNames::Verified,
         imports: !dns.multicluster_zones.is_empty(),
     };
-    let names =
-        match (&config.corefile, corefile) {
-            (Some(_), names) => names.map(|names| {
-                exposed(&names.dns, &names.namespaces, [&names.namespace_labels, &names.labels])
-            }),
-            (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| {
-                exposed(dns, &names.namespaces, [&names.namespace_labels, &names.labels])
-            }),
-        };
+    let names = match (&config.corefile, corefile) {
+        (Some(_), names) => names.map(|names| {
+            exposed(&names.dns, &names.namespaces, [&names.namespace_labels, &names.labels], &names.hosts)
+        }),
+        (None, _) => config.settings.dns.as_ref().zip(config.names.as_ref()).map(|(dns, names)| {
+            exposed(dns, &names.namespaces, [&names.namespace_labels, &names.labels], &names.hosts)
+        }),
+    };
     Rules {
         load_balancer_class: config.load_balancer_class.clone(),
         external_ips: config.external_ips,

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sluice_config::{Config, CorefileSource};
-use sluice_corefile::{Base, Files, Imported, Options, Pillars, Problems, Running, Selector, parse, run};
+use sluice_corefile::{
+    Base, Files, HostZone, Imported, Options, Pillars, Problems, Running, Selector, parse, run,
+};
 use sluice_model::{DnsSettings, ResolverSettings};
 
 pub use map::{MapState, follow};
@@ -30,6 +32,8 @@ pub struct Names {
     pub namespace_labels: Selector,
     /// What labels Services and pods have that have names.
     pub labels: Selector,
+    /// Whose hosts are the names of domains of hosts.
+    pub hosts: Vec<HostZone>,
     /// What the resolver does.
     pub resolver: ResolverSettings,
 }
@@ -158,7 +162,7 @@ impl Reader {
             }
         };
         let Imported { corefile, mut warnings } = imported.map_err(Unread::Wrong)?;
-        let Running { dns, namespaces, namespace_labels, labels, resolver, told: more } =
+        let Running { dns, namespaces, namespace_labels, labels, hosts, resolver, told: more } =
             run(&corefile, files, &self.base).map_err(Unread::Wrong)?;
         let settings = sluice_resolver::Settings::of(&dns, &resolver);
         if let Err(error) = sluice_resolver::Config::new(settings) {
@@ -166,7 +170,7 @@ impl Reader {
         }
         warnings.append(more);
         self.problems = told(&warnings);
-        Ok(Some(Names { dns, namespaces, namespace_labels, labels, resolver }))
+        Ok(Some(Names { dns, namespaces, namespace_labels, labels, hosts, resolver }))
     }
 
     /// What was saved, with what the configuration says now.

@@ -1,6 +1,7 @@
 //! The desired state: objects by kind, joined into model Services. Whoever watches objects feeds it, one by one.
 
 mod claims;
+mod hosts;
 mod http;
 mod merge;
 mod names;
@@ -25,9 +26,10 @@ pub use shrink::{Shrink, Things};
 
 use crate::Problem;
 use crate::object::ingress::IngressObject;
-use crate::object::{ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
+use crate::object::{Hosted, ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
 use crate::state::{Published, Saved};
 use claims::Claims;
+use hosts::Hosts;
 use http::{Backends, Http};
 use names::Names;
 
@@ -55,6 +57,7 @@ pub struct Desired {
     published_settings: Option<Settings>,
     claims: Claims,
     names: Names,
+    hosts: Hosts,
     http: Http,
     /// What was restored stands until [`sweep`](Self::sweep).
     unswept: bool,
@@ -93,6 +96,7 @@ impl Desired {
             usable: 0,
             published_settings: None,
             names: Names::default(),
+            hosts: Hosts::default(),
             http: Http::default(),
             unswept: false,
             node_unheard: false,
@@ -135,6 +139,7 @@ impl Desired {
         self.dirty.clear();
         self.dirty_imports.clear();
         self.names.forget();
+        self.hosts.forget();
         self.http.forget();
         self.node_unheard = self.node.is_some();
         self.unswept = true;
@@ -175,10 +180,15 @@ impl Desired {
                 self.dirty_imports.insert(import.name.clone());
                 self.imports.insert(import.name.clone(), import);
             }
-            Object::Namespace(namespace) => self.names.set_namespace(&namespace.name, namespace.exposed),
+            Object::Namespace(namespace) => self.set_namespace(&namespace.name, namespace.exposed),
             Object::Pod(pod) => self.names.set_pod(&pod.name, Some(Arc::clone(&pod))),
             Object::IngressClass(class) => self.http.set_class(&class.name, Some(Arc::clone(&class))),
-            Object::Ingress(ingress) => self.http.set_ingress(&ingress.name, Some(Arc::clone(&ingress))),
+            Object::Ingress(ingress) => {
+                self.hosts.set(Kind::Ingress, &ingress.name, Some(ingress.hosted.clone()));
+                if self.http.is_on() {
+                    self.http.set_ingress(&ingress.name, Some(Arc::clone(&ingress)));
+                }
+            }
             Object::Secret(secret) => self.http.set_secret(&secret.name, Some(Arc::clone(&secret))),
         }
     }
@@ -198,7 +208,7 @@ impl Desired {
                 self.dirty.insert(name);
             }
             Kind::EndpointSlice => self.drop_slice(&(key.namespace.clone(), key.name.clone())),
-            Kind::Namespace => self.names.set_namespace(&key.name, false),
+            Kind::Namespace => self.set_namespace(&key.name, false),
             Kind::ServiceImport => {
                 let name = ServiceName::new(&key.namespace, &key.name);
                 self.imports.remove(&name);
@@ -206,7 +216,11 @@ impl Desired {
             }
             Kind::Pod => self.names.set_pod(&ServiceName::new(&key.namespace, &key.name), None),
             Kind::IngressClass => self.http.set_class(&key.name, None),
-            Kind::Ingress => self.http.set_ingress(&ServiceName::new(&key.namespace, &key.name), None),
+            Kind::Ingress => {
+                let name = ServiceName::new(&key.namespace, &key.name);
+                self.hosts.set(Kind::Ingress, &name, None);
+                self.http.set_ingress(&name, None);
+            }
             Kind::Secret => self.http.set_secret(&ServiceName::new(&key.namespace, &key.name), None),
         }
     }
@@ -220,10 +234,11 @@ impl Desired {
         }
         (self.unswept, self.stale) = (true, true);
         // Where the configuration has no DNS any more, nobody is to be told of names.
-        let names = match self.configured.dns {
-            Some(_) => self.names.restore(saved.named, saved.imported, saved.namespaces, saved.pods),
-            None => Vec::new(),
-        };
+        let mut names = Vec::new();
+        if self.configured.dns.is_some() {
+            names = self.names.restore(saved.named, saved.imported, saved.namespaces, saved.pods);
+            names.extend(self.hosts.restore(saved.hosted));
+        }
         let settings = self.settings();
         self.published_settings = Some(settings.clone());
         let mut changes = Vec::with_capacity(saved.services.len() + names.len() + 2);
@@ -253,6 +268,7 @@ impl Desired {
         }
         self.dirty.extend(self.published.keys().cloned());
         self.names.sweep();
+        self.hosts.sweep();
         self.http.sweep();
     }
 
@@ -312,6 +328,7 @@ impl Desired {
         !self.dirty.is_empty()
             || !self.dirty_imports.is_empty()
             || self.names.is_dirty()
+            || self.hosts.is_dirty()
             || self.http.is_dirty()
             || self.published_settings.as_ref() != Some(&self.settings())
             || self.published_resolver != self.resolver
@@ -341,6 +358,8 @@ impl Desired {
         changes.append(&mut self.take_settings());
         // Names first: an address that is told of is one that is forwarded in the same generation.
         self.names.take(self.unswept, &mut changes);
+        let names = &self.names;
+        self.hosts.take(self.unswept, |namespace| names.may_tell(namespace), &mut changes);
         self.with_http(|http, backends, unswept| http.take(unswept, backends, &mut changes));
         for name in dirty {
             // The sweep comes back to it.
@@ -432,6 +451,7 @@ impl Desired {
             namespaces: self.names.namespaces().map(Box::from).collect(),
             pods: self.names.pods().cloned().collect(),
             imported: self.names.imports().cloned().collect(),
+            hosted: self.hosts.shared().cloned().collect(),
             http: self.http.shared(),
         }
     }
@@ -472,7 +492,7 @@ impl Desired {
         let [classes, ingresses, secrets] = self.http.counts();
         BTreeMap::from([
             (Kind::IngressClass, classes),
-            (Kind::Ingress, ingresses),
+            (Kind::Ingress, if self.http.is_on() { ingresses } else { self.hosts.ingresses() }),
             (Kind::Secret, secrets),
             (Kind::Node, usize::from(self.node.is_some())),
             (Kind::Service, self.services.len()),
@@ -524,6 +544,8 @@ impl Desired {
     fn settle_names(&mut self) {
         for name in &self.dirty {
             let named = self.join_names(name);
+            let hosted = named.as_ref().and_then(|named| self.hosted(named));
+            self.hosts.set(Kind::Service, name, hosted);
             self.names.set_service(name, named);
         }
         for name in std::mem::take(&mut self.dirty_imports) {
@@ -543,6 +565,20 @@ impl Desired {
             named.external.extend(addresses.iter().copied().map(ExternalAddress::Ip));
         }
         Some(named)
+    }
+
+    /// The hosts that a Service names, at its own addresses or, where it has none, at those of its status.
+    fn hosted(&self, named: &NamedService) -> Option<Hosted> {
+        let object = self.services.get(&named.name).filter(|object| !object.hosts.is_empty())?;
+        let (own, shown) = named.external.split_at_checked(object.external_ips)?;
+        let addresses = if own.is_empty() { shown } else { own };
+        Some(Hosted { hosts: object.hosts.clone(), addresses: addresses.to_vec() })
+    }
+
+    fn set_namespace(&mut self, name: &str, exists: bool) {
+        if self.names.set_namespace(name, exists) {
+            self.hosts.touch(name);
+        }
     }
 
     /// A ServiceImport's names, with the endpoints of all its slices and the clusters that they are in.

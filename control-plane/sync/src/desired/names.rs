@@ -34,14 +34,17 @@ impl Names {
         self.imports.set(name.clone(), named.map(Arc::new));
     }
 
-    pub fn set_namespace(&mut self, name: &str, exists: bool) {
-        if self.by_namespace && self.namespaces.wanted.contains_key(name) != exists {
+    /// A namespace exists, or does not; whether that changes what may be told.
+    pub fn set_namespace(&mut self, name: &str, exists: bool) -> bool {
+        let news = self.by_namespace && self.namespaces.wanted.contains_key(name) != exists;
+        if news {
             // Looked for among all: labels of namespaces hardly ever change.
             self.services.touch(name);
             self.imports.touch(name);
             self.pods.touch(name);
         }
         self.namespaces.set(name.into(), exists.then_some(()));
+        news
     }
 
     pub fn set_pod(&mut self, name: &ServiceName, pod: Option<Arc<NamedPod>>) {
@@ -144,6 +147,11 @@ impl Names {
         pods.take(unswept, may, |name, _, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
         });
+    }
+
+    /// Whether what is in a namespace may be told.
+    pub fn may_tell(&self, namespace: &str) -> bool {
+        !self.by_namespace || self.namespaces.wanted.contains_key(namespace)
     }
 
     /// What was told of a Service.

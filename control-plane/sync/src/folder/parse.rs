@@ -114,7 +114,9 @@ impl Reader<'_> {
                 Kind::ServiceImport
             }
             ("networking.k8s.io/v1", "IngressClass") if self.rules.ingress => Kind::IngressClass,
-            ("networking.k8s.io/v1", "Ingress") if self.rules.ingress => Kind::Ingress,
+            ("networking.k8s.io/v1", "Ingress") if self.rules.ingress || self.rules.ingress_hosts() => {
+                Kind::Ingress
+            }
             ("v1", "Secret") if self.rules.ingress => Kind::Secret,
             _ => return self.other(&value, place),
         };
@@ -184,7 +186,7 @@ impl Reader<'_> {
             }
             Kind::Ingress => {
                 let ingress = deserialize::<networking::Ingress>(value, &mut unknown)?;
-                let parsed = object::ingress::ingress(&ingress);
+                let parsed = object::ingress(&ingress, self.rules);
                 (Object::Ingress(Arc::new(parsed.object)), parsed.problems)
             }
             Kind::Secret => {

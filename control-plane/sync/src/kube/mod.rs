@@ -96,7 +96,10 @@ pub fn parts(rules: &Rules) -> Vec<Part> {
         }
     }
     if rules.ingress {
-        kinds.extend([Kind::IngressClass, Kind::Ingress]);
+        kinds.push(Kind::IngressClass);
+    }
+    if rules.ingress || rules.ingress_hosts() {
+        kinds.push(Kind::Ingress);
     }
     let mut parts: Vec<Part> = kinds.into_iter().map(|kind| Part::of(kind, "")).collect();
     if rules.ingress {
@@ -150,7 +153,7 @@ pub fn follow(client: &kube::Client, rules: &Arc<Rules>, streaming: bool) -> (Re
                 tasks.spawn(server.follow(kind, "", object::ingress::ingress_class, Object::IngressClass));
             }
             Kind::Ingress => {
-                let parse = |ingress: &networking::Ingress| Ok(object::ingress::ingress(ingress));
+                let parse = move |ingress: &networking::Ingress| Ok(object::ingress(ingress, &rules));
                 tasks.spawn(server.follow(kind, "", parse, Object::Ingress));
             }
             Kind::Secret => {

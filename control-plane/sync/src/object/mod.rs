@@ -4,6 +4,7 @@
 //! reported, whichever is the safer for traffic; the functions here say which.
 
 mod addresses;
+mod hosts;
 mod import;
 pub mod ingress;
 mod names;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sluice_model::{NamedPod, Service};
 
+pub use hosts::{HostClaim, Hosted, ingress};
 pub use import::{ImportObject, ServiceImport, service_import};
 pub use names::{NamespaceObject, namespace, pod};
 pub use node::{NodeObject, node};

@@ -72,7 +72,7 @@ fn external(object: &core::Service, spec: &core::ServiceSpec) -> (Vec<ExternalAd
 }
 
 /// Why an `externalName` gives no alias.
-fn no_alias(target: &str) -> Option<String> {
+pub(super) fn no_alias(target: &str) -> Option<String> {
     if target.parse::<std::net::IpAddr>().is_ok() {
         return Some(format!(
             "{target} is an address, and a CNAME record needs a name; the Service has none"

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sluice_corefile::Selector;
+use sluice_corefile::{HostKind, HostZone, Selector};
 use sluice_model::check::{MAX_ADDRESSES, MAX_PORTS};
 use sluice_model::{Affinity, NamedService, Protocol, Service, ServiceName, ServicePort, TrafficPolicy};
 
-use super::addresses::{host, hosts, source_ranges};
+use super::addresses::{host, hosts as addresses, source_ranges};
+use super::hosts::{self, HostClaim};
 use super::{Parsed, blank, names, port_number, protocol};
 use crate::FieldProblem;
 
@@ -46,6 +47,8 @@ pub struct Exposed {
     pub namespace_labels: Selector,
     /// What labels Services and pods have.
     pub labels: Selector,
+    /// Whose hosts are the names of domains of hosts.
+    pub hosts: Vec<HostZone>,
     /// Whether pods are to be known.
     pub pods: bool,
     /// Whether ServiceImports are to be known.
@@ -70,6 +73,12 @@ impl Rules {
         self.names.as_ref().is_some_and(|names| names.imports)
     }
 
+    /// Whether hosts of Ingresses are to be known.
+    pub fn ingress_hosts(&self) -> bool {
+        let zones = self.names.iter().flat_map(|names| &names.hosts);
+        zones.into_iter().any(|zone| zone.kinds.contains(&HostKind::Ingress))
+    }
+
     /// Whether only namespaces whose labels are known have names.
     pub fn by_namespace_labels(&self) -> bool {
         self.names.as_ref().is_some_and(|names| !names.namespace_labels.is_empty())
@@ -87,6 +96,8 @@ pub struct ServiceObject {
     pub named: Option<Box<NamedService>>,
     /// How many of the external addresses that DNS tells are the Service's own, and not of its status.
     pub external_ips: usize,
+    /// The hosts that it names in domains of hosts.
+    pub hosts: Vec<HostClaim>,
     /// What it asks for of address pools, and what its status says; only of an API server's.
     pub asks: Option<Box<Asks>>,
     /// What Ingresses may send requests to; only where Ingresses are served.
@@ -140,7 +151,7 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
         if rules.external_ips {
             let list = spec.external_ips.iter().flatten().enumerate();
             let list = list.map(|(i, ip)| (format!("spec.externalIPs[{i}]"), ip.as_str()));
-            service.external_ips = hosts(list, &mut problems);
+            service.external_ips = addresses(list, &mut problems);
         }
         let class = spec.load_balancer_class.as_deref();
         if kind == "LoadBalancer" && class.is_none_or(|c| c == &*rules.load_balancer_class) {
@@ -164,8 +175,12 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
     };
     let (named, external_ips) = named.map(|(named, own)| (Box::new(named), own)).unzip();
     let external_ips = external_ips.unwrap_or(0);
+    let hosts = if named.is_some() { hosts::of_service(object, &name, rules) } else { Vec::new() };
     let backend = rules.ingress.then(|| Box::new(backend(&spec, kind)));
-    Ok(Parsed { object: ServiceObject { name, service, named, external_ips, asks: None, backend }, problems })
+    Ok(Parsed {
+        object: ServiceObject { name, service, named, external_ips, hosts, asks: None, backend },
+        problems,
+    })
 }
 
 /// What makes no sense is told where it is parsed as a frontend.
@@ -250,7 +265,7 @@ fn load_balancer_ips(object: &core::Service, problems: &mut Vec<FieldProblem>) -
             )),
         }
     }
-    hosts(list, problems)
+    addresses(list, problems)
 }
 
 fn policy(text: Option<&str>, field: &str) -> Result<TrafficPolicy, FieldProblem> {

@@ -1,11 +1,12 @@
-//! Names of Services for the outside: `service.namespace.zone` has the addresses that a Service is reached at from there, as
-//! CoreDNS's plugin `k8s_external` has it.
+//! Names for the outside: `service.namespace.zone` has the addresses that a Service is reached at from there, as CoreDNS's
+//! plugin `k8s_external` has it; in a domain of hosts, the names that Ingresses and Services ask for, as `k8s_gateway` has them.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use sluice_model::{
-    DnsMode, DnsSettings, ExternalAddress, ExternalZone, NameKind, NamedService, PodNames, ServiceName,
+    DnsMode, DnsSettings, ExternalAddress, ExternalZone, NameKind, NamedHost, NamedService, PodNames,
+    ServiceName,
 };
 
 use super::Rules;
@@ -21,9 +22,13 @@ use crate::soa::Relative;
 pub(crate) struct External {
     /// Its name, in lower case.
     pub zone: Name,
-    /// The names below which its name server is.
+    /// The name below which its name server is; of a domain of hosts the name server's own.
     apex: Name,
     headless: bool,
+    /// Its names are those of hosts.
+    pub hosts: bool,
+    /// A second name server, of a domain of hosts.
+    secondary: Option<Name>,
     /// The rules of names in it.
     rules: Box<Rules>,
 }
@@ -49,13 +54,22 @@ impl External {
             external_zones: Vec::new(),
             role: Role::External,
         };
-        let external = Self { zone, apex, headless: settings.headless, rules: Box::new(rules) };
+        let secondary = settings.secondary.as_ref().filter(|_| settings.hosts);
+        let secondary = secondary.and_then(|name| Name::parse(&format!("{name}.{}", settings.zone)).ok());
+        let external = Self {
+            zone,
+            apex,
+            headless: settings.headless,
+            hosts: settings.hosts,
+            secondary: secondary.map(Name::lowered),
+            rules: Box::new(rules),
+        };
         external.server().is_ok().then_some(external)
     }
 
     /// The name of its server.
     fn server(&self) -> Result<Name, NameError> {
-        self.apex.child("ns1").map(Name::lowered)
+        if self.hosts { Ok(self.apex.clone()) } else { self.apex.child("ns1").map(Name::lowered) }
     }
 
     /// Its SOA record.
@@ -83,6 +97,9 @@ impl External {
 
     /// Its top, its name server, which has these addresses, and the names between.
     pub fn fixed(&self, servers: &[IpAddr]) -> Vec<Node> {
+        if self.hosts {
+            return Vec::new();
+        }
         let Ok(server) = self.server() else { return Vec::new() };
         let zone_len = self.zone.wire().len();
         let answer = record(&QUESTION, kind::NS, self.ttl(), server.wire());
@@ -104,25 +121,25 @@ impl External {
         nodes
     }
 
-    fn bare(&self, name: Name) -> Node {
+    /// A name that others are below.
+    pub fn bare(&self, name: Name) -> Node {
         self.rules.bare(name.lowered(), &self.zone)
     }
 
     /// `namespace.zone`, where no name of the server is so.
     pub fn namespace(&self, namespace: &str) -> Option<Node> {
         let name = self.zone.child(namespace).ok()?.lowered();
-        (!self.is_taken(name.wire())).then(|| self.bare(name))
+        (!self.hosts && !self.is_taken(name.wire())).then(|| self.bare(name))
     }
 
     /// A Service's names.
     pub fn service(&self, service: &NamedService) -> Vec<Node> {
+        if self.hosts {
+            return Vec::new();
+        }
         let Ok(base) = self.base(&service.name) else { return Vec::new() };
         let zone = &self.zone;
-        let addresses = service.external.iter().filter_map(|address| match address {
-            ExternalAddress::Ip(ip) => Some(*ip),
-            ExternalAddress::Host(_) => None,
-        });
-        let addresses: Vec<IpAddr> = addresses.collect();
+        let addresses = ips(&service.external);
         let of = |kind, endpoints| {
             let seen = NamedService {
                 name: service.name.clone(),
@@ -160,15 +177,10 @@ impl External {
 
     /// A Service that is reached at names: an alias, of which there can be but one, and its ports at each name.
     fn hosts(&self, service: &NamedService, base: &Name) -> Vec<Node> {
-        let hosts = service.external.iter().filter_map(|address| match address {
-            ExternalAddress::Host(host) => Name::parse(host).ok().filter(|name| name.wire().len() > 1),
-            ExternalAddress::Ip(_) => None,
-        });
-        let hosts: Vec<Name> = hosts.take(MOST_HOSTS).collect();
+        let hosts: Vec<Name> = names(&service.external).take(MOST_HOSTS).collect();
         let Some(first) = hosts.first() else { return Vec::new() };
         let zone_len = self.zone.wire().len();
-        let mut alias = Builder::new(base.clone(), zone_len).role(Role::External);
-        alias.fixed(kind::CNAME, &[record(&QUESTION, kind::CNAME, self.ttl(), first.wire())], &[]);
+        let alias = self.alias(base.clone(), first);
         let mut names: BTreeMap<Name, Vec<Vec<u8>>> = BTreeMap::new();
         for port in service.ports.iter().filter(|port| !port.name.is_empty()) {
             let protocol = label(port.protocol);
@@ -187,7 +199,7 @@ impl External {
                 }
             }
         }
-        let mut nodes = vec![alias.build(self.rules.seed)];
+        let mut nodes = vec![alias];
         for (name, records) in names {
             let mut builder = Builder::new(name, zone_len).role(Role::External);
             builder.fixed(kind::SRV, &records, &[]);
@@ -195,6 +207,89 @@ impl External {
         }
         nodes
     }
+
+    fn alias(&self, name: Name, target: &Name) -> Node {
+        let mut alias = Builder::new(name, self.zone.wire().len()).role(Role::External);
+        alias.fixed(kind::CNAME, &[record(&QUESTION, kind::CNAME, self.ttl(), target.wire())], &[]);
+        alias.build(self.rules.seed)
+    }
+
+    /// The names of a domain of hosts that are there whatever there is: its top, and its name servers.
+    pub fn own(&self) -> impl Iterator<Item = &Name> {
+        [Some(&self.zone), Some(&self.apex), self.secondary.as_ref()].into_iter().flatten()
+    }
+
+    /// The names between this one and the top of the zone, both not included.
+    pub fn parents(&self, name: &Name) -> impl Iterator<Item = Name> + use<'_> {
+        let (zone_len, mut rest) = (self.zone.wire().len(), name.wire().to_vec());
+        std::iter::from_fn(move || {
+            rest.drain(..(usize::from(*rest.first()?) + 1).min(rest.len()));
+            (rest.len() > zone_len).then(|| Name::from_wire(&rest))
+        })
+    }
+
+    /// A name of a domain of hosts, as `known` says of hosts; `servers` are the addresses of the name server where it is no
+    /// host. None: there is no such name, unless others are below it.
+    pub fn host<'h>(
+        &self,
+        name: &Name,
+        known: impl Fn(&Name) -> Option<&'h NamedHost>,
+        servers: &[IpAddr],
+    ) -> Option<Node> {
+        let addresses = |name: &Name| known(name).map(|host| ips(&host.addresses)).unwrap_or_default();
+        let mut own = addresses(name);
+        let mut node = Builder::new(name.clone(), self.zone.wire().len()).role(Role::External);
+        let server = |name: &Name| match addresses(name) {
+            own if own.is_empty() && *name == self.apex => servers.to_vec(),
+            own => own,
+        };
+        if *name == self.zone {
+            self.name_servers(&mut node, server);
+        } else if *name == self.apex {
+            own = server(name);
+        } else if Some(name) == self.secondary.as_ref() {
+            // It is there, whether or not anything says where.
+        } else if name::is_within(name.wire(), self.apex.wire()) {
+            return None;
+        } else if let Some(host) = known(name).filter(|_| own.is_empty()) {
+            // An address is an answer to who asks for one, and an alias only leads there: addresses go before.
+            return names(&host.addresses).next().map(|target| self.alias(name.clone(), &target));
+        } else if own.is_empty() {
+            return None;
+        }
+        self.rules.addresses(&mut node, &own);
+        Some(node.build(self.rules.seed))
+    }
+
+    /// NS records, with the servers' addresses.
+    fn name_servers(&self, top: &mut Builder, addresses: impl Fn(&Name) -> Vec<IpAddr>) {
+        let (mut answers, mut glue) = (Vec::new(), Vec::new());
+        let mut at = top.start();
+        for server in self.own().skip(1) {
+            let answer = record(&QUESTION, kind::NS, self.ttl(), server.wire());
+            at += answer.len();
+            let Some(owner) = pointer(at - server.wire().len()) else { continue };
+            glue.extend(addresses(server).into_iter().map(|ip| address(&owner, ip, self.ttl())));
+            answers.push(answer);
+        }
+        top.fixed(kind::NS, &answers, &glue);
+    }
+}
+
+fn ips(addresses: &[ExternalAddress]) -> Vec<IpAddr> {
+    let ips = addresses.iter().filter_map(|address| match address {
+        ExternalAddress::Ip(ip) => Some(*ip),
+        ExternalAddress::Host(_) => None,
+    });
+    ips.collect()
+}
+
+/// Those of the addresses that are names.
+fn names(addresses: &[ExternalAddress]) -> impl Iterator<Item = Name> {
+    addresses.iter().filter_map(|address| match address {
+        ExternalAddress::Host(host) => Name::parse(host).ok().filter(|name| name.wire().len() > 1),
+        ExternalAddress::Ip(_) => None,
+    })
 }
 
 /// Names that a Service's ports are at; a cloud gives one.
@@ -203,12 +298,6 @@ const MOST_HOSTS: usize = 64;
 /// The addresses of the zones' name server: those that the Service in front is reached at, else those that queries are
 /// answered on.
 pub(crate) fn servers(rules: &Rules, front: Option<&NamedService>) -> Vec<IpAddr> {
-    let external = front.into_iter().flat_map(|service| &service.external);
-    let addresses: Vec<IpAddr> = external
-        .filter_map(|address| match address {
-            ExternalAddress::Ip(ip) => Some(*ip),
-            ExternalAddress::Host(_) => None,
-        })
-        .collect();
+    let addresses = front.map(|service| ips(&service.external)).unwrap_or_default();
     if addresses.is_empty() { super::fixed::servers(rules) } else { addresses }
 }

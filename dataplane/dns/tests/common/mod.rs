@@ -92,6 +92,8 @@ pub fn external_zones() -> Vec<ExternalZone> {
         ttl: 60,
         apex: apex.into(),
         headless,
+        hosts: false,
+        secondary: None,
     };
     vec![zone("example.org", "dns", false), zone("b.example", "s0.a", true)]
 }

@@ -64,6 +64,8 @@ impl Publisher {
             | Change::PodGone(_)
             | Change::Imported(_)
             | Change::ImportedGone(_)
+            | Change::Hosted(_)
+            | Change::HostedGone(_)
             | Change::Http(_) => {}
         }
     }

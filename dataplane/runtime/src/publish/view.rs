@@ -63,6 +63,8 @@ impl View {
             | Change::NamespaceGone(_)
             | Change::Imported(_)
             | Change::ImportedGone(_)
+            | Change::Hosted(_)
+            | Change::HostedGone(_)
             | Change::Http(_) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Zones beside the cluster's: of external addresses, of files, of other servers.
 
 use super::*;
+use crate::HostKind;
 
 #[test]
 fn domains_of_external_addresses() {
@@ -13,6 +14,8 @@ fn domains_of_external_addresses() {
         ttl: 60,
         apex: "names.here".into(),
         headless: true,
+        hosts: false,
+        secondary: None,
     };
     assert_eq!(made.dns.external_zones, [zone("ext.example"), zone("other.example")]);
     assert_eq!(made.dns.fallthrough, ["ext.example".into()]);
@@ -28,6 +31,58 @@ fn domains_of_external_addresses() {
         ". {\nkubernetes cluster.local {\n fallthrough\n}\nk8s_external ext.example\nforward . 192.0.2.1\n}\n",
     );
     assert_eq!(made.dns.fallthrough, ["cluster.local".into()]);
+}
+
+#[test]
+fn domains_of_hosts() {
+    let made = beside(
+        "k8s_gateway Ext.example other.example {\n apex exdns-1.kube-system\n secondary exdns-2.Kube-system.\n ttl 30\n \
+         resources Service Ingress\n ingressClasses nginx internal\n serviceLabelSelectors dns=yes tier=a\n \
+         fallthrough ext.example\n}\nhosts {\n 192.0.2.7 fixed.ext.example\n fallthrough\n}\nforward . 192.0.2.1",
+    );
+    let zone = |name: &str| sluice_model::ExternalZone {
+        zone: name.into(),
+        ttl: 30,
+        apex: "exdns-1.kube-system".into(),
+        headless: false,
+        hosts: true,
+        secondary: Some("exdns-2.kube-system".into()),
+    };
+    assert_eq!(made.dns.external_zones, [zone("ext.example"), zone("other.example")]);
+    let [own, _] = made.hosts.as_slice() else { panic!("{:?}", made.hosts) };
+    assert_eq!(
+        (&*own.zone, own.kinds.as_slice()),
+        ("ext.example", &[HostKind::Service, HostKind::Ingress][..])
+    );
+    assert_eq!(own.ingress_classes, ["nginx".into(), "internal".into()]);
+    let labels: Vec<String> = own.service_labels.iter().map(ToString::to_string).collect();
+    assert_eq!(labels, ["dns=yes", "tier=a"]);
+    assert_eq!(made.dns.fallthrough, ["ext.example".into()]);
+    assert_eq!(elsewhere(&made), [("7.2.0.192.in-addr.arpa", Some(12)), ("fixed.ext.example", None)]);
+    assert!(made.resolver.protected.contains(&"other.example.".to_owned()));
+    let plain = beside("k8s_gateway ext.example");
+    let [own] = plain.dns.external_zones.as_slice() else { panic!() };
+    assert_eq!((own.ttl, &*own.apex, &own.secondary), (60, "dns1.kube-system", &None));
+    assert_eq!(plain.hosts[0].kinds, [HostKind::Ingress, HostKind::Service]);
+    for line in ["kubeconfig /x ctx", "gatewayClasses a", "nodeAddressType ExternalIP"] {
+        let made = beside(&format!("k8s_gateway ext.example {{\n {line}\n}}"));
+        assert_eq!(told(&made, Level::Warning).len(), 1, "{line}: {}", made.told);
+    }
+}
+
+#[test]
+fn domains_of_hosts_may_be_all_that_a_corefile_has_or_a_servers_own() {
+    let alone = running("ext.example:53 {\nk8s_gateway {\n resources Ingress\n}\n}\n");
+    assert_eq!(alone.dns.zones, [""; 0].map(Box::<str>::from));
+    assert_eq!(&*alone.dns.external_zones[0].zone, "ext.example");
+    assert!(!alone.dns.forward && elsewhere(&alone).is_empty());
+    // What is in front of the one is in front of nobody else.
+    let two = running(
+        ". {\nhosts {\n 192.0.2.7 a.ext.example b.cluster.local\n no_reverse\n fallthrough\n}\nkubernetes cluster.local\n}\n\
+         ext.example {\nhosts {\n 192.0.2.7 c.ext.example d.cluster.local\n no_reverse\n fallthrough\n}\nk8s_gateway\n}\n",
+    );
+    assert_eq!(elsewhere(&two), [("b.cluster.local", None), ("c.ext.example", None)]);
+    assert!(two.resolver.zones.iter().all(|zone| !zone.foreign));
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct IngressObject {
     pub options: Arc<Options>,
     /// What its status says.
     pub shown: crate::status::Shown,
+    /// The hosts that it names in domains of hosts, and where they are.
+    pub hosted: super::Hosted,
 }
 
 /// One of `spec.rules`.
@@ -131,6 +133,7 @@ pub fn ingress(object: &networking::Ingress) -> Parsed<IngressObject> {
         tls,
         options,
         shown: crate::status::Shown::of_ingress(object),
+        hosted: super::Hosted::default(),
         name,
     };
     Parsed { object, problems }
