@@ -1,6 +1,10 @@
 //! The file's schema. Scalars keep their place and are read by the checks, which know better words for what is wrong.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 pub(crate) type Text = Spanned<String>;
@@ -79,9 +83,10 @@ pub(crate) struct Dns {
     pub corefile: Option<Text>,
     pub config_map: Option<Text>,
     pub pillars: std::collections::BTreeMap<String, Text>,
-    pub addresses: Vec<Text>,
+    pub addresses: Vec<Spanned<DnsAddress>>,
     pub service: Option<Text>,
     pub clients: Option<Vec<Text>>,
+    pub recursion: Option<bool>,
     pub zones: Option<Vec<Text>>,
     pub multicluster_zones: Vec<Text>,
     pub reverse_zones: Option<Vec<Text>>,
@@ -113,6 +118,47 @@ pub(crate) struct Dns {
     pub https: Option<Spanned<Secure>>,
     pub transfer: Vec<Text>,
     pub autopath: Option<Spanned<bool>>,
+}
+
+/// An address, alone or with what holds at it. Which of both it is shows before anything is read, so that places and names of
+/// keys are not lost, as they are in an untagged enum.
+#[derive(Debug)]
+pub(crate) enum DnsAddress {
+    Plain(String),
+    Own(Box<OwnAddress>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OwnAddress {
+    pub address: Option<Text>,
+    pub clients: Option<Spanned<Vec<Text>>>,
+    pub recursion: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for DnsAddress {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = DnsAddress;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address, or a mapping of `address`, `clients` and `recursion`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<DnsAddress, E> {
+                Ok(DnsAddress::Plain(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DnsAddress, A::Error> {
+                let own = OwnAddress::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(DnsAddress::Own(Box::new(own)))
+            }
+        }
+
+        from.deserialize_any(Either)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -24,9 +24,11 @@ const UNSELECTED: &[u8] = b"no such namespace has names here";
 pub struct Asked {
     /// The client.
     pub client: IpAddr,
+    /// The address that was asked.
+    pub server: IpAddr,
     /// Over a stream: replies may be of any size, and whole zones may be asked for.
     pub stream: bool,
-    /// A resolver asks, which has looked at all that comes before the cluster's names.
+    /// A resolver asks, which has looked at all that comes before the cluster's names: who may ask, too.
     pub resolver: bool,
     /// A number that differs from query to query: addresses are sent in another order each time.
     pub turn: u32,
@@ -89,7 +91,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         let length = Reply::new(message, query, limit, fixed.max_udp, cookie).finish(rcode::BADVERS, false);
         return Verdict::Reply { length, rcode: rcode::BADVERS };
     }
-    let refusal = if !zones.may_ask(asked.client) {
+    let refusal = if !asked.resolver && !zones.may_ask(asked.client, asked.server) {
         Some(reason::PROHIBITED)
     } else if query.class != IN || matches!(query.kind, kind::AXFR | kind::IXFR) {
         Some(reason::NOT_SUPPORTED)
@@ -112,9 +114,9 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     // There is no name outside that CoreDNS's defects are known of.
     let compat = fixed.compat.is_some() && node.role() != Role::External;
     if aliased && compat {
-        return compat::Asked { zones, query, limit, cookie }.aliased(node, message);
+        return compat::Asked { zones, query, limit, cookie, by: asked }.aliased(node, message);
     }
-    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
+    if aliased && fixed.forward && zones.leaves(asked) && chain::leads_elsewhere(zones, node) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
@@ -124,7 +126,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     } else if aliased {
         rcode = chain::follow(zones, node, query.kind, &mut reply).0;
     } else if compat {
-        return compat::Asked { zones, query, limit, cookie }.without_records(node, message);
+        return compat::Asked { zones, query, limit, cookie, by: asked }.without_records(node, message);
     } else {
         let at = query.end() - 4 - node.zone_len();
         let section = match query.kind {
@@ -255,7 +257,7 @@ fn missed(
     let size = fixed.max_udp;
     let asked_name = query.name(message);
     let Some(zone) = zones.zone(asked_name) else {
-        if fixed.forward {
+        if fixed.forward && zones.leaves(asked) {
             return Verdict::Forward;
         }
         return refuse(Reply::new(message, query, limit, size, cookie), reason::NOT_AUTHORITATIVE);
@@ -264,7 +266,7 @@ fn missed(
     let external = zones.external(zone).is_some();
     if fixed.compat.is_some()
         && !external
-        && let Some(verdict) = (compat::Asked { zones, query, limit, cookie }).missed(message)
+        && let Some(verdict) = (compat::Asked { zones, query, limit, cookie, by: asked }).missed(message)
     {
         return verdict;
     }
@@ -302,8 +304,15 @@ fn missed(
     {
         return of_wildcard(zones, query, node, message, (limit, cookie));
     }
-    if zones.falls_through(asked_name) || !asked.resolver && zones.completes(asked_name) {
-        return Verdict::Forward;
+    let falls_through = zones.falls_through(asked_name);
+    if falls_through || !asked.resolver && zones.completes(asked_name) {
+        if zones.leaves(asked) {
+            return Verdict::Forward;
+        }
+        // It may well exist.
+        if falls_through {
+            return refuse(Reply::new(message, query, limit, size, cookie), reason::NOT_AUTHORITATIVE);
+        }
     }
     let words = match query.edns {
         Some(_) if zones.is_unready(asked_name) => Some(UNREADY),

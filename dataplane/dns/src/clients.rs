@@ -25,6 +25,11 @@ impl Clients {
         clients
     }
 
+    /// Clients in one of these networks, and nobody else.
+    pub(crate) fn only(networks: &[IpNet]) -> Self {
+        Self { everyone: false, ..Self::new(networks) }
+    }
+
     /// One of them.
     pub(crate) fn any(&self) -> IpAddr {
         let v4 = self.v4.first().map(|(_, net)| IpAddr::from(net.to_be_bytes()));

@@ -1,7 +1,7 @@
 //! What CoreDNS answers otherwise than the RFCs, for those who ask for its answers (`dns.mode: compat`): all that is not a
 //! matter of which names and records are compiled. None of it is on the way of a query that finds its records.
 
-use crate::answer::{Verdict, address_record, pod_address};
+use crate::answer::{self, Verdict, address_record, pod_address};
 use crate::chain;
 use crate::compile::record::{self, QUESTION, kind_of};
 use crate::name::{self, Name};
@@ -42,6 +42,7 @@ pub(crate) struct Asked<'a> {
     pub query: &'a Query,
     pub limit: usize,
     pub cookie: Option<[u8; 24]>,
+    pub by: &'a answer::Asked,
 }
 
 impl Asked<'_> {
@@ -82,7 +83,7 @@ impl Asked<'_> {
         for _ in 0..chain::MOST {
             let Some(target) = at.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else { break };
             if !name::is_within(target, zone) {
-                if zones.fixed.forward && chain::leads_elsewhere(zones, node) {
+                if zones.fixed.forward && zones.leaves(self.by) && chain::leads_elsewhere(zones, node) {
                     return Verdict::Forward;
                 }
                 return self.chain(node, message);

@@ -22,6 +22,9 @@ pub struct Question {
     pub kind: u16,
     /// Who asks; none: somebody who may.
     pub client: Option<IpAddr>,
+    /// The address that is asked; none: one that has no clients of its own.
+    #[serde(default)]
+    pub server: Option<IpAddr>,
 }
 
 /// What would come of it.
@@ -98,7 +101,7 @@ pub enum Subject {
 pub enum Rule {
     /// Nothing is answered: there is no `dns`.
     Off,
-    /// The client is in none of `clients`.
+    /// The client is in none of the networks that may ask at the address.
     Client,
     /// Whole zones are not given away.
     Transfer,
@@ -130,6 +133,8 @@ pub enum Rule {
     Upstream,
     /// The name is in none of the zones, and there are no upstreams.
     NoUpstream,
+    /// Upstreams would be asked, but not for this client at this address.
+    NoRecursion,
     /// Here CoreDNS answers otherwise than the RFCs, and `mode` is `compat`.
     Compat,
 }
@@ -138,7 +143,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Off => "the configuration has no `dns`",
-            Self::Client => "the client is in none of `dns.clients`",
+            Self::Client => "the client is in none of `dns.clients`, or of the address's own",
             Self::Transfer => "whole zones are not given away",
             Self::Records => "it has records of this type",
             Self::OtherTypes => "it has records, but none of this type",
@@ -160,6 +165,7 @@ impl fmt::Display for Rule {
             Self::NoUpstream => {
                 "it is in none of `dns.zones` and `dns.reverse_zones`, and there are no `dns.upstreams`"
             }
+            Self::NoRecursion => "upstreams are not asked for this client at this address",
             Self::Compat => "CoreDNS answers so, and `dns.mode` is compat",
         })
     }
@@ -173,9 +179,12 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
     let asked = Name::parse(&question.name)?;
     let wire = asked.wire();
     let zone = zones.zone(wire);
+    let server = question.server.unwrap_or(IpAddr::from([0; 4]));
+    // Whoever asks for nobody is one who may.
+    let client = question.client.unwrap_or_else(|| zones.fixed.access.any(server));
     let mut out = Explanation {
         enabled: !zones.listen().is_empty(),
-        allowed: question.client.is_none_or(|client| zones.may_ask(client)),
+        allowed: question.client.is_none_or(|client| zones.may_ask(client, server)),
         zone: zone.map(name::text),
         subject: zone.map_or(Subject::Foreign, |zone| {
             match zones.fixed.hosts.iter().any(|it| it.wire() == zone) {
@@ -203,9 +212,7 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
         class: crate::query::IN,
         edns: None,
     };
-    // Whoever asks for nobody is one who may.
-    let client = question.client.unwrap_or_else(|| zones.fixed.clients.any());
-    let by = Asked { client, stream: true, resolver: false, turn: 0, now: zones.serial };
+    let by = Asked { client, server, stream: true, resolver: false, turn: 0, now: zones.serial };
     let mut buffer = message.clone();
     buffer.resize(usize::from(u16::MAX), 0);
     let verdict = answer::answer(zones, Ok(query), &mut buffer, &by);
@@ -238,9 +245,10 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
         Verdict::Forward if zones.falls_through(wire) => Rule::Fallthrough,
         Verdict::Forward if zones.zone(wire).is_some() => Rule::Elsewhere,
         Verdict::Forward => Rule::Upstream,
-        _ if zones.zone(wire).is_none() => Rule::NoUpstream,
+        _ if zones.zone(wire).is_none() && !zones.fixed.forward => Rule::NoUpstream,
         Verdict::Silence => Rule::Off,
         Verdict::Reply { .. } if exact.is_none() && node.is_some() => Rule::Wildcard,
+        Verdict::Reply { rcode: rcode::REFUSED, .. } => Rule::NoRecursion,
         Verdict::Reply { rcode, .. } => match node {
             Some(node) if node.set(query.kind).is_some() => Rule::Records,
             Some(node) if node.is_top() && query.kind == kind::SOA => Rule::Records,

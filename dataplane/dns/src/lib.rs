@@ -7,6 +7,7 @@
 //! departures from the RFCs (`docs/dns.md` lists them).
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod answer;
 pub mod catalog;
 mod chain;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use sluice_model::PodNames;
 
+use crate::access::Access;
+use crate::answer::Asked;
 use crate::catalog::zone_of;
-use crate::clients::Clients;
 use crate::compat::Compat;
 use crate::compile::external::External;
 use crate::compile::{Rules, fixed};
@@ -40,7 +41,7 @@ pub struct Zones {
 pub(crate) struct Fixed {
     pub listen: Vec<SocketAddr>,
     pub port: u16,
-    pub clients: Clients,
+    pub access: Access,
     /// All zones, of Services and of reverse names.
     pub all: Vec<Name>,
     /// SOA records of the domains of external addresses.
@@ -64,6 +65,8 @@ pub(crate) struct Fixed {
     pub negative_ttl: u32,
     pub max_udp: u16,
     pub forward: bool,
+    /// The resolver has answers of its own for whoever has no recursion.
+    pub tables: bool,
     /// The resolver's answers may be kept.
     pub keep: bool,
     pub cookie_key: Option<[u8; 16]>,
@@ -105,7 +108,7 @@ impl Zones {
             general: !elsewhere.is_empty() || settings.stale,
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
-            clients: Clients::new(&settings.clients),
+            access: Access::new(settings),
             all: {
                 let external = rules.external_zones.iter().map(|external| &external.zone);
                 rules.forward_zones().chain(&rules.reverse_zones).chain(external).cloned().collect()
@@ -130,6 +133,7 @@ impl Zones {
             negative_ttl: settings.negative_ttl.unwrap_or(settings.ttl),
             max_udp: settings.max_udp,
             forward: settings.forward,
+            tables: settings.tables,
             keep: settings.forward && settings.keep,
             cookie_key: settings.cookie_key,
             limit: settings.rate_limit.as_ref().map(Limit::new),
@@ -145,21 +149,31 @@ impl Zones {
         &self.fixed.listen
     }
 
-    /// Whether this client may ask.
-    pub fn may_ask(&self, client: IpAddr) -> bool {
-        self.fixed.clients.contain(client)
+    /// Whether this client may ask at the address `server`.
+    pub fn may_ask(&self, client: IpAddr, server: IpAddr) -> bool {
+        self.fixed.access.may_ask(client, server)
     }
 
-    /// As [`Zones::may_ask`], of an IPv4 address as a number.
+    /// As [`Zones::may_ask`], of IPv4 addresses as numbers.
     #[inline(always)]
-    pub fn may_ask_v4(&self, client: u32) -> bool {
-        self.fixed.clients.contain_v4(client)
+    pub fn may_ask_v4(&self, client: u32, server: u32) -> bool {
+        self.fixed.access.may_ask_v4(client, server)
     }
 
-    /// As [`Zones::may_ask`], of an IPv6 address as a number.
+    /// As [`Zones::may_ask`], of IPv6 addresses as numbers.
     #[inline(always)]
-    pub fn may_ask_v6(&self, client: u128) -> bool {
-        self.fixed.clients.contain_v6(client)
+    pub fn may_ask_v6(&self, client: u128, server: u128) -> bool {
+        self.fixed.access.may_ask_v6(client, server)
+    }
+
+    /// Whether a resolver may ask others for this client, which asks at the address `server`.
+    pub fn recurses(&self, client: IpAddr, server: IpAddr) -> bool {
+        self.fixed.access.recurses(client, server)
+    }
+
+    /// Whether a query may be left to a resolver.
+    pub(crate) fn leaves(&self, asked: &Asked) -> bool {
+        asked.resolver || self.fixed.tables || self.recurses(asked.client, asked.server)
     }
 
     /// Seconds since 1970 when the monotonic clock shows `milliseconds`.

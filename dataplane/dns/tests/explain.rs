@@ -5,11 +5,11 @@ mod common;
 
 use common::*;
 use sluice_dns::explain::{Explanation, Question, Rule, Subject, explain};
-use sluice_model::{DnsMode, DnsSettings, PodNames};
+use sluice_model::{DnsAddress, DnsMode, DnsSettings, PodNames};
 
 fn ask_about(settings: DnsSettings, name: &str, kind: u16, client: Option<&str>) -> Explanation {
     let zones = zones_of(settings, &cluster(), &["default", "shop"]);
-    let question = Question { name: name.to_owned(), kind, client: client.map(ip) };
+    let question = Question { name: name.to_owned(), kind, client: client.map(ip), server: None };
     explain(&zones, &question).unwrap()
 }
 
@@ -42,6 +42,22 @@ fn each_rule_is_named() {
         assert_eq!(said.reply.is_none(), matches!(rule, Rule::Fallthrough | Rule::Upstream), "{name}");
     }
     assert_eq!(ask_about(settings(), "example.com", A, None).rule, Rule::NoUpstream);
+    let own = DnsAddress {
+        address: ip("203.0.113.53"),
+        clients: Some(vec!["0.0.0.0/0".parse().unwrap()]),
+        recursion: Some(vec![]),
+    };
+    let zones = zones_of(DnsSettings { addresses: vec![own], ..forwarding() }, &cluster(), &["default"]);
+    let at = |name: &str, client: Option<&str>, server: Option<&str>| {
+        let (client, server) = (client.map(ip), server.map(ip));
+        explain(&zones, &Question { name: name.to_owned(), kind: A, client, server }).unwrap()
+    };
+    let (web, stranger, there) = ("web.default.svc.cluster.local", Some("192.0.2.1"), Some("203.0.113.53"));
+    let said = at("example.com", None, there);
+    assert_eq!((said.rule, said.forwarded), (Rule::NoRecursion, None));
+    assert_eq!(at("9.9.9.9.in-addr.arpa", stranger, there).rule, Rule::NoRecursion);
+    assert_eq!(at(web, stranger, there).rule, Rule::Records);
+    assert_eq!((at(web, stranger, None).rule, at(web, stranger, None).allowed), (Rule::Client, false));
     assert_eq!(
         ask_about(DnsSettings { listen: vec![], ..settings() }, "example.com", A, None).rule,
         Rule::Off

@@ -192,8 +192,12 @@ fn unknown_names_may_fall_through_and_the_zone_may_be_transferred() {
 #[test]
 fn explanations_name_the_service() {
     let zones = zones();
-    let question =
-        Question { name: "_http._tcp.lb.default.example.org".into(), kind: u16::from(T::SRV), client: None };
+    let question = Question {
+        name: "_http._tcp.lb.default.example.org".into(),
+        kind: u16::from(T::SRV),
+        client: None,
+        server: None,
+    };
     let explained = explain(&zones, &question).unwrap();
     assert_eq!(
         explained.subject,

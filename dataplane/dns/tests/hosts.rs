@@ -196,8 +196,11 @@ fn unknown_hosts_may_fall_through_but_those_of_a_star_do_not() {
 fn explanations_name_the_host() {
     let zones = catalog().zones();
     let explained = |name: &str| {
-        let explained =
-            explain(&zones, &Question { name: name.into(), kind: u16::from(T::A), client: None }).unwrap();
+        let explained = explain(
+            &zones,
+            &Question { name: name.into(), kind: u16::from(T::A), client: None, server: None },
+        )
+        .unwrap();
         (explained.subject, explained.rule)
     };
     let host = |host: &str| Subject::Host { host: host.into() };

@@ -9,7 +9,7 @@ use hickory_proto::rr::RecordType as T;
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::serialize::binary::BinDecodable;
 use sluice_dns::Verdict;
-use sluice_model::{DnsSettings, Elsewhere, NameKind, PodNames};
+use sluice_model::{DnsAddress, DnsSettings, Elsewhere, NameKind, PodNames};
 
 #[test]
 fn what_comes_before_the_clusters_names_is_a_resolvers() {
@@ -37,6 +37,72 @@ fn what_comes_before_the_clusters_names_is_a_resolvers() {
         assert!(asked(name, kind, true).is_ok(), "{name}");
     }
     assert_eq!(asked("x.workshop.svc.cluster.local.", T::A, false), Ok(3));
+}
+
+/// `10.96.0.2` is for the cluster; the other address is for one network, of which a part has recursion.
+fn two_addresses() -> DnsSettings {
+    let nets = |text: &str| Some(vec![text.parse().unwrap()]);
+    DnsSettings {
+        clients: vec!["10.244.0.0/16".parse().unwrap()],
+        addresses: vec![DnsAddress {
+            address: ip("203.0.113.53"),
+            clients: nets("192.0.2.0/24"),
+            recursion: nets("192.0.2.128/25"),
+        }],
+        forward: true,
+        fallthrough: vec!["in-addr.arpa".into()],
+        ..settings()
+    }
+}
+
+#[test]
+fn an_address_has_clients_of_its_own() {
+    let zones = zones_of(two_addresses(), &cluster(), &["default"]);
+    let asked = |client: &str, server: &str, resolver| {
+        let bytes = query("web.default.svc.cluster.local.", T::A).to_vec().unwrap();
+        let asked = sluice_dns::Asked { client: ip(client), server: ip(server), resolver, ..ASKED };
+        raw(&zones, &bytes, asked).map(|reply| reply[3] & 15)
+    };
+    for (client, server, code) in [
+        ("10.244.1.5", "10.96.0.2", 0),
+        ("192.0.2.5", "10.96.0.2", 5),
+        ("192.0.2.5", "203.0.113.53", 0),
+        ("10.244.1.5", "203.0.113.53", 5),
+    ] {
+        assert_eq!(asked(client, server, false), Ok(code), "{client} asks {server}");
+        // The resolver has looked at that itself.
+        assert_eq!(asked(client, server, true), Ok(0));
+    }
+}
+
+#[test]
+fn without_recursion_others_are_not_asked() {
+    let asked = |settings: &DnsSettings, name: &str, kind, client: &str| {
+        let zones = zones_of(settings.clone(), &cluster(), &["default", "shop"]);
+        let bytes = query(name, kind).to_vec().unwrap();
+        let asked = sluice_dns::Asked { client: ip(client), server: ip("203.0.113.53"), ..ASKED };
+        raw(&zones, &bytes, asked).map(|reply| (reply[3] & 15, reply[7]))
+    };
+    let (served, trusted) = ("192.0.2.5", "192.0.2.200");
+    let given = two_addresses();
+    for (name, kind, code, answers) in [
+        ("example.com.", T::A, 5, 0),
+        ("9.9.9.9.in-addr.arpa.", T::PTR, 5, 0),
+        // The alias is told, and not what it leads to.
+        ("out.shop.svc.cluster.local.", T::A, 0, 1),
+    ] {
+        assert_eq!(asked(&given, name, kind, served), Ok((code, answers)), "{name}");
+        assert_eq!(asked(&given, name, kind, trusted), Err(Verdict::Forward), "{name}");
+        // A resolver with tables of its own says itself what is not in them.
+        let tables = DnsSettings { tables: true, ..given.clone() };
+        assert_eq!(asked(&tables, name, kind, served), Err(Verdict::Forward), "{name}");
+        let compat = DnsSettings { mode: sluice_model::DnsMode::Compat, ..given.clone() };
+        assert_eq!(asked(&compat, name, kind, served), Ok((code, answers)), "{name}");
+    }
+    let completed = DnsSettings { autopath: true, ..given };
+    let name = "example.com.default.svc.cluster.local.";
+    assert_eq!(asked(&completed, name, T::A, served), Ok((3, 0)));
+    assert_eq!(asked(&completed, name, T::A, trusted), Err(Verdict::Forward));
 }
 
 #[test]

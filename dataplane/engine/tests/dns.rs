@@ -5,7 +5,9 @@ mod common;
 
 use common::*;
 use sluice_engine::{DropReason, Event, QueryType};
-use sluice_model::{Change, DnsSettings, NameKind, NamedPort, NamedService, Protocol, ServiceName, Settings};
+use sluice_model::{
+    Change, DnsAddress, DnsSettings, NameKind, NamedPort, NamedService, Protocol, ServiceName, Settings,
+};
 use sluice_wire::build::Packet;
 
 const DNS: &str = "10.96.0.2";
@@ -173,6 +175,63 @@ fn what_the_resolver_answered_is_answered_at_once_the_next_time() {
     }
     assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (2, 4));
     assert_eq!(answered(&world, 1), [1, 1]);
+}
+
+#[test]
+fn each_address_answers_its_own_clients() {
+    let nets = |list: &[&str]| list.iter().map(|net| net.parse().unwrap()).collect();
+    let own = |address: &str, clients: &[&str]| DnsAddress {
+        address: ip(address),
+        clients: Some(nets(clients)),
+        recursion: Some(vec![]),
+    };
+    const OUTER: &str = "203.0.113.53";
+    const OUTER6: &str = "2001:db8:113::53";
+    let mut world = searching(|dns| {
+        dns.listen.extend([OUTER, OUTER6].map(|ip| std::net::SocketAddr::new(ip.parse().unwrap(), 53)));
+        dns.addresses = vec![own(OUTER, &["192.0.2.0/24"]), own(OUTER6, &["2001:db8:2::/64"])];
+    });
+    let code = |world: &mut World, from: &str, to: &str, asked: &[u8]| {
+        let packet = query(from, to, asked.to_vec()).macs(UPLINK_MAC, CLIENT_MAC);
+        let seen = world.one(UPLINK, packet.frame(), UPLINK);
+        seen.frame[usize::from(seen.parsed.l4) + 11] & 15
+    };
+    // The usual way, and that of queries with options.
+    let web = question("web.default.svc.cluster.local", 1);
+    let mut unusual = web.clone();
+    unusual[11] = 1;
+    unusual.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 0]);
+    for (from, to, expected) in [
+        ("192.0.2.9", OUTER, 0),
+        (POD, OUTER, 5),
+        ("192.0.2.9", DNS, 5),
+        (POD, DNS, 0),
+        ("2001:db8:2::9", OUTER6, 0),
+        (POD6, OUTER6, 5),
+        ("2001:db8:2::9", DNS6, 5),
+        (POD6, DNS6, 0),
+    ] {
+        for asked in [&web, &unusual] {
+            assert_eq!(code(&mut world, from, to, asked), expected, "{from} asks {to}");
+        }
+    }
+    // Names of others go nowhere, though an answer is kept that somebody else asked for; no search list has an end.
+    let other = question("example.com", 1);
+    let mut answer = other.clone();
+    (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1);
+    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+    let reply = Packet::new(ip(DNS), ip(POD)).udp(53, 40_000).payload(answer).frame();
+    // What comes right after a change of settings is not kept.
+    let now = sluice_engine::Now(world.now.0 + 10_000);
+    world.now = now;
+    world.workers[0].overhear(&reply, &world.snapshot, now);
+    assert_eq!(code(&mut world, POD, DNS, &other), 0);
+    assert_eq!(world.events(Event::DnsKept), 1);
+    assert_eq!(code(&mut world, "192.0.2.9", OUTER, &other), 5);
+    let searched = question("www.example.net.default.svc.cluster.local", 1);
+    assert_eq!(code(&mut world, "192.0.2.9", OUTER, &searched), 3);
+    let told = [Event::DnsKept, Event::DnsForwarded, Event::DnsHinted].map(|event| world.events(event));
+    assert_eq!(told, [1, 0, 0]);
 }
 
 /// Queries of a type that were answered, over IPv4 and IPv6.

@@ -208,6 +208,13 @@ impl DnsSettings {
         if self.clients.len() > MAX_ADDRESSES || self.clients.iter().any(|n| n.trunc() != *n) {
             return Some("dns: too many clients, or a network with host bits");
         }
+        let own = self.addresses.iter().flat_map(|it| it.clients.iter().chain(&it.recursion));
+        let lists = || own.clone().chain(&self.recursion);
+        if self.addresses.len() > 64
+            || lists().any(|list| list.len() > MAX_ADDRESSES || list.iter().any(|n| n.trunc() != *n))
+        {
+            return Some("dns: too many addresses or networks of their own, or a network with host bits");
+        }
         if !(512..=4096).contains(&self.max_udp) {
             return Some("dns: the size of replies is not within 512 to 4096");
         }

@@ -9,6 +9,7 @@ pub mod frontend;
 pub mod http;
 pub mod ingress;
 pub mod names;
+mod outside;
 pub mod resolver;
 pub mod select;
 pub mod service;
@@ -20,8 +21,8 @@ pub use check::Invalid;
 pub use frontend::{Frontend, FrontendKind, Protocol};
 pub use ingress::IngressSettings;
 pub use names::{
-    DnsMode, DnsSettings, Elsewhere, EndpointGroup, ExternalAddress, ExternalZone, NameKind, NamedEndpoint,
-    NamedHost, NamedImport, NamedPod, NamedPort, NamedService, PodNames, RateLimit,
+    DnsAddress, DnsMode, DnsSettings, Elsewhere, EndpointGroup, ExternalAddress, ExternalZone, NameKind,
+    NamedEndpoint, NamedHost, NamedImport, NamedPod, NamedPort, NamedService, PodNames, RateLimit,
 };
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};

@@ -126,6 +126,10 @@ pub struct DnsSettings {
     pub listen: Vec<SocketAddr>,
     /// Who may ask; empty means everyone.
     pub clients: Vec<IpNet>,
+    /// Of whom the resolver answers queries for names of others; none: of all who may ask. Nobody else has recursion.
+    pub recursion: Option<Vec<IpNet>>,
+    /// Addresses where something else holds.
+    pub addresses: Vec<DnsAddress>,
     /// Domains of Services and pods, without the last dot, such as `cluster.local`. The first is the one that PTR records
     /// point into.
     pub zones: Vec<Box<str>>,
@@ -157,6 +161,8 @@ pub struct DnsSettings {
     pub rate_limit: Option<RateLimit>,
     /// A resolver answers for names outside of the zones.
     pub forward: bool,
+    /// It has answers of its own, from files and rules, which are not asked of others: who has no recursion has those.
+    pub tables: bool,
     /// Its answers may be kept as long as their TTLs say.
     pub keep: bool,
     /// Domains within the zones for whose unknown names the resolver is asked.
@@ -179,6 +185,17 @@ pub struct DnsSettings {
     pub stale: bool,
 }
 
+/// What holds at one address in place of what holds at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAddress {
+    /// Which.
+    pub address: IpAddr,
+    /// Who may ask there, and nobody else; none: as at all.
+    pub clients: Option<Vec<IpNet>>,
+    /// As [`DnsSettings::recursion`]; none: as at all.
+    pub recursion: Option<Vec<IpNet>>,
+}
+
 /// How many queries over UDP are answered to one address; networks around it have multiples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
@@ -188,6 +205,12 @@ pub struct RateLimit {
     pub slip: u8,
     /// Clients that have no limit.
     pub exempt: Vec<IpNet>,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { per_second: 50, slip: 2, exempt: Vec::new() }
+    }
 }
 
 /// Queries that the resolver is asked first.
@@ -230,6 +253,8 @@ impl Default for DnsSettings {
         Self {
             listen: Vec::new(),
             clients: Vec::new(),
+            recursion: None,
+            addresses: Vec::new(),
             zones: vec!["cluster.local".into()],
             multicluster_zones: Vec::new(),
             reverse_zones: vec!["in-addr.arpa".into(), "ip6.arpa".into()],
@@ -245,6 +270,7 @@ impl Default for DnsSettings {
             cookie_key: None,
             rate_limit: None,
             forward: false,
+            tables: false,
             keep: true,
             fallthrough: Vec::new(),
             primaries: Vec::new(),

@@ -75,7 +75,7 @@ impl Listening {
         let Some(Wanted { dns, resolver }) = wanted else { return };
         let mut settings = dns.as_ref().map(|dns| Settings::of(dns, resolver)).unwrap_or_default();
         if let Some(dns) = dns {
-            settings.listeners.extend(self.secured().iter().flat_map(|it| it.listeners(&dns.clients)));
+            settings.listeners.extend(self.secured().iter().flat_map(|it| it.listeners(dns)));
             settings.limits.hints = HINTS;
         }
         let addresses: Vec<SocketAddr> = dns.iter().flat_map(|dns| &dns.listen).copied().collect();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use sluice_model::DnsSettings;
 use sluice_model::serving::Secure;
 use sluice_resolver::config::{Identity, Listener, Protocol};
 use sluice_resolver::{Config, Settings};
@@ -69,12 +70,12 @@ impl Secured {
     }
 
     /// The listeners, once there is a certificate.
-    pub(crate) fn listeners(&self, clients: &[IpNet]) -> Vec<Listener> {
+    pub(crate) fn listeners(&self, dns: &DnsSettings) -> Vec<Listener> {
         let Some(identity) = &self.identity else { return Vec::new() };
-        self.listeners_with(identity, clients)
+        self.listeners_with(identity, dns)
     }
 
-    fn listeners_with(&self, identity: &Identity, clients: &[IpNet]) -> Vec<Listener> {
+    fn listeners_with(&self, identity: &Identity, dns: &DnsSettings) -> Vec<Listener> {
         let protocol = match &self.settings.path {
             Some(path) => Protocol::Https { identity: identity.clone(), path: path.clone() },
             None => Protocol::Tls(identity.clone()),
@@ -82,15 +83,16 @@ impl Secured {
         let listener = |address: &SocketAddr| Listener {
             address: *address,
             protocol: protocol.clone(),
-            clients: clients.to_vec(),
+            clients: dns.clients_at(address.ip()).to_vec(),
+            recursion: dns.recursion_at(address.ip()).map(<[_]>::to_vec),
         };
         self.settings.addresses.iter().map(listener).collect()
     }
 
     /// Whether the resolver takes a certificate.
     fn usable(&self, identity: Identity) -> Result<Identity, String> {
-        let anyone = [IpNet::from(std::net::IpAddr::from([127, 0, 0, 1]))];
-        let listeners = self.listeners_with(&identity, &anyone);
+        let clients = vec![IpNet::from(std::net::IpAddr::from([127, 0, 0, 1]))];
+        let listeners = self.listeners_with(&identity, &DnsSettings { clients, ..DnsSettings::default() });
         let checked = Config::new(Settings { listeners, ..Settings::default() });
         let name = self.settings.certificate.display();
         checked.map(|_| identity).map_err(|why| format!("{name}: {}", why.problem))

@@ -8,7 +8,8 @@ use std::time::Duration;
 use common::*;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::{DNSClass, RecordType};
-use sluice_resolver::config::Upstream;
+use sluice_resolver::Config;
+use sluice_resolver::config::{Cache, Hosts, Upstream, Zone};
 use tokio::net::UdpSocket;
 
 const A: RecordType = RecordType::A;
@@ -131,6 +132,42 @@ async fn what_is_no_query_of_the_internet_is_refused_by_its_code() {
     let reply = server.ask("www.example.", RecordType::ANY).await;
     assert_eq!(data(&reply), ["www.example. ANY obsoleted See RFC 8482"]);
     assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_asks_others_for_some_clients_alone() {
+    let upstream = Fake::honest().await;
+    let inline = vec!["192.0.2.7 own.example".into()];
+    let hosts = Hosts { inline, fallthrough: vec![".".into()], ..Hosts::default() };
+    let zone =
+        Zone { hosts: Some(hosts), cache: Some(Cache::default()), ..root(forward(&[upstream.address])) };
+    let mut settings = settings(vec![zone]);
+    for listener in &mut settings.listeners {
+        listener.recursion = Some(vec!["127.0.0.9/32".parse().unwrap()]);
+    }
+    let server = start(settings.clone()).await;
+    let friend = UdpSocket::bind("127.0.0.9:0").await.unwrap();
+    friend.send_to(&query("www.example.", A).to_vec().unwrap(), server.udp).await.unwrap();
+    let mut buffer = [0; 512];
+    let length = friend.recv(&mut buffer).await.unwrap();
+    assert_eq!(Message::from_vec(&buffer[..length]).unwrap().answers.len(), 1);
+    assert_eq!(upstream.count(), 1);
+    // Not even what is in the cache is told, over TCP no more than over UDP; what is known here is.
+    for name in ["www.example.", "other.example."] {
+        let asked = query(name, A);
+        for reply in [server.ask(name, A).await, ask_tcp(server.tcp, &asked).await] {
+            assert_eq!((reply.metadata.response_code, extended(&reply)), (ResponseCode::Refused, Some(20)));
+            assert!(!reply.metadata.recursion_available && reply.metadata.recursion_desired);
+        }
+    }
+    assert_eq!(data(&server.ask("own.example.", A).await), ["own.example. 192.0.2.7"]);
+    let all = server.ask("www.example.", RecordType::ANY).await;
+    assert_eq!(all.metadata.response_code, ResponseCode::Refused);
+    assert_eq!(upstream.count(), 1);
+    // Listeners go on as the settings change.
+    settings.listeners.iter_mut().for_each(|listener| listener.recursion = None);
+    server.handle.reload(Config::new(settings).unwrap()).await.unwrap();
+    assert_eq!(server.ask("www.example.", A).await.answers.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

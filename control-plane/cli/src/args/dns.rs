@@ -42,6 +42,9 @@ pub(crate) struct QueryArgs {
     /// Who asks: a pod's address. Without it, somebody who may
     #[arg(long = "as", value_name = "ADDRESS")]
     pub client: Option<IpAddr>,
+    /// The address that is asked, where addresses have clients of their own. Without it, one that has none
+    #[arg(long = "at", value_name = "ADDRESS")]
+    pub server: Option<IpAddr>,
     /// Which gateway to ask.
     #[command(flatten)]
     pub config: ConfigFile,

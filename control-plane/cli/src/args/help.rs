@@ -77,7 +77,8 @@ Examples:
   sluice dns query web.default.svc.cluster.local
   sluice dns query _http._tcp.web.default.svc.cluster.local SRV
   sluice dns query 20.0.96.10.in-addr.arpa PTR -o json
-  sluice dns query www.example.com AAAA --as 10.244.1.5 -c /etc/sluice/sluice.yaml";
+  sluice dns query www.example.com AAAA --as 10.244.1.5 -c /etc/sluice/sluice.yaml
+  sluice dns query web.default.example.org --as 198.51.100.7 --at 203.0.113.53";
 
 pub(super) const DNS_DIFF: &str = "\
 Asks the other server over UDP, and over TCP where it truncates, and compares its answers with what this gateway's tables \

@@ -75,7 +75,7 @@ pub(super) fn run(args: &DiffArgs, global: &Global, printer: &Printer) -> Result
     let mut groups: BTreeMap<(bool, String), (usize, Vec<Example>)> = BTreeMap::new();
     for (name, kind) in questions {
         report.asked += 1;
-        let question = Question { name: name.clone(), kind, client: None };
+        let question = Question { name: name.clone(), kind, client: None, server: None };
         let explanation = query::ask(&mut client, question)?;
         let Some(here) = explanation.reply.as_deref().filter(|_| explanation.forwarded.is_none()) else {
             report.forwarded += 1;

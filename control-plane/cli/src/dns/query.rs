@@ -20,6 +20,8 @@ struct Report {
     #[serde(rename = "type")]
     kind: String,
     client: Option<std::net::IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<std::net::IpAddr>,
     allowed: bool,
     zone: Option<String>,
     subject: Subject,
@@ -33,7 +35,12 @@ struct Report {
 pub(super) fn run(args: &QueryArgs, global: &Global, printer: &Printer) -> Result<Exit, Failure> {
     let socket = locate::dataplane_socket(&args.config, global)?;
     let mut client = locate::dataplane(&socket)?;
-    let question = Question { name: args.name.clone(), kind: args.kind.into(), client: args.client };
+    let question = Question {
+        name: args.name.clone(),
+        kind: args.kind.into(),
+        client: args.client,
+        server: args.server,
+    };
     let said = ask(&mut client, question)?;
     let upstreams = match (&said.forwarded, &args.config.config) {
         (Some(name), Some(path)) => upstreams(&locate::config(path, global)?, name),
@@ -43,6 +50,7 @@ pub(super) fn run(args: &QueryArgs, global: &Global, printer: &Printer) -> Resul
         name: args.name.clone(),
         kind: args.kind.to_string(),
         client: args.client,
+        at: args.server,
         allowed: said.allowed,
         zone: said.zone,
         subject: said.subject,
@@ -88,7 +96,9 @@ fn text(report: &Report) -> String {
     };
     line("question", &format!("{} {}", report.name, report.kind));
     if let Some(client) = report.client {
-        line("client", &format!("{client}, {}", if report.allowed { "may ask" } else { "may not ask" }));
+        let may = if report.allowed { "may ask" } else { "may not ask" };
+        let there = report.at.map(|at| format!(" {at}")).unwrap_or_default();
+        line("client", &format!("{client}, {may}{there}"));
     }
     if let Some(zone) = &report.zone {
         line("zone", zone);

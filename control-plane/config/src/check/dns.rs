@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 use sluice_corefile::{HostKind, HostZone, Selector};
-use sluice_model::{DnsMode, DnsSettings, ExternalZone, PodNames, RateLimit, ServiceName};
+use sluice_model::{DnsAddress, DnsMode, DnsSettings, ExternalZone, PodNames, RateLimit, ServiceName};
 
 use super::values::{is_host, network};
 use super::{Report, choice, number};
@@ -31,24 +31,13 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             "an address to answer on is needed: `addresses`, or a `service` whose cluster IPs they are",
         );
     }
-    let mut listen: Vec<SocketAddr> = Vec::new();
-    for (i, text) in raw.addresses.iter().enumerate() {
-        let key = format!("dns.addresses[{i}]");
-        let Some(address) = socket(text, &key, out) else { continue };
-        if listen.first().is_some_and(|first| first.port() != address.port()) {
-            out.add(text.referenced, &key, "all addresses need one port");
-        } else if listen.contains(&address) {
-            out.add(text.referenced, &key, format!("{address} stands here twice"));
-        } else {
-            listen.push(address);
-        }
-    }
+    let (listen, addresses) = addresses(&raw.addresses, out);
+    let own = || addresses.iter().filter_map(|own| own.clients.as_deref());
+    let others = service.is_some() || corefile || own().count() < listen.len();
     let clients = match &raw.clients {
-        Some(list) => list
-            .iter()
-            .enumerate()
-            .filter_map(|(i, text)| network(text, &format!("dns.clients[{i}]"), out))
-            .collect(),
+        Some(list) => networks(list, "dns.clients", out),
+        // Nobody asks elsewhere.
+        None if cluster.is_empty() && !others => own().flatten().copied().collect(),
         None => cluster.to_vec(),
     };
     if clients.is_empty() {
@@ -66,7 +55,9 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         return DnsSettings {
             mode,
             listen,
+            addresses,
             clients,
+            recursion: raw.recursion.map(recursion),
             zones: Vec::new(),
             reverse_zones: Vec::new(),
             service,
@@ -107,9 +98,11 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             list.flat_map(|(i, text)| reverse(text, &format!("dns.reverse_zones[{i}]"), out)).collect()
         }
     };
-    DnsSettings {
+    let mut settings = DnsSettings {
         listen,
+        addresses,
         clients,
+        recursion: raw.recursion.map(recursion),
         external_zones: external_zones(raw, &[&zones, &multicluster_zones, &reverse_zones], out),
         zones,
         multicluster_zones,
@@ -138,6 +131,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         rate_limit: rate_limit(raw, out),
         keep: raw.cache.as_ref().is_none_or(|given| given.value),
         forward: !raw.upstreams.is_empty() || !raw.stub_zones.is_empty(),
+        tables: false,
         fallthrough: raw
             .fallthrough
             .iter()
@@ -149,7 +143,62 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         localhost: defaults.localhost,
         selected: !raw.namespaces.is_empty() || raw.namespace_labels.is_some(),
         stale: defaults.stale,
+    };
+    settings.guard(cluster);
+    settings
+}
+
+/// Where queries are answered, and what holds at some of these addresses.
+fn addresses(list: &[Spanned<raw::DnsAddress>], out: &mut Report) -> (Vec<SocketAddr>, Vec<DnsAddress>) {
+    let mut listen: Vec<SocketAddr> = Vec::new();
+    let mut all = Vec::new();
+    for (i, given) in list.iter().enumerate() {
+        let key = format!("dns.addresses[{i}]");
+        let (text, place, own) = match &given.value {
+            raw::DnsAddress::Plain(text) => (text.as_str(), given.referenced, None),
+            raw::DnsAddress::Own(own) => match &own.address {
+                Some(text) => (text.value.as_str(), text.referenced, Some(own)),
+                None => {
+                    out.add(given.referenced, &format!("{key}.address"), "is missing");
+                    continue;
+                }
+            },
+        };
+        let Some(address) = socket(text, place, &key, out) else { continue };
+        if listen.first().is_some_and(|first| first.port() != address.port()) {
+            out.add(place, &key, "all addresses need one port");
+        } else if listen.contains(&address) {
+            out.add(place, &key, format!("{address} stands here twice"));
+        } else {
+            listen.push(address);
+            all.extend(own.map(|own| own_address(address.ip(), own, &key, out)));
+        }
     }
+    (listen, all)
+}
+
+fn own_address(address: IpAddr, own: &raw::OwnAddress, key: &str, out: &mut Report) -> DnsAddress {
+    let clients = own.clients.as_ref().map(|list| {
+        let key = format!("{key}.clients");
+        if list.value.is_empty() {
+            let message =
+                "nobody may ask there: name networks, or leave the key away for those of `dns.clients`";
+            out.add(list.referenced, &key, message);
+        }
+        networks(&list.value, &key, out)
+    });
+    DnsAddress { address, clients, recursion: own.recursion.map(recursion) }
+}
+
+/// Who has recursion where that was said.
+fn recursion(given: bool) -> Vec<IpNet> {
+    let everybody = [IpAddr::from([0; 4]), IpAddr::from([0; 16])];
+    everybody.into_iter().filter(|_| given).filter_map(|ip| IpNet::new(ip, 0).ok()).collect()
+}
+
+fn networks(list: &[Text], key: &str, out: &mut Report) -> Vec<IpNet> {
+    let list = list.iter().enumerate();
+    list.filter_map(|(i, text)| network(text, &format!("{key}[{i}]"), out)).collect()
 }
 
 /// How long it may be believed that there is nothing, where that is not as long as everything else.
@@ -275,14 +324,18 @@ fn host_zone(i: usize, raw: &raw::ExternalZone, out: &mut Report) -> Option<Host
 /// The limit, where there is one.
 fn rate_limit(raw: &raw::Dns, out: &mut Report) -> Option<RateLimit> {
     let raw = raw.rate_limit.as_ref()?;
-    let exempt = raw.exempt.iter().enumerate();
+    let usual = RateLimit::default();
+    let (per_second, slip) = (usual.per_second.into(), usual.slip.into());
     Some(RateLimit {
-        per_second: number(raw.per_second.as_ref(), "dns.rate_limit.per_second", 1..=1_000_000, 50, out)
-            as u32,
-        slip: number(raw.slip.as_ref(), "dns.rate_limit.slip", 0..=100, 2, out) as u8,
-        exempt: exempt
-            .filter_map(|(i, text)| network(text, &format!("dns.rate_limit.exempt[{i}]"), out))
-            .collect(),
+        per_second: number(
+            raw.per_second.as_ref(),
+            "dns.rate_limit.per_second",
+            1..=1_000_000,
+            per_second,
+            out,
+        ) as u32,
+        slip: number(raw.slip.as_ref(), "dns.rate_limit.slip", 0..=100, slip, out) as u8,
+        exempt: networks(&raw.exempt, "dns.rate_limit.exempt", out),
     })
 }
 
@@ -321,14 +374,13 @@ pub(super) fn namespaced(
 }
 
 /// An address, with a port where it is not 53.
-fn socket(text: &Text, key: &str, out: &mut Report) -> Option<SocketAddr> {
-    let parsed = text.value.parse::<SocketAddr>().ok();
-    let parsed = parsed.or_else(|| Some(SocketAddr::new(text.value.parse::<IpAddr>().ok()?, PORT)));
+fn socket(text: &str, place: Location, key: &str, out: &mut Report) -> Option<SocketAddr> {
+    let parsed = text.parse::<SocketAddr>().ok();
+    let parsed = parsed.or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, PORT)));
     match parsed {
         Some(address) if is_host(address.ip()) && address.port() != 0 => Some(address),
         _ => {
-            let message = format!("`{}` is not the address of a host, with or without a port", text.value);
-            out.add(text.referenced, key, message);
+            out.add(place, key, format!("`{text}` is not the address of a host, with or without a port"));
             None
         }
     }

@@ -118,17 +118,15 @@ pub fn run(corefile: &Corefile, files: &dyn Files, base: &Base) -> Result<Runnin
     resolver.serving = run.serving(corefile, &dns);
     resolver.times.lameduck = base.lameduck.or(resolver.times.lameduck);
     run.elsewhere(corefile, &mut dns, &mut resolver);
-    dns.forward = resolver.zones.iter().any(|zone| {
-        !(zone.forward.is_empty()
-            && zone.template.is_empty()
-            && zone.rewrite.is_empty()
-            && zone.acl.is_empty())
+    dns.tables = resolver.zones.iter().any(|zone| {
+        !(zone.template.is_empty() && zone.rewrite.is_empty() && zone.acl.is_empty())
             || zone.hosts.is_some()
             || zone.local.is_some()
             || zone.dns64.is_some()
             || !zone.files.is_empty()
             || !zone.secondary.is_empty()
     }) || !dns.elsewhere.is_empty();
+    dns.forward = dns.tables || resolver.zones.iter().any(|zone| !zone.forward.is_empty());
     // A cache is an answer's way to others; where there is none, each query wants its own, and so does each client that is
     // told of itself.
     let told_apart = corefile

@@ -68,6 +68,8 @@ fn kubeadm() {
     assert_eq!(dns.zones, ["cluster.local".into()]);
     assert_eq!(dns.reverse_zones, ["in-addr.arpa".into(), "ip6.arpa".into()]);
     assert_eq!((dns.ttl, dns.pods, dns.forward), (30, PodNames::Insecure, true));
+    // Who has no recursion has nothing of the resolver's, but where it has answers of its own.
+    assert!(!dns.tables && beside("hosts {\n192.0.2.1 a.example\n}\nforward . 192.0.2.7").dns.tables);
     assert_eq!(dns.fallthrough, ["in-addr.arpa".into(), "ip6.arpa".into()]);
     assert!(dns.elsewhere.is_empty());
     let [zone] = made.resolver.zones.as_slice() else { panic!() };

@@ -6,6 +6,7 @@ mod stamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sluice_config::{Config, CorefileSource};
 use sluice_corefile::{
@@ -43,6 +44,8 @@ pub struct Names {
 pub struct Reader {
     source: CorefileSource,
     base: Base,
+    /// Networks of the cluster's own.
+    cluster: Vec<IpNet>,
     options: Options,
     /// The ConfigMap as it is followed, where it is one.
     map: Arc<MapState>,
@@ -76,6 +79,7 @@ impl Reader {
                 lameduck: config.resolver.as_ref().and_then(|it| it.times.lameduck),
                 name: config.node.clone(),
             },
+            cluster: config.settings.cluster_cidrs.clone(),
             options: Options { environment: environment.collect(), pillars },
             map: Arc::default(),
             version: 0,
@@ -162,8 +166,9 @@ impl Reader {
             }
         };
         let Imported { corefile, mut warnings } = imported.map_err(Unread::Wrong)?;
-        let Running { dns, namespaces, namespace_labels, labels, hosts, resolver, told: more } =
+        let Running { mut dns, namespaces, namespace_labels, labels, hosts, resolver, told: more } =
             run(&corefile, files, &self.base).map_err(Unread::Wrong)?;
+        dns.guard(&self.cluster);
         let settings = sluice_resolver::Settings::of(&dns, &resolver);
         if let Err(error) = sluice_resolver::Config::new(settings) {
             return Err(Unread::Missing(format!("the resolver does not take it: {error}")));
@@ -177,9 +182,11 @@ impl Reader {
     pub fn restored(&self, names: Names) -> Names {
         let base = &self.base.dns;
         let listen = if base.listen.is_empty() { names.dns.listen } else { base.listen.clone() };
-        let dns = DnsSettings {
+        let mut dns = DnsSettings {
             listen,
             clients: base.clients.clone(),
+            recursion: base.recursion.clone(),
+            addresses: base.addresses.clone(),
             service: base.service.clone(),
             mode: base.mode,
             cookie_key: base.cookie_key,
@@ -187,6 +194,7 @@ impl Reader {
             rate_limit: base.rate_limit.clone(),
             ..names.dns
         };
+        dns.guard(&self.cluster);
         Names { dns, ..names }
     }
 

@@ -205,7 +205,7 @@ impl<B: PacketBuf> Worker<B> {
         if !packet.append(end.saturating_sub(whole)) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
-        let asked = Asked { client, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
+        let asked = Asked { client, server, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
         let message = packet.data_mut().get_mut(start..).unwrap_or_default();
         let (understood, hashed) = match asking.looks {
             Looks::Parsed(understood) => (understood, true),
@@ -235,6 +235,7 @@ impl<B: PacketBuf> Worker<B> {
             }
             Verdict::Forward | Verdict::Elsewhere => {
                 if verdict == Verdict::Forward
+                    && zones.recurses(client, server)
                     && let Ok(query) = &understood
                     && let Some((length, rcode)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
                 {
@@ -315,10 +316,10 @@ pub(super) fn parse(message: &[u8]) -> Result<Query, Unanswerable> {
 #[inline(always)]
 fn may_ask(zones: &Zones, frame: &[u8], parsed: &Parsed) -> bool {
     let known = match parsed.kind {
-        Kind::V4 => zones.may_ask_v4(parsed.src) && parsed.src != parsed.dst,
+        Kind::V4 => zones.may_ask_v4(parsed.src, parsed.dst) && parsed.src != parsed.dst,
         _ => {
             let (src, dst) = v6_addrs(frame, parsed);
-            zones.may_ask_v6(src) && src != dst
+            zones.may_ask_v6(src, dst) && src != dst
         }
     };
     known && !nobody(parsed.sport)

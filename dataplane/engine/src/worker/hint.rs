@@ -10,6 +10,7 @@ use sluice_wire::parse::{Kind, Parsed, v6_addrs};
 use sluice_wire::{PacketBuf, checksum, ipv4, ipv6};
 
 use super::dns::nobody;
+use super::slow::addresses_of;
 use super::{Context, Worker};
 use crate::Now;
 use crate::limit::TokenBucket;
@@ -68,6 +69,10 @@ impl<B: PacketBuf> Worker<B> {
         let name = query.name(message);
         let asks = matches!(query.kind, kind::A | kind::AAAA) && message.get(2)? & 1 != 0;
         if !zones.keeps() || !asks || nobody(parsed.sport) {
+            return None;
+        }
+        let (client, server) = addresses_of(frame, parsed);
+        if !zones.recurses(client, server) {
             return None;
         }
         let base = zones.searched(name)?;

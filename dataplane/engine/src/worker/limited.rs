@@ -62,7 +62,7 @@ impl<B: PacketBuf> Worker<B> {
             self.drop_packet(packet, DropReason::NoBuffer);
             return None;
         }
-        let asked = Asked { client, stream: false, resolver: false, turn: 0, now };
+        let asked = Asked { client, server, stream: false, resolver: false, turn: 0, now };
         let message = packet.data_mut().get_mut(start..).unwrap_or_default();
         let length = limit::truncated(zones, &query, message, &asked);
         match reply::udp_reply(&mut packet, parsed, length) {

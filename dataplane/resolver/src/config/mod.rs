@@ -57,7 +57,8 @@ impl Settings {
             [Protocol::Udp, Protocol::Tcp].map(|protocol| Listener {
                 address: *address,
                 protocol,
-                clients: dns.clients.clone(),
+                clients: dns.clients_at(address.ip()).to_vec(),
+                recursion: dns.recursion_at(address.ip()).map(<[_]>::to_vec),
             })
         };
         let listeners = dns.listen.iter().flat_map(both).collect();
@@ -81,6 +82,8 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Who may ask. Nobody else gets an answer; there is no default.
     pub clients: Vec<IpNet>,
+    /// For whom upstreams are asked, and what they said is told; none: for all who may ask. What is answered here is for them all.
+    pub recursion: Option<Vec<IpNet>>,
 }
 
 /// What a listener speaks.

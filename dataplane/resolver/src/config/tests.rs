@@ -6,6 +6,7 @@ fn wrong(change: impl FnOnce(&mut Settings)) -> String {
             address: "127.0.0.1:53".parse().unwrap(),
             protocol: Protocol::Udp,
             clients: vec!["127.0.0.0/8".parse().unwrap()],
+            recursion: None,
         }],
         zones: vec![Zone {
             name: ".".into(),

@@ -33,18 +33,40 @@ pub(crate) struct Endpoint {
     pub(crate) label: Arc<str>,
     /// As names of no zone are called there.
     pub(crate) dropped: Arc<str>,
-    clients: ArcSwap<Vec<IpNet>>,
+    access: ArcSwap<Access>,
     tls: Option<ArcSwap<ServerConfig>>,
     /// Where requests over HTTPS go.
     path: Option<String>,
 }
 
+/// Who may ask, and for whom others are asked.
+#[derive(Debug)]
+struct Access {
+    clients: Vec<IpNet>,
+    recursion: Option<Vec<IpNet>>,
+}
+
+impl Access {
+    fn of(settings: &Listener) -> Self {
+        Self { clients: settings.clients.clone(), recursion: settings.recursion.clone() }
+    }
+}
+
 impl Endpoint {
     /// Whether a client may ask here.
     pub(crate) fn allows(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        self.clients.load().iter().any(|net| net.contains(&client))
+        contain(&self.access.load().clients, client)
     }
+
+    /// Whether upstreams are asked for a client, and what they said is told it.
+    pub(crate) fn recurses(&self, client: IpAddr) -> bool {
+        self.access.load().recursion.as_ref().is_none_or(|networks| contain(networks, client))
+    }
+}
+
+fn contain(networks: &[IpNet], client: IpAddr) -> bool {
+    let client = client.to_canonical();
+    networks.iter().any(|net| net.contains(&client))
 }
 
 /// A listener whose socket is open.
@@ -88,7 +110,7 @@ impl Bound {
             address,
             label: format!("{scheme}://{address}").into(),
             dropped: "dropped".into(),
-            clients: ArcSwap::from_pointee(settings.clients.clone()),
+            access: ArcSwap::from_pointee(Access::of(settings)),
             tls: tls.map(ArcSwap::new),
             path,
         };
@@ -116,7 +138,7 @@ impl Bound {
         if let (Some(current), Some(tls)) = (&self.endpoint.tls, server(&settings.protocol)?) {
             current.store(tls);
         }
-        self.endpoint.clients.store(Arc::new(settings.clients.clone()));
+        self.endpoint.access.store(Arc::new(Access::of(settings)));
         self.settings = settings.clone();
         Ok(())
     }

@@ -35,6 +35,7 @@ impl Error {
     pub(crate) const PROHIBITED: Self = Self::new(18, "the client may not ask here");
     pub(crate) const NOBODY: Self = Self::new(20, "nobody here answers for the name");
     pub(crate) const NO_RECURSION: Self = Self::new(20, "recursion was not asked for");
+    pub(crate) const NOT_FOR_CLIENT: Self = Self::new(20, "others are not asked for this client here");
     pub(crate) const UNSUPPORTED: Self = Self::new(21, "not answered here");
     pub(crate) const UNREACHABLE: Self = Self::new(22, "no upstream answered");
     pub(crate) const DEADLINE: Self = Self::new(22, "no upstream answered in time");

@@ -118,10 +118,10 @@ impl Service {
         Some(pending.reply(&failure, None))
     }
 
-    /// None, for others to go on; but where an alias of ours led to them, and recursion is not desired or there is nobody to ask,
+    /// None, for others to go on; but where an alias of ours led to them, and recursion is not desired or not had, or there is nobody to ask,
     /// the alias is the answer (RFC 1034, section 4.3.2).
     fn led_out(&self, led: bool, nobody: bool, pending: &Pending) -> Option<Step> {
-        if !led || pending.request.metadata.recursion_desired && !nobody {
+        if !led || pending.leaves() && !nobody {
             return None;
         }
         one(&self.process.local);

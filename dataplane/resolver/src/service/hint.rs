@@ -62,7 +62,8 @@ impl Service {
 
     fn take_hint(self: &Arc<Self>, bytes: &[u8], origin: Origin<'_>, most: usize) -> Taken {
         let state = self.state.load();
-        if !origin.endpoint.allows(origin.client.ip()) {
+        let client = origin.client.ip();
+        if !origin.endpoint.allows(client) || !origin.endpoint.recurses(client) {
             return Taken::Refused;
         }
         let Ok(request) = message::parse_bytes(bytes, Transport::Udp, state.limits.udp_payload) else {

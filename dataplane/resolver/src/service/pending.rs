@@ -29,6 +29,8 @@ pub(crate) struct Pending {
     pub(super) rewritten: Option<Rewritten>,
     /// Bits that are not as they come, once they count.
     pub(super) header: HeaderBits,
+    /// Whether others are asked for this client.
+    pub(super) recurses: bool,
     pub(super) prefix: Option<Prefix>,
     pub(super) work: Option<Work>,
     pub(super) noted: Option<Noted>,
@@ -67,10 +69,16 @@ impl Pending {
             started,
             rewritten: None,
             header: HeaderBits::default(),
+            recurses: true,
             prefix: None,
             work: None,
             noted: None,
         }
+    }
+
+    /// Whether others are to be asked: the client wants it, and may.
+    pub(super) fn leaves(&self) -> bool {
+        self.recurses && self.request.metadata.recursion_desired
     }
 
     /// The question that is looked up: as asked, as rewritten, or where the authority's alias leads.

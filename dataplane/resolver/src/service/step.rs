@@ -78,6 +78,7 @@ impl Service {
         let noted = state.log.as_ref().and_then(|log| log.note(request.name(), origin.client, bytes.len()));
         let mut pending = Pending::new(request, transport, payload, asked, started);
         pending.noted = noted;
+        pending.recurses = origin.endpoint.recurses(origin.client.ip());
         if !allowed {
             one(&self.process.prohibited);
             return pending.reply(&Answer::failure(ResponseCode::Refused, ExtendedError::PROHIBITED), None);
@@ -163,9 +164,7 @@ impl Service {
                 Some(Step::Reply(out))
             }
             // Without recursion the alias is the answer (RFC 1034, section 4.3.2), but of no search.
-            Verdict::Continue(next)
-                if pending.request.metadata.recursion_desired || next.otherwise.is_some() =>
-            {
+            Verdict::Continue(next) if pending.leaves() || next.otherwise.is_some() => {
                 let target = wire_name(&next.target).zip(Message::from_vec(&out).ok());
                 let Some((target, reply)) = target else {
                     let failure = Answer::failure(ResponseCode::ServFail, ExtendedError::INVALID);
@@ -203,6 +202,11 @@ impl Service {
         }
         if alias && let Some(answer) = self.made(zone, key, origin) {
             return Known::Answer(Arc::new(answer), None);
+        }
+        // Nor is anything told that others were told: answers that are kept say who asks what.
+        if !pending.recurses {
+            let refusal = Answer::failure(ResponseCode::Refused, ExtendedError::NOT_FOR_CLIENT);
+            return Known::Answer(Arc::new(Answer { own: true, ..refusal }), None);
         }
         match key.rtype {
             RecordType::ANY => return Known::Answer(Arc::new(any(&key.name)), None),

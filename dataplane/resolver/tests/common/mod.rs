@@ -215,6 +215,7 @@ pub fn listeners() -> Vec<Listener> {
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         protocol,
         clients: vec!["127.0.0.0/8".parse().unwrap()],
+        recursion: None,
     };
     vec![listener(Protocol::Udp), listener(Protocol::Tcp)]
 }

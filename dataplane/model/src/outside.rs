@@ -1,0 +1,168 @@
+//! Who may ask at an address, who has recursion there, and what is done where the public may ask.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::{DnsAddress, DnsSettings, RateLimit};
+
+/// Networks that no packet from the Internet is of: private ones (RFC 1918, RFC 6598, RFC 4193), loopback and link-local.
+const PRIVATE: [IpNet; 9] = [
+    v4([10, 0, 0, 0], 8),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 168, 0, 0], 16),
+    v4([100, 64, 0, 0], 10),
+    v4([127, 0, 0, 0], 8),
+    v4([169, 254, 0, 0], 16),
+    v6(0xfc00, 0, 7),
+    v6(0, 1, 128),
+    v6(0xfe80, 0, 10),
+];
+
+const fn v4([a, b, c, d]: [u8; 4], length: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length))
+}
+
+const fn v6(first: u16, last: u16, length: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last), length))
+}
+
+impl DnsSettings {
+    /// Who may ask at an address; empty means everyone.
+    pub fn clients_at(&self, address: IpAddr) -> &[IpNet] {
+        self.at(address).and_then(|own| own.clients.as_deref()).unwrap_or(&self.clients)
+    }
+
+    /// Who has recursion at an address; none: all who may ask there.
+    pub fn recursion_at(&self, address: IpAddr) -> Option<&[IpNet]> {
+        self.at(address).and_then(|own| own.recursion.as_deref()).or(self.recursion.as_deref())
+    }
+
+    fn at(&self, address: IpAddr) -> Option<&DnsAddress> {
+        self.addresses.iter().find(|own| own.address == address)
+    }
+
+    /// Fills in what is not said of addresses that clients beyond private networks and the cluster's may ask. Where such
+    /// clients are named for the one address, or names are for the outside, they get no recursion. Where names are for the
+    /// outside, they are answered so many queries and no more: whoever serves the public is not to be a reflector or an
+    /// open resolver for want of a word.
+    pub fn guard(&mut self, cluster: &[IpNet]) {
+        let trusted: Vec<IpNet> = PRIVATE.iter().chain(cluster).copied().collect();
+        let is_open = |clients: &[IpNet]| {
+            clients.is_empty() || clients.iter().any(|net| !trusted.iter().any(|known| known.contains(net)))
+        };
+        let for_outside = !self.external_zones.is_empty();
+        let mut any = is_open(&self.clients);
+        if any && for_outside && self.recursion.is_none() {
+            self.recursion = Some(trusted.clone());
+        }
+        for own in &mut self.addresses {
+            if own.clients.as_deref().is_some_and(is_open) {
+                any = true;
+                own.recursion.get_or_insert_with(|| trusted.clone());
+            }
+        }
+        if any && for_outside && self.rate_limit.is_none() {
+            self.rate_limit = Some(RateLimit { exempt: trusted, ..RateLimit::default() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ExternalZone;
+
+    fn nets(list: &[&str]) -> Vec<IpNet> {
+        list.iter().map(|net| net.parse().unwrap()).collect()
+    }
+
+    fn outside() -> Vec<ExternalZone> {
+        vec![ExternalZone {
+            zone: "example.org".into(),
+            ttl: 5,
+            apex: "dns".into(),
+            headless: false,
+            hosts: false,
+            secondary: None,
+        }]
+    }
+
+    fn own(clients: &[&str], recursion: Option<&[&str]>) -> DnsAddress {
+        let (clients, recursion) = (Some(nets(clients)), recursion.map(nets));
+        DnsAddress { address: [203, 0, 113, 53].into(), clients, recursion }
+    }
+
+    #[test]
+    fn what_holds_at_an_address() {
+        let dns = DnsSettings {
+            clients: nets(&["10.0.0.0/8"]),
+            addresses: vec![own(&["192.0.2.0/24"], Some(&[]))],
+            ..DnsSettings::default()
+        };
+        let (there, other) = ([203, 0, 113, 53].into(), [10, 96, 0, 10].into());
+        assert_eq!(dns.clients_at(there), nets(&["192.0.2.0/24"]));
+        assert_eq!(dns.clients_at(other), nets(&["10.0.0.0/8"]));
+        assert_eq!((dns.recursion_at(there), dns.recursion_at(other)), (Some(&[][..]), None));
+    }
+
+    #[test]
+    fn private_clients_are_left_as_they_are() {
+        let every = ["10.0.0.0/9", "172.31.0.0/16", "192.168.1.0/24", "100.127.0.0/16", "127.0.0.1/32"];
+        let v6 =
+            ["169.254.20.10/32", "fd00::/8", "fe80::/64", "::1/128", "2001:db8:1:2::/64", "198.51.100.0/25"];
+        let clients = nets(&[&every[..], &v6].concat());
+        let before = DnsSettings {
+            addresses: vec![DnsAddress { clients: Some(clients.clone()), ..own(&[], None) }],
+            clients,
+            external_zones: outside(),
+            ..DnsSettings::default()
+        };
+        let mut dns = before.clone();
+        dns.guard(&nets(&["2001:db8:1::/48", "198.51.100.0/24"]));
+        assert_eq!(dns, before);
+        // A network that holds one of them holds more.
+        for wide in ["10.0.0.0/7", "172.16.0.0/11", "0.0.0.0/0", "fc00::/6", "::/127", "2001:db8::/32"] {
+            let mut dns = DnsSettings { clients: nets(&[wide]), ..before.clone() };
+            dns.guard(&nets(&["2001:db8:1::/48"]));
+            assert!(dns.rate_limit.is_some() && dns.recursion.is_some(), "{wide}");
+        }
+    }
+
+    #[test]
+    fn who_serves_the_public_limits_it() {
+        let open = |external_zones, clients: &[&str], addresses| DnsSettings {
+            clients: nets(clients),
+            addresses,
+            external_zones,
+            ..DnsSettings::default()
+        };
+        let cluster = nets(&["198.51.100.0/24"]);
+        let guarded = |mut dns: DnsSettings| {
+            dns.guard(&cluster);
+            dns
+        };
+        let inside = guarded(open(vec![], &["0.0.0.0/0"], vec![]));
+        assert_eq!((inside.rate_limit, inside.recursion), (None, None), "he wrote that he wants it");
+        let named = guarded(open(vec![], &["10.0.0.0/8"], vec![own(&["0.0.0.0/0"], None)]));
+        assert_eq!((&named.rate_limit, &named.recursion), (&None, &None));
+        let trusted = named.recursion_at([203, 0, 113, 53].into()).unwrap().to_vec();
+        assert!(trusted.contains(&cluster[0]) && trusted.len() == PRIVATE.len() + 1);
+
+        for dns in [
+            open(outside(), &["0.0.0.0/0"], vec![]),
+            open(outside(), &["10.0.0.0/8"], vec![own(&["0.0.0.0/0"], Some(&[]))]),
+        ] {
+            let limit = guarded(dns).rate_limit.unwrap();
+            assert_eq!((limit.per_second, limit.slip, limit.exempt), (50, 2, trusted.clone()));
+        }
+        let given = Some(RateLimit { per_second: 9, ..RateLimit::default() });
+        let said = DnsSettings {
+            rate_limit: given.clone(),
+            ..open(outside(), &["10.0.0.0/8"], vec![own(&["::/0"], Some(&["0.0.0.0/0"]))])
+        };
+        let said = guarded(said);
+        assert_eq!(said.rate_limit, given);
+        assert_eq!(said.recursion_at([203, 0, 113, 53].into()), Some(&*nets(&["0.0.0.0/0"])));
+    }
+}
