@@ -96,10 +96,7 @@ mod tests {
     /// Few bits, so that networks and addresses meet.
     fn address() -> impl Strategy<Value = IpAddr> {
         let v6 = |low: u8| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(low)]);
-        prop_oneof![
-            (0..8_u8).prop_map(|low| IpAddr::from([10, 0, 0, low])),
-            (0..8_u8).prop_map(v6),
-        ]
+        prop_oneof![(0..8_u8).prop_map(|low| IpAddr::from([10, 0, 0, low])), (0..8_u8).prop_map(v6),]
     }
 
     fn networks() -> impl Strategy<Value = Vec<IpNet>> {
