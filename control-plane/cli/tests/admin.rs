@@ -81,6 +81,7 @@ fn every_table_is_there_in_every_format_with_the_documented_fields() {
                 "problems",
                 "conflicts",
                 "stale",
+                "stale_seconds",
                 "held",
                 "leader",
                 "corefile",

@@ -304,6 +304,8 @@ pub struct Kubernetes {
     pub namespace: Box<str>,
     /// `streaming_lists`: whether first states are asked for as watches (Kubernetes 1.34 and later).
     pub streaming_lists: bool,
+    /// `state_max_age`, in seconds in the file: a saved state that is older is not served; none: of any age.
+    pub state_max_age: Option<Duration>,
 }
 
 /// One of `services.address_pools`.

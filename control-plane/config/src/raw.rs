@@ -264,6 +264,7 @@ pub(crate) struct Kubernetes {
     pub context: Option<Text>,
     pub namespace: Option<Text>,
     pub streaming_lists: Option<bool>,
+    pub state_max_age: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

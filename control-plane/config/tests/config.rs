@@ -375,21 +375,22 @@ proptest! {
 fn an_api_server_as_the_source() {
     let text = with(
         "manifests: manifests/",
-        "shrink_hold: 30\n  kubernetes: { kubeconfig: admin.conf, context: prod }",
+        "shrink_hold: 30\n  kubernetes: { kubeconfig: admin.conf, context: prod, state_max_age: 3600 }",
     );
     let config = parse(&text).unwrap();
     assert_eq!(config.shrink_hold.as_secs(), 30);
     let Source::Kubernetes(api) = config.source else { panic!() };
     assert_eq!(api.kubeconfig.as_deref(), Some(Path::new("/etc/sluice/admin.conf")));
-    assert_eq!(api.context.as_deref(), Some("prod"));
+    assert_eq!((api.context.as_deref(), api.state_max_age.unwrap().as_secs()), (Some("prod"), 3600));
     let config = parse(&with("manifests: manifests/", "kubernetes: {}")).unwrap();
     assert_eq!(config.shrink_hold.as_secs(), 600);
     let Source::Kubernetes(api) = config.source else { panic!() };
-    assert_eq!((api.kubeconfig, &*api.namespace), (None, "sluice-system"));
+    assert_eq!((api.kubeconfig, &*api.namespace, api.state_max_age), (None, "sluice-system", None));
     for (source, key) in [
         ("kubernetes: {}\n  manifests: m/", "source"),
         ("{}", "source"),
         ("kubernetes: { context: prod }", "source.kubernetes.context"),
+        ("kubernetes: { state_max_age: 31536001 }", "source.kubernetes.state_max_age"),
         ("manifests: m/\n  shrink_hold: 86401", "source.shrink_hold"),
     ] {
         let text = if source == "{}" {

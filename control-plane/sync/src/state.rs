@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,25 @@ impl StateFile {
         &self.path
     }
 
+    /// When its state was the source's last; none where there is no such file.
+    pub fn as_of(&self) -> Option<SystemTime> {
+        fs::symlink_metadata(&self.path).ok()?.modified().ok()
+    }
+
+    /// Its state is still the source's: the time of the file says when that was seen last.
+    ///
+    /// # Errors
+    /// Those of the file system; there may be no file yet.
+    pub fn confirm(&self) -> io::Result<()> {
+        self.open()?.set_modified(SystemTime::now())
+    }
+
+    /// Neither through a link nor waiting for a FIFO's writer: who can write to the folder could lay one there.
+    fn open(&self) -> io::Result<File> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&self.path)
+    }
+
     /// The file of what a Corefile came to.
     pub fn names(folder: &Path) -> Self {
         Self { path: folder.join("names-v1") }
@@ -135,9 +155,7 @@ impl StateFile {
     fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, LoadError> {
         let failed = |source| LoadError::Io { path: self.path.clone(), source };
         let damaged = |what: &str| LoadError::Damaged { path: self.path.clone(), what: what.to_owned() };
-        // Neither through a link nor waiting for a FIFO's writer: who can write to the folder could lay one there.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&self.path) {
+        let file = match self.open() {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),

@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::*;
 use proptest::prelude::*;
@@ -38,6 +39,21 @@ fn what_was_saved_is_loaded_and_a_new_state_replaces_it() {
     }
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names, ["state-v1"]);
+}
+
+#[test]
+fn a_states_age_counts_from_when_it_was_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = StateFile::new(folder.path());
+    assert_eq!(file.as_of(), None);
+    assert!(file.confirm().is_err());
+    file.save(&bytes()).unwrap();
+    let (hour, saved) = (Duration::from_secs(3600), file.as_of().unwrap());
+    std::fs::File::open(file.path()).unwrap().set_modified(saved - hour).unwrap();
+    assert_eq!(file.as_of(), Some(saved - hour));
+    file.confirm().unwrap();
+    assert!(file.as_of().unwrap() >= saved);
+    assert!(file.load().unwrap().is_some());
 }
 
 #[test]

@@ -45,10 +45,15 @@ fn text(status: &SyncStatus) -> String {
         Some(seconds) => format!("{}, published {} s ago", status.generation.0, count(seconds)),
         None => "none yet".to_owned(),
     };
-    let complete = match (status.complete, status.stale) {
+    let complete = match (status.complete, status.stale_seconds) {
         (true, _) => yes(true),
-        (false, true) => "no: the saved state is served, until the API server has been heard".to_owned(),
-        (false, false) => "not yet: some objects are not known".to_owned(),
+        (false, Some(age)) => {
+            format!(
+                "no: the saved state, {} s old, is served until the API server has been heard",
+                count(age)
+            )
+        }
+        (false, None) => "not yet: some objects are not known".to_owned(),
     };
     let latency = status.latency.map(|latency| {
         let within =

@@ -182,6 +182,7 @@ fn shrink_hold(source: &raw::Source, out: &mut Report) -> Duration {
 }
 
 fn kubernetes(raw: &raw::Kubernetes, path: &Path, out: &mut Report) -> Kubernetes {
+    const YEAR: u64 = 365 * 86_400;
     if let (Some(context), None) = (&raw.context, &raw.kubeconfig) {
         let message = "a context is one of a kubeconfig's, and none is given";
         out.add(context.referenced, "source.kubernetes.context", message);
@@ -195,6 +196,10 @@ fn kubernetes(raw: &raw::Kubernetes, path: &Path, out: &mut Report) -> Kubernete
         context: raw.context.as_ref().map(|context| context.value.clone()),
         namespace: namespace.unwrap_or_else(|| "sluice-system".into()),
         streaming_lists: raw.streaming_lists.unwrap_or(true),
+        state_max_age: raw.state_max_age.as_ref().map(|given| {
+            let key = "source.kubernetes.state_max_age";
+            Duration::from_secs(number(Some(given), key, 0..=YEAR, YEAR, out))
+        }),
     }
 }
 

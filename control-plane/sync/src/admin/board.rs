@@ -41,8 +41,8 @@ pub struct Shown {
     pub failures: BTreeMap<Kind, String>,
     /// How following an API server goes, by kind.
     pub followed: BTreeMap<Kind, Followed>,
-    /// Whether the saved state is served, because the API server has not been heard.
-    pub stale: bool,
+    /// Where the saved state is served, because the API server has not been heard: when it was the API server's last.
+    pub stale: Option<SystemTime>,
     /// A loss of endpoints that is held back.
     pub held: Option<Held>,
     /// The Corefile that DNS goes by, where there is one.
@@ -177,7 +177,8 @@ impl Board {
             published_seconds_ago: shown.published.map(|at| at.elapsed().as_secs()),
             problems: counts(&shown.problems),
             conflicts: shown.conflicts as u64,
-            stale: shown.stale,
+            stale: shown.stale.is_some(),
+            stale_seconds: shown.stale.map(|as_of| as_of.elapsed().unwrap_or_default().as_secs()),
             held: shown.held.map(|held| HeldRow {
                 before: held.shrink.before as u64,
                 after: held.shrink.after as u64,

@@ -76,7 +76,9 @@ fn histogram(out: &mut Exposition, name: &'static str, help: &str, labels: &[Lab
 fn source(out: &mut Exposition, shown: &Shown, status: &SyncStatus) {
     let gauge = |out: &mut Exposition, name, help, value: u64| out.single(name, Kind::Gauge, help, value);
     let help = "Whether the saved state is served, because the API server has not been heard.";
-    gauge(out, "sluice_stale", help, shown.stale.into());
+    gauge(out, "sluice_stale", help, status.stale.into());
+    let help = "Seconds since the saved state that is served was the API server's; 0 where none is.";
+    gauge(out, "sluice_stale_seconds", help, status.stale_seconds.unwrap_or(0));
     let help = "Endpoints that would be lost by a state that is held back; 0 where none is.";
     let held = shown.held.map_or(0, |held| held.shrink.before.saturating_sub(held.shrink.after) as u64);
     gauge(out, "sluice_held_endpoints", help, held);

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sluice_config::Source;
 use sluice_feed::ServerOptions;
@@ -34,7 +34,7 @@ fn everything_on_the_board_is_told_as_the_format_wants_it() {
     };
     board.update(|shown| {
         shown.complete = true;
-        shown.stale = true;
+        shown.stale = Some(SystemTime::now() - Duration::from_secs(90));
         shown.objects.insert(Object::Service, 3);
         shown.failures.insert(Object::Node, "cannot \"list\"".into());
         shown.followed.insert(
@@ -59,6 +59,7 @@ fn everything_on_the_board_is_told_as_the_format_wants_it() {
         ("sluice_build_info", &[("role", "control")][..], 1.0),
         ("sluice_ready", &[], 1.0),
         ("sluice_stale", &[], 1.0),
+        ("sluice_stale_seconds", &[], 90.0),
         ("sluice_held_endpoints", &[], 80.0),
         ("sluice_leader", &[], 1.0),
         ("sluice_manifest_files", &[], 4.0),

@@ -63,6 +63,8 @@ pub struct SyncStatus {
     pub conflicts: u64,
     /// Whether the saved state is served, because the API server has not been heard.
     pub stale: bool,
+    /// Seconds since that state was the API server's last; `null` where it is not served.
+    pub stale_seconds: Option<u64>,
     /// A loss of endpoints that is held back.
     pub held: Option<HeldRow>,
     /// The Corefile that DNS goes by; `null` where there is none.

@@ -63,7 +63,7 @@ pub(super) fn run(
         published: now,
         headless: Vec::new(),
         listed: SystemTime::now(),
-        restored: false,
+        restored: None,
         news_of_problems: true,
         election: None,
         addresses: None,
@@ -99,8 +99,8 @@ struct Follower {
     headless: Vec<SystemTime>,
     /// When slices were listed last: what changed before says nothing of us.
     listed: SystemTime,
-    /// Whether the saved state was taken for a beginning.
-    restored: bool,
+    /// Where the saved state was taken for a beginning: when it was the API server's.
+    restored: Option<SystemTime>,
     news_of_problems: bool,
     /// Where statuses are written.
     election: Option<Election>,
@@ -112,7 +112,7 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self, config: &Config, api: &Kubernetes, stop: &AtomicBool) {
-        self.boot();
+        self.boot(api.state_max_age);
         let Some(client) = self.connect(api, stop).await else { return };
         let map = self.control.names.as_ref().and_then(|names| names.map());
         let _map = map.map(|(namespace, name, state)| corefile::follow(&client, namespace, name, state));
@@ -185,12 +185,17 @@ impl Follower {
     }
 
     /// Serves what was served last, until the API server has been heard.
-    fn boot(&mut self) {
-        let Some(saved) = self.saver.load() else { return };
-        let count = saved.services.len();
+    fn boot(&mut self, most: Option<Duration>) {
+        let Some((saved, as_of)) = self.saver.load(most) else { return };
+        let services = saved.services.len();
         self.control.restore(saved);
-        self.restored = true;
-        tracing::warn!(services = count, "serving the saved state until the API server has been heard");
+        self.restored = Some(as_of);
+        let seconds = as_of.elapsed().unwrap_or_default().as_secs();
+        tracing::warn!(
+            services,
+            age = seconds,
+            "serving the saved state until the API server has been heard"
+        );
     }
 
     /// Credentials may come later than the gateway: in a file that another program writes.
@@ -334,6 +339,9 @@ impl Follower {
             }
         }
         self.news_of_problems |= self.saver.work(now, &self.control.desired);
+        if self.is_complete() && self.failures.is_empty() && self.oldest.is_none() {
+            self.saver.confirm(now);
+        }
         if std::mem::take(&mut self.news_of_problems) {
             self.report();
         }
@@ -420,7 +428,7 @@ impl Follower {
         }
         self.control.board.update(|shown| {
             shown.complete = complete;
-            shown.stale = self.restored && !complete;
+            shown.stale = self.restored.filter(|_| !complete);
             shown.leader = self.election.as_ref().map(|election| election.leadership.is_leader());
             shown.held = self.guard.held();
             shown.failures = failures;
