@@ -38,6 +38,7 @@ async fn client(kubeconfig: PathBuf) -> kube::Client {
         context: None,
         namespace: "sluice-system".into(),
         streaming_lists: false,
+        state_max_age: None,
     };
     sluice_sync::kube::client(&config).await.unwrap()
 }

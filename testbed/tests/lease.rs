@@ -40,6 +40,7 @@ async fn client(cluster: &Cluster) -> kube::Client {
         context: None,
         namespace: NAMESPACE.into(),
         streaming_lists: false,
+        state_max_age: None,
     };
     sluice_sync::kube::client(&config).await.unwrap()
 }

@@ -53,14 +53,17 @@ fn an_address_is_plain_or_has_clients_of_its_own() {
         own("203.0.113.54", Some(&["0.0.0.0/0"]), Some(&["0.0.0.0/0", "::/0"])),
     ];
     assert_eq!((given.clients, &given.addresses[..]), (nets(&["10.0.0.0/8"]), &expected[..]));
-    assert_eq!((given.rate_limit, given.recursion), (None, None));
+    assert_eq!((given.rate_limit.unwrap().per_second, given.recursion), (50, None));
 }
 
 #[test]
 fn others_need_clients_only_where_there_are_others() {
+    const SECURED: &str = "]\n  tls: { addresses: [203.0.113.54], certificate: tls.crt, key: tls.key }\n";
     let own = "  addresses: [{ address: 203.0.113.53, clients: [10.9.0.0/16] }";
     assert_eq!(dns(&format!("{own}]\n")).clients, nets(&["10.9.0.0/16"]));
-    for more in [", 203.0.113.54]\n", "]\n  service: kube-system/kube-dns\n", "]\n  corefile: Corefile\n"] {
+    for more in
+        [", 203.0.113.54]\n", "]\n  service: kube-system/kube-dns\n", "]\n  corefile: Corefile\n", SECURED]
+    {
         let error = parse(&format!("dns:\n{own}{more}")).unwrap_err().to_string();
         assert!(error.contains("dns.clients"), "{more}: {error}");
     }
@@ -100,11 +103,12 @@ fn the_public_is_limited_and_gets_no_recursion_for_want_of_a_word() {
     }
     let at = OUTER.parse().unwrap();
     let open = "  addresses: [10.96.0.10, { address: 203.0.113.53, clients: [0.0.0.0/0] }]\n";
-    for addresses in [open, "  clients: [\"::/0\"]\n  addresses: [203.0.113.53]\n"] {
+    for (addresses, is_own) in [(open, true), ("  clients: [\"::/0\"]\n  addresses: [203.0.113.53]\n", false)]
+    {
         let given = dns(&format!("{addresses}{outside}"));
         let limit = given.rate_limit.clone().unwrap();
         assert_eq!((limit.per_second, limit.slip), (50, 2));
-        assert_eq!(given.recursion_at(at), Some(&*limit.exempt));
+        assert_eq!(given.recursion_at(at), Some(if is_own { &[][..] } else { &*limit.exempt }));
         assert!(nets(&["198.51.100.0/24", "10.0.0.0/8"]).iter().all(|net| limit.exempt.contains(net)));
     }
     let said =

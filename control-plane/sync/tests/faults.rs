@@ -62,6 +62,7 @@ async fn serve(
         context: None,
         namespace: "sluice-system".into(),
         streaming_lists: false,
+        state_max_age: None,
     };
     (client(&config).await.unwrap(), asked)
 }

@@ -133,6 +133,51 @@ fn hosts_of_ingresses_are_at_the_addresses_of_their_status() {
 }
 
 #[test]
+fn a_host_belongs_to_one_namespace() {
+    let mut world = of(&[both()]);
+    let made = |year: u32| format!(", creationTimestamp: \"{year}-01-01T00:00:00Z\"");
+    let other = |text: String| text.replace("namespace: shop", "namespace: aaa");
+    world.write("a.yaml", ingress("a", &made(2025), &["a.example.org"], &["lb.example.net"]));
+    assert_eq!(told(&world), ["a.example.org lb.example.net"]);
+    world.write("b.yaml", other(ingress("b", &made(2026), &["a.example.org"], &["192.0.2.66"])));
+    assert_eq!(told(&world), [""; 0], "a younger one of another namespace");
+    world.write("more.yaml", ingress("more", &made(2027), &["a.example.org"], &["192.0.2.7"]));
+    assert_eq!(told(&world), ["a.example.org lb.example.net 192.0.2.7"]);
+    // A Service's own name is no Ingress's, however old.
+    world.write("s.yaml", service("web", "", BALANCED, "{ ip: 192.0.2.9 }"));
+    assert_eq!(told(&world), ["web.shop.example.org 192.0.2.9"]);
+    world.write("c.yaml", other(ingress("c", &made(2020), &["web.shop.example.org"], &["192.0.2.66"])));
+    assert_eq!(told(&world), [""; 0]);
+    world.remove("a.yaml");
+    assert_eq!(told(&world), ["a.example.org 192.0.2.66"], "the next in age");
+    // Made anew under the old name it is the youngest.
+    world.write("b.yaml", other(ingress("b", &made(2028), &["a.example.org"], &["192.0.2.66"])));
+    assert_eq!(told(&world), ["a.example.org 192.0.2.7"]);
+}
+
+#[test]
+fn what_an_object_names_is_bounded_and_what_is_left_out_is_told() {
+    let mut world = of(&[both()]);
+    let many: Vec<String> = (0..1500).map(|i| format!("n{i}")).collect();
+    let addresses: Vec<String> = (0..70).map(|i| format!("{{ ip: 192.0.2.{i} }}")).collect();
+    let noted = |names: &str| format!(", annotations: {{ coredns.io/hostname: \"{names}\" }}");
+    world.write("s.yaml", service("s", &noted(&many.join(",")), BALANCED, &addresses.join(", ")));
+    let all = told(&world);
+    assert_eq!((all.len(), all[0].split(' ').count()), (1000, 1 + 64));
+    let message = |world: &World| world.folder.problems()[0].message.clone();
+    assert!(message(&world).contains("over 1000 hosts"), "{}", message(&world));
+    for (names, wrong) in [("1.2.3.4.5.6.7.8.9,ok", "8 labels"), ("a_b,ok", "no name of a host")] {
+        world.write("s.yaml", service("s", &noted(names), BALANCED, &addresses[0]));
+        assert!(message(&world).contains(wrong), "{}", message(&world));
+    }
+    // Without the star it would fit.
+    let (label, last) = ("x".repeat(59), "x".repeat(61));
+    let long = format!("*.{label}.{label}.{label}.{last}.example.org");
+    world.write("i.yaml", ingress("i", "", &[&long], &["192.0.2.1"]));
+    assert!(world.folder.problems().iter().any(|it| it.message.contains("253")), "{}", long.len());
+}
+
+#[test]
 fn hosts_of_services_are_named_by_annotation_or_by_the_service() {
     let mut world = of(&[both(), zone("b.example", &[HostKind::Service])]);
     let ip = "{ ip: 192.0.2.9 }";

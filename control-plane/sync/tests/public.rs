@@ -39,15 +39,18 @@ fn what_holds_for_the_public_is_known_once_the_corefile_is() {
     let open = "  addresses: [10.96.0.10, { address: 203.0.113.53, clients: [0.0.0.0/0] }]\n";
     let (outer, inner) = ([203, 0, 113, 53].into(), [10, 96, 0, 10].into());
 
-    let names = read(&mut reader(folder.path(), inside, open));
-    assert_eq!(names.dns.rate_limit, None);
-    let trusted = names.dns.recursion_at(outer).unwrap().to_vec();
+    let everybody = "  addresses: [10.96.0.10]\n  clients: [0.0.0.0/0]\n";
+    let names = read(&mut reader(folder.path(), inside, everybody));
+    assert_eq!((names.dns.rate_limit, names.dns.recursion), (None, None));
+    let names = read(&mut reader(folder.path(), &outside, everybody));
+    let trusted = names.dns.rate_limit.unwrap().exempt;
     assert!(trusted.contains(&"198.51.100.0/24".parse().unwrap()));
+    assert_eq!(names.dns.recursion.as_ref(), Some(&trusted));
 
-    let mut other = reader(folder.path(), &outside, open);
+    let mut other = reader(folder.path(), inside, open);
     let names = read(&mut other);
     assert_eq!(names.dns.rate_limit.as_ref().unwrap().exempt, trusted);
-    assert_eq!((names.dns.recursion_at(outer), names.dns.recursion_at(inner)), (Some(&*trusted), None));
+    assert_eq!((names.dns.recursion_at(outer), names.dns.recursion_at(inner)), (Some(&[][..]), None));
     // What was saved is taken up by what the configuration says now.
     let again = other.restored(names.clone());
     assert_eq!(again.dns, names.dns);

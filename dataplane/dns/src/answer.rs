@@ -183,7 +183,7 @@ pub(crate) fn terms(
 }
 
 #[inline(never)]
-fn refuse(reply: Reply<'_>, reason: u16) -> Verdict {
+pub(crate) fn refuse(reply: Reply<'_>, reason: u16) -> Verdict {
     Verdict::Reply { length: reply.refuse(reason), rcode: rcode::REFUSED }
 }
 
@@ -302,7 +302,7 @@ fn missed(
     if !fixed.hosts.is_empty()
         && let Some(node) = zones.wildcard(asked_name)
     {
-        return of_wildcard(zones, query, node, message, (limit, cookie));
+        return of_wildcard(zones, query, node, message, (limit, cookie), asked);
     }
     let falls_through = zones.falls_through(asked_name);
     if falls_through || !asked.resolver && zones.completes(asked_name) {
@@ -336,10 +336,11 @@ fn of_wildcard(
     node: &Node,
     message: &mut [u8],
     (limit, cookie): (usize, Option<[u8; 24]>),
+    asked: &Asked,
 ) -> Verdict {
     let fixed = &*zones.fixed;
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
-    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) {
+    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) && zones.leaves(asked) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);

@@ -6,7 +6,7 @@ use crate::chain;
 use crate::compile::record::{self, QUESTION, kind_of};
 use crate::name::{self, Name};
 use crate::node::{Node, Role};
-use crate::query::{Query, kind, rcode};
+use crate::query::{Query, kind, rcode, reason};
 use crate::reply::{Owner, Reply, Section};
 use crate::zones::Zones;
 
@@ -200,7 +200,10 @@ impl Asked<'_> {
         let asked = self.query.name(message);
         let zone_at = self.query.end() - 4 - self.zones.zone(asked).map_or(0, <[u8]>::len);
         if matches!(found, Found::Absent) && self.zones.falls_through(asked) {
-            return Verdict::Forward;
+            return match self.zones.leaves(self.by) {
+                true => Verdict::Forward,
+                false => answer::refuse(self.begin(message), reason::NOT_AUTHORITATIVE),
+            };
         }
         let mut reply = self.begin(message);
         let rcode = if matches!(found, Found::Absent) { rcode::NXDOMAIN } else { rcode::NOERROR };

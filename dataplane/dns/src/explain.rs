@@ -135,6 +135,8 @@ pub enum Rule {
     NoUpstream,
     /// Upstreams would be asked, but not for this client at this address.
     NoRecursion,
+    /// The same, and the resolver may have an answer of its own.
+    Tables,
     /// Here CoreDNS answers otherwise than the RFCs, and `mode` is `compat`.
     Compat,
 }
@@ -166,6 +168,9 @@ impl fmt::Display for Rule {
                 "it is in none of `dns.zones` and `dns.reverse_zones`, and there are no `dns.upstreams`"
             }
             Self::NoRecursion => "upstreams are not asked for this client at this address",
+            Self::Tables => {
+                "the resolver's own tables may have it; upstreams are not asked for this client at this address"
+            }
             Self::Compat => "CoreDNS answers so, and `dns.mode` is compat",
         })
     }
@@ -223,6 +228,7 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
             out.reply = Some(buffer);
         }
         Verdict::Silence => {}
+        Verdict::Forward if !zones.recurses(client, server) => out.rule = Rule::Tables,
         Verdict::Forward | Verdict::Elsewhere => {
             let mut alias = message;
             let target = answer::aliases(zones, Ok(query), &mut alias, &by);

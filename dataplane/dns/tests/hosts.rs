@@ -209,3 +209,15 @@ fn explanations_name_the_host() {
     assert_eq!(explained("nope.example.org"), (host("nope.example.org"), Rule::Missing));
     assert_eq!(explained("example.org").0, Subject::Zone);
 }
+
+#[test]
+fn a_star_that_leads_out_is_told_alone_where_nobody_is_asked() {
+    for (recursion, expected) in [(Some(vec![]), Ok((0, 1))), (None, Err(Verdict::Forward))] {
+        let settings = DnsSettings { forward: true, recursion, ..outside() };
+        let mut catalog = catalog_of(settings, &[], &["default"]);
+        catalog.apply(&Change::Hosted(host("*.far.example.org", &["lb.example.net"])));
+        let bytes = query("x.far.example.org.", T::A).to_vec().unwrap();
+        let reply = raw(&catalog.zones(), &bytes, ASKED).map(|reply| (reply[3] & 15, reply[7]));
+        assert_eq!(reply, expected);
+    }
+}

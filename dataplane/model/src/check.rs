@@ -14,6 +14,8 @@ pub const MAX_PORTS: usize = 4096;
 pub const MAX_ENDPOINTS: usize = 200_000;
 /// The most addresses in any list of a Service or of the settings.
 pub const MAX_ADDRESSES: usize = 4096;
+/// The most addresses of a host: many objects may name very many of them.
+pub const MAX_HOST_ADDRESSES: usize = 64;
 
 /// The most zones of the resolver.
 pub const MAX_ZONES: usize = 20_000;
@@ -171,7 +173,7 @@ impl NamedHost {
         if self.name.is_empty() || self.name.len() > 253 {
             return Err(Invalid::Nameless);
         }
-        if self.addresses.is_empty() || self.addresses.len() > MAX_ADDRESSES {
+        if self.addresses.is_empty() || self.addresses.len() > MAX_HOST_ADDRESSES {
             let rule = "the list of addresses is empty or too long";
             return Err(Invalid::Host { host: self.name.clone(), rule });
         }

@@ -28,7 +28,7 @@ const fn v6(first: u16, last: u16, length: u8) -> IpNet {
 }
 
 impl DnsSettings {
-    /// Who may ask at an address; empty means everyone.
+    /// Who may ask at an address; of [`DnsSettings::clients`] none means everyone.
     pub fn clients_at(&self, address: IpAddr) -> &[IpNet] {
         self.at(address).and_then(|own| own.clients.as_deref()).unwrap_or(&self.clients)
     }
@@ -42,27 +42,29 @@ impl DnsSettings {
         self.addresses.iter().find(|own| own.address == address)
     }
 
-    /// Fills in what is not said of addresses that clients beyond private networks and the cluster's may ask. Where such
-    /// clients are named for the one address, or names are for the outside, they get no recursion. Where names are for the
-    /// outside, they are answered so many queries and no more: whoever serves the public is not to be a reflector or an
-    /// open resolver for want of a word.
+    /// Fills in what is not said of addresses that clients beyond private networks and the cluster's may ask, where such
+    /// clients are named for the one address or names are for the outside: they get no recursion, and are answered so many
+    /// queries and no more. Whoever serves the public is not to be a reflector or an open resolver for want of a word.
     pub fn guard(&mut self, cluster: &[IpNet]) {
         let trusted: Vec<IpNet> = PRIVATE.iter().chain(cluster).copied().collect();
         let is_open = |clients: &[IpNet]| {
             clients.is_empty() || clients.iter().any(|net| !trusted.iter().any(|known| known.contains(net)))
         };
-        let for_outside = !self.external_zones.is_empty();
-        let mut any = is_open(&self.clients);
-        if any && for_outside && self.recursion.is_none() {
+        let said = self.recursion.is_some();
+        let mut public = !self.external_zones.is_empty() && is_open(&self.clients);
+        if public && !said {
             self.recursion = Some(trusted.clone());
         }
         for own in &mut self.addresses {
             if own.clients.as_deref().is_some_and(is_open) {
-                any = true;
-                own.recursion.get_or_insert_with(|| trusted.clone());
+                public = true;
+                if own.recursion.is_none() && !said {
+                    // Nobody: from out there come forged private addresses, too, and the cluster has addresses of its own.
+                    own.recursion = Some(Vec::new());
+                }
             }
         }
-        if any && for_outside && self.rate_limit.is_none() {
+        if public && self.rate_limit.is_none() {
             self.rate_limit = Some(RateLimit { exempt: trusted, ..RateLimit::default() });
         }
     }
@@ -144,10 +146,19 @@ mod tests {
         };
         let inside = guarded(open(vec![], &["0.0.0.0/0"], vec![]));
         assert_eq!((inside.rate_limit, inside.recursion), (None, None), "he wrote that he wants it");
+        let at = [203, 0, 113, 53].into();
         let named = guarded(open(vec![], &["10.0.0.0/8"], vec![own(&["0.0.0.0/0"], None)]));
-        assert_eq!((&named.rate_limit, &named.recursion), (&None, &None));
-        let trusted = named.recursion_at([203, 0, 113, 53].into()).unwrap().to_vec();
+        assert_eq!((&named.recursion, named.recursion_at(at)), (&None, Some(&[][..])));
+        let trusted = named.rate_limit.unwrap().exempt;
         assert!(trusted.contains(&cluster[0]) && trusted.len() == PRIVATE.len() + 1);
+        // What is said for all holds there, too.
+        for word in [vec![], nets(&["0.0.0.0/0"])] {
+            let all = DnsSettings {
+                recursion: Some(word.clone()),
+                ..open(outside(), &["10.0.0.0/8"], vec![own(&["0.0.0.0/0"], None)])
+            };
+            assert_eq!(guarded(all).recursion_at(at), Some(&*word));
+        }
 
         for dns in [
             open(outside(), &["0.0.0.0/0"], vec![]),

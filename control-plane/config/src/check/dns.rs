@@ -33,7 +33,8 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
     }
     let (listen, addresses) = addresses(&raw.addresses, out);
     let own = || addresses.iter().filter_map(|own| own.clients.as_deref());
-    let others = service.is_some() || corefile || own().count() < listen.len();
+    let secured = raw.tls.is_some() || raw.https.is_some();
+    let others = service.is_some() || corefile || secured || own().count() < listen.len();
     let clients = match &raw.clients {
         Some(list) => networks(list, "dns.clients", out),
         // Nobody asks elsewhere.
@@ -250,6 +251,22 @@ fn external_zones(raw: &raw::Dns, others: &[&[Box<str>]; 3], out: &mut Report) -
         ];
         for (name, _) in of_hosts.iter().filter(|(_, is)| *is && !hosts) {
             out.add(given.referenced, &key(name), "is of a domain with `hosts`");
+        }
+        let names = |kind: &str| given.value.hosts.iter().any(|text| text.value == kind);
+        for (name, is, kind) in [
+            ("ingress_classes", !given.value.ingress_classes.is_empty(), "ingress"),
+            ("service_labels", !given.value.service_labels.is_empty(), "service"),
+        ] {
+            if hosts && is && !names(kind) {
+                out.add(
+                    given.referenced,
+                    &key(name),
+                    format!("has no meaning without `{kind}` among `hosts`"),
+                );
+            }
+        }
+        if secondary.as_ref() == Some(&apex) {
+            out.add(given.referenced, &key("secondary"), "is the name of the first server, `apex`");
         }
         if hosts && given.value.headless {
             out.add(

@@ -131,8 +131,7 @@ impl Follower {
                 }
             }
             if self.control.follow_certificate() | self.control.follow_externals() {
-                self.oldest.get_or_insert_with(Instant::now);
-                self.news_of_problems = true;
+                self.settings();
             }
             self.work();
         }

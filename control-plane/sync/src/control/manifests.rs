@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, root: &Path, mut control: Control, stop: &Ato
         {
             control.publish(&changes);
         }
-        if guard.held().is_some() {
+        if !readable || guard.held().is_some() {
             control.publish_settings();
         }
         control.board.update(|shown| {

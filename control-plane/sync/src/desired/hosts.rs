@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use sluice_model::check::MAX_ADDRESSES;
+use sluice_model::check::MAX_HOST_ADDRESSES;
 use sluice_model::{Change, ExternalAddress, NamedHost, ServiceName};
 
 use super::told::Told;
@@ -12,12 +12,14 @@ use crate::object::{HostClaim, Hosted, Kind};
 /// An object that names hosts.
 type Owner = (Kind, ServiceName);
 
+/// Who names a host: the kind's rank, when the object was made, the object. The least has it.
+type Claimant = (u8, i64, Owner);
+
 /// All hosts, and who names them.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     objects: BTreeMap<Owner, Hosted>,
-    /// Who names each host: those of the first kind before the others.
-    claims: HashMap<Box<str>, BTreeSet<(u8, Owner)>>,
+    claims: HashMap<Box<str>, BTreeSet<Claimant>>,
     /// Hosts to be joined anew.
     dirty: BTreeSet<Box<str>>,
     told: Told<Box<str>, Arc<NamedHost>>,
@@ -34,22 +36,25 @@ impl Hosts {
         let before = match hosted {
             Some(hosted) => {
                 for HostClaim { host, rank } in &hosted.hosts {
-                    self.claims.entry(host.clone()).or_default().insert((*rank, owner.clone()));
+                    let claimant = (*rank, hosted.created, owner.clone());
+                    self.claims.entry(host.clone()).or_default().insert(claimant);
                     self.dirty.insert(host.clone());
                 }
                 self.objects.insert(owner.clone(), hosted)
             }
             None => self.objects.remove(&owner),
         };
-        let after = self.objects.get(&owner).map(|hosted| hosted.hosts.as_slice()).unwrap_or_default();
+        let Some(before) = before else { return };
+        let after = self.objects.get(&owner).filter(|after| after.created == before.created);
+        let after = after.map(|hosted| hosted.hosts.as_slice()).unwrap_or_default();
         let kept: BTreeSet<(&str, u8)> = after.iter().map(|claim| (&*claim.host, claim.rank)).collect();
-        for HostClaim { host, rank } in before.iter().flat_map(|before| &before.hosts) {
+        for HostClaim { host, rank } in &before.hosts {
             self.dirty.insert(host.clone());
             if kept.contains(&(&**host, *rank)) {
                 continue;
             }
             if let Some(claims) = self.claims.get_mut(host) {
-                claims.remove(&(*rank, owner.clone()));
+                claims.remove(&(*rank, before.created, owner.clone()));
                 if claims.is_empty() {
                     self.claims.remove(host);
                 }
@@ -106,18 +111,19 @@ impl Hosts {
         );
     }
 
-    /// A host with the addresses of all objects of the first kind that says any.
+    /// A host with the addresses of the first who names it and has any, and of others of the same kind and namespace: nobody adds
+    /// to what another namespace has.
     fn join(&self, host: &str, may: impl Fn(&str) -> bool) -> Option<NamedHost> {
         let mut addresses: Vec<ExternalAddress> = Vec::new();
         let mut first = None;
-        for (rank, owner) in self.claims.get(host).into_iter().flatten() {
-            if !addresses.is_empty() && first != Some(rank) {
-                break;
+        for (rank, _, owner) in self.claims.get(host).into_iter().flatten() {
+            let namespace = &owner.1.namespace;
+            let Some(hosted) = self.objects.get(owner).filter(|_| may(namespace)) else { continue };
+            if hosted.addresses.is_empty() || *first.get_or_insert((rank, namespace)) != (rank, namespace) {
+                continue;
             }
-            first = Some(rank);
-            let Some(hosted) = self.objects.get(owner).filter(|_| may(&owner.1.namespace)) else { continue };
             for address in &hosted.addresses {
-                if addresses.len() < MAX_ADDRESSES && !addresses.contains(address) {
+                if addresses.len() < MAX_HOST_ADDRESSES && !addresses.contains(address) {
                     addresses.push(address.clone());
                 }
             }

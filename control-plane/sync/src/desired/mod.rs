@@ -3,6 +3,7 @@
 mod claims;
 mod hosts;
 mod http;
+mod join;
 mod merge;
 mod names;
 mod shrink;
@@ -12,12 +13,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sluice_model::{
-    Change, DnsSettings, EndpointGroup, ExternalAddress, NameKind, NamedImport, NamedService,
-    ResolverSettings, Service, ServiceName, Settings,
-};
+use sluice_model::{Change, DnsSettings, NameKind, ResolverSettings, Service, ServiceName, Settings};
 
-use sluice_model::check::MAX_ENDPOINTS;
 use sluice_model::http::TicketKey;
 
 pub use claims::Conflict;
@@ -26,7 +23,7 @@ pub use shrink::{Shrink, Things};
 
 use crate::Problem;
 use crate::object::ingress::IngressObject;
-use crate::object::{Hosted, ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
+use crate::object::{ImportObject, Key, Kind, NodeObject, Object, ServiceObject, SliceObject};
 use crate::state::{Published, Saved};
 use claims::Claims;
 use hosts::Hosts;
@@ -540,74 +537,10 @@ impl Desired {
         work(http, &Backends { services, slices, slices_of }, *unswept)
     }
 
-    /// Joins what names of Services have become. Nothing is told of it yet.
-    fn settle_names(&mut self) {
-        for name in &self.dirty {
-            let named = self.join_names(name);
-            let hosted = named.as_ref().and_then(|named| self.hosted(named));
-            self.hosts.set(Kind::Service, name, hosted);
-            self.names.set_service(name, named);
-        }
-        for name in std::mem::take(&mut self.dirty_imports) {
-            let named = self.join_import(&name);
-            self.names.set_import(&name, named);
-        }
-    }
-
-    /// A Service's names, with the endpoints of all its slices.
-    fn join_names(&self, name: &ServiceName) -> Option<NamedService> {
-        let mut named = NamedService::clone(self.services.get(name)?.named.as_ref()?);
-        named.endpoints = self.groups(self.slices_of.get(name)).map(|(group, _)| group.clone()).collect();
-        if let Some(addresses) = self.assigned.get(name) {
-            // What the status is going to say, and says as soon as it is written.
-            let own = self.services.get(name).map_or(0, |object| object.external_ips);
-            named.external.truncate(own);
-            named.external.extend(addresses.iter().copied().map(ExternalAddress::Ip));
-        }
-        Some(named)
-    }
-
-    /// The hosts that a Service names, at its own addresses or, where it has none, at those of its status.
-    fn hosted(&self, named: &NamedService) -> Option<Hosted> {
-        let object = self.services.get(&named.name).filter(|object| !object.hosts.is_empty())?;
-        let (own, shown) = named.external.split_at_checked(object.external_ips)?;
-        let addresses = if own.is_empty() { shown } else { own };
-        Some(Hosted { hosts: object.hosts.clone(), addresses: addresses.to_vec() })
-    }
-
     fn set_namespace(&mut self, name: &str, exists: bool) {
         if self.names.set_namespace(name, exists) {
             self.hosts.touch(name);
         }
-    }
-
-    /// A ServiceImport's names, with the endpoints of all its slices and the clusters that they are in.
-    fn join_import(&self, name: &ServiceName) -> Option<NamedImport> {
-        let mut service = NamedService::clone(self.imports.get(name)?.named.as_ref()?);
-        let groups = self.groups(self.slices_of_imports.get(name));
-        let groups = groups.map(|(group, slice)| {
-            let cluster = slice.import.as_ref().and_then(|(_, cluster)| cluster.clone());
-            (group.clone(), cluster)
-        });
-        let clusters;
-        (service.endpoints, clusters) = groups.unzip();
-        Some(NamedImport { service, clusters })
-    }
-
-    /// The endpoints that DNS tells of these slices, as many as there may be.
-    fn groups<'a>(
-        &'a self,
-        slices: Option<&'a BTreeSet<SliceName>>,
-    ) -> impl Iterator<Item = (&'a EndpointGroup, &'a SliceObject)> {
-        let slices = slices.into_iter().flatten().filter_map(|name| self.slices.get(name));
-        let mut room = MAX_ENDPOINTS;
-        slices.filter_map(|slice| Some((slice.named.as_deref()?, slice.as_ref()))).take_while(
-            move |(group, _)| {
-                let left = room.checked_sub(group.endpoints.len());
-                room = left.unwrap_or(0);
-                left.is_some()
-            },
-        )
     }
 
     fn drop_slice(&mut self, name: &SliceName) {

@@ -175,7 +175,10 @@ pub fn service(object: &core::Service, rules: &Rules) -> Result<Parsed<ServiceOb
     };
     let (named, external_ips) = named.map(|(named, own)| (Box::new(named), own)).unzip();
     let external_ips = external_ips.unwrap_or(0);
-    let hosts = if named.is_some() { hosts::of_service(object, &name, rules) } else { Vec::new() };
+    let hosts = match named {
+        Some(_) => hosts::of_service(object, &name, rules, &mut problems),
+        None => Vec::new(),
+    };
     let backend = rules.ingress.then(|| Box::new(backend(&spec, kind)));
     Ok(Parsed {
         object: ServiceObject { name, service, named, external_ips, hosts, asks: None, backend },
