@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, Query, ResponseCode};
@@ -20,12 +21,14 @@ use sluice_observe::Stop;
 use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving, run};
 use sluice_resolver::config::{Forward, QueryLog, Upstream, Zone};
 
-/// A port of loopback that nobody has, over UDP and TCP.
+/// A port of loopback that nobody has, over UDP and TCP, each time another, and none of those that Linux gives to connections
+/// (32768 and up): one of them might be taken before it is listened on.
 fn free() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
+        let port = 20_000 + NEXT.fetch_add(1, Relaxed) % 10_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
             return address;
         }
     }

@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,9 +26,18 @@ use sluice_model::http::{
     Route, ServerName, TlsAction, Upstream, UpstreamEndpoint, UpstreamName, UpstreamPort, VirtualHost,
 };
 
-/// A port of loopback that nobody has.
+/// A port of loopback that nobody has, each time another, and none of those that Linux gives to connections (32768 and up): one of
+/// them might be taken before it is listened on.
 pub fn free() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Every process starts somewhere else; 61 is prime to the count.
+    let start = std::process::id() % COUNT * 61;
+    let ports = std::iter::from_fn(|| Some(FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT));
+    let mut found =
+        ports.take(COUNT as usize).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port as u16)));
+    found.find(|at| TcpListener::bind(at).is_ok()).unwrap()
 }
 
 /// A server under test.
