@@ -153,16 +153,28 @@ impl Seed {
 /// but that bit of other bytes have one hash, and are few.
 #[inline]
 pub fn hash(name: &[u8], seed: Seed) -> u64 {
-    const CASE: u64 = 0x2020_2020_2020_2020;
-    let mut state = seed.0[0] ^ name.len() as u64;
-    let (chunks, rest) = name.as_chunks::<8>();
-    for chunk in chunks {
-        state = fold(state ^ (u64::from_le_bytes(*chunk) | CASE), seed.0[1]);
+    let [first, second] = seed.0;
+    let mut state = first ^ name.len() as u64;
+    let (pairs, rest) = name.as_chunks::<16>();
+    for pair in pairs {
+        state = mixed(u128::from_le_bytes(*pair), state, second);
     }
     if !rest.is_empty() {
-        state = fold(state ^ (tail(name, rest) | CASE), seed.0[1]);
+        let last = match name.last_chunk::<16>() {
+            // Some of them were there already.
+            Some(last) => u128::from_le_bytes(*last),
+            None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u128::from(byte)),
+        };
+        state = mixed(last, state, second);
     }
-    fold(state, seed.0[0] | 1)
+    fold(state, first | 1 << 63)
+}
+
+/// The state after sixteen bytes more.
+#[inline(always)]
+fn mixed(bytes: u128, state: u64, key: u64) -> u64 {
+    const CASE: u64 = 0x2020_2020_2020_2020;
+    fold((bytes as u64 | CASE) ^ key, ((bytes >> 64) as u64 | CASE) ^ state)
 }
 
 /// Whether `name` is `lowered`, which is in lower case, but for case.
@@ -210,7 +222,7 @@ fn lower(word: u64) -> u64 {
 
 #[inline(always)]
 fn fold(value: u64, key: u64) -> u64 {
-    let product = u128::from(value) * u128::from(key | 1 << 63);
+    let product = u128::from(value) * u128::from(key);
     (product >> 64) as u64 ^ product as u64
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use sluice_wire::checksum;
 use triomphe::ThinArc;
 
 use crate::name::{self, Name, Seed};
@@ -19,6 +20,8 @@ pub(crate) const MOST: usize = u16::MAX as usize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     hash: u64,
+    /// Of the name's words, where it begins at an even place, the lowest byte first (RFC 1071).
+    sum: u16,
     name_len: u8,
     zone_len: u8,
     role: Role,
@@ -71,7 +74,8 @@ impl<'n> Set<'n> {
     }
 
     /// What the records change in the Internet checksum of a datagram that was a question for this name: their sum (RFC
-    /// 1071), that of the header's counts, and twice their length, which UDP has in two headers.
+    /// 1071), that of the header's counts, and twice their length, which UDP has in two headers; of words with the lowest byte
+    /// first.
     #[inline(always)]
     pub fn sum(&self) -> u16 {
         self.half(18)
@@ -154,13 +158,23 @@ impl Node {
         self.0.slice.get(start..start + usize::from(head.name_len)).unwrap_or_default()
     }
 
+    /// What the name adds to the sum of a message that asks for it in lower case, of words with the lowest byte first.
+    #[inline(always)]
+    pub fn sum(&self) -> u16 {
+        self.0.header.header.sum
+    }
+
     /// The records of a type.
     #[inline(always)]
     pub fn set(&self, kind: u16) -> Option<Set<'_>> {
-        let (entries, _) = self.0.slice.as_chunks::<ENTRY>();
-        let entries = entries.get(..usize::from(self.0.header.header.sets))?;
-        let entry = entries.iter().find(|entry| u16::from_le_bytes([entry[0], entry[1]]) == kind)?;
-        self.read(entry)
+        let mut entries = self.0.slice.get(..usize::from(self.0.header.header.sets) * ENTRY)?;
+        while let Some((entry, rest)) = entries.split_first_chunk::<ENTRY>() {
+            if half(entry, 0) == kind {
+                return self.read(entry);
+            }
+            entries = rest;
+        }
+        None
     }
 
     /// All types that there are records of.
@@ -225,8 +239,8 @@ impl Builder {
         let stride = records.first().map_or(0, Vec::len);
         let most = MOST.checked_div(stride).unwrap_or(0);
         let records = records.get(..records.len().min(most)).unwrap_or_default();
-        // Records of an odd length in another order would not have the same sum.
-        let stride = if stride.is_multiple_of(2) { stride as u16 } else { 0 };
+        // Records of an odd length in another order would not have the same sum; one has no order.
+        let stride = if stride.is_multiple_of(2) && records.len() > 1 { stride as u16 } else { 0 };
         self.push(kind, records.len(), records.concat(), 0, Vec::new(), stride);
     }
 
@@ -282,6 +296,7 @@ impl Builder {
         }
         let head = Head {
             hash: name::hash(name, seed),
+            sum: (checksum::sum(name) as u16).swap_bytes(),
             name_len: name.len() as u8,
             zone_len: self.zone_len as u8,
             role: self.role,

@@ -63,9 +63,15 @@ impl Bucket {
 
 type Page = Arc<[Bucket; PAGE]>;
 
-/// Where in a table a name may be.
+/// Where in a table a name may be: a bucket's number, and the slot's in the lowest bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate(u32);
+
+impl Candidate {
+    /// Nowhere.
+    pub const NONE: Self = Self(u32::MAX);
+    const SLOT: u32 = 3;
+}
 
 /// The table. A clone costs the list of pages.
 #[derive(Clone, Debug)]
@@ -108,28 +114,33 @@ impl Table {
 
     /// Where a name with this hash most likely is, once its bucket is there; begins to load its node.
     #[inline(always)]
-    pub fn candidate(&self, hash: u64) -> Option<Candidate> {
-        let bucket = home(hash) & self.mask;
-        let entries = self.bucket(bucket)?;
-        let slot = entries.marked(hash).trailing_zeros() as usize / 8;
-        let at = entries.nodes.get(slot)?.as_ref()?.address();
-        prefetch_address(at);
-        prefetch_address(at.wrapping_add(64));
-        Some(Candidate((bucket * SLOTS + slot) as u32))
+    pub fn candidate(&self, hash: u64) -> Candidate {
+        let at = home(hash) & self.mask;
+        let Some(bucket) = self.bucket(at) else { return Candidate::NONE };
+        let slot = bucket.marked(hash).trailing_zeros() / 8;
+        let Some(Some(node)) = bucket.nodes.get(slot as usize) else { return Candidate::NONE };
+        prefetch_address(node.address());
+        prefetch_address(node.address().wrapping_add(64));
+        Candidate((at as u32) << Candidate::SLOT | slot)
     }
 
-    /// The node of a name in any case, looked for at its candidate first.
+    /// The node of a name in any case, looked for at its candidate first, and whether it is in lower case.
     #[inline(always)]
-    pub fn get_at(&self, candidate: Option<Candidate>, hash: u64, name: &[u8]) -> Option<&Node> {
-        if let Some(Candidate(at)) = candidate
-            && let Some(bucket) = self.bucket(at as usize / SLOTS)
-            && let Some(node) = &bucket.nodes[at as usize % SLOTS]
+    pub fn get_at(&self, Candidate(at): Candidate, hash: u64, name: &[u8]) -> Option<(&Node, bool)> {
+        if let Some(bucket) = self.bucket((at >> Candidate::SLOT) as usize)
+            && let Some(Some(node)) = bucket.nodes.get(at as usize % (SLOTS + 1))
             && node.hash() == hash
-            && name::equal(node.name(), name)
         {
-            return Some(node);
+            // Most clients ask in lower case.
+            if node.name() == name {
+                return Some((node, true));
+            }
+            if name::equal(node.name(), name) {
+                return Some((node, false));
+            }
         }
-        self.get(hash, name)
+        let node = self.get(hash, name)?;
+        Some((node, node.name() == name))
     }
 
     /// The node of a name in any case.

@@ -3,10 +3,11 @@
 //! Nearly all queries are of this kind, and the general way ([`crate::answer()`]) is long for them. Two things make this one
 //! short. The name's length is that of the message without the rest; no label is looked at, since a name that equals one in
 //! the table is well formed. And the reply differs from the query in so little that its checksum follows from the query's
-//! (RFC 1624): the records' sums were compiled with them. Whatever is not usual is left to the general way, whose reply would
-//! be the same byte for byte.
+//! (RFC 1624): the records' sums were compiled with them. So was the name's, which is most of a query: where the name is in
+//! lower case, whether the query's checksum is right is known without reading it once more. Whatever is not usual is left to
+//! the general way, whose reply would be the same byte for byte.
 
-use sluice_wire::checksum::{Delta, fold, sum};
+use sluice_wire::checksum::{fold, fold64, sum};
 
 use crate::answer::PLAIN;
 use crate::name::{self, MAX_LABEL, MAX_NAME};
@@ -36,8 +37,15 @@ pub struct Usual {
 
 /// What there is to reply.
 #[derive(Clone, Copy, Debug)]
-pub enum Found<'z> {
-    /// Records.
+pub struct Found<'z> {
+    records: Records<'z>,
+    /// The sum of the name's words, the lowest byte first, where it is known.
+    name: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Records<'z> {
+    /// These.
     Set(Set<'z>),
     /// The name has none of this type; the SOA record of the zone, whose name has so many bytes.
     Nothing(usize),
@@ -49,18 +57,18 @@ impl Found<'_> {
     /// Bytes by which the reply is longer than the query.
     #[inline(always)]
     pub fn length(&self) -> usize {
-        match self {
-            Self::Set(set) => set.records.len(),
-            Self::Nothing(_) | Self::Missing(_) => SOA,
+        match self.records {
+            Records::Set(set) => set.records.len(),
+            Records::Nothing(_) | Records::Missing(_) => SOA,
         }
     }
 
     /// The reply's code.
     #[inline(always)]
     pub fn rcode(&self) -> u8 {
-        match self {
-            Self::Set(_) | Self::Nothing(_) => rcode::NOERROR,
-            Self::Missing(_) => rcode::NXDOMAIN,
+        match self.records {
+            Records::Set(_) | Records::Nothing(_) => rcode::NOERROR,
+            Records::Missing(_) => rcode::NXDOMAIN,
         }
     }
 }
@@ -79,14 +87,15 @@ impl Usual {
         let behind = match u64::from_be_bytes(*counts) {
             QUESTION => 4,
             QUESTION_AND_OPT => {
-                let [0, 0, 41, high, low, 0, 0, flags, 0, 0, 0] = *message.last_chunk::<OPT>()? else {
-                    return None;
-                };
-                if flags & 0x7f != 0 {
+                // Root, type, size, no extended code, version 0, DO or no flag, no options: by words, which are fewer than bytes.
+                let [fixed @ .., _, _, _] = *message.last_chunk::<OPT>()?;
+                let fixed = u64::from_be_bytes(fixed);
+                let rest = u32::from_be_bytes(*message.last_chunk()?);
+                if fixed & 0xffff_ff00_00ff_ff00 != 41 << 40 || rest & 0x7fff_ffff != 0 {
                     return None;
                 }
-                (usual.edns, usual.dnssec) = (true, flags != 0);
-                usual.size = u16::from_be_bytes([high, low]);
+                (usual.edns, usual.dnssec) = (true, rest != 0);
+                usual.size = (fixed >> 24) as u16;
                 4 + OPT
             }
             _ => return None,
@@ -141,48 +150,86 @@ impl Usual {
     pub fn find<'z>(
         &self,
         zones: &'z Zones,
-        candidate: Option<Candidate>,
+        candidate: Candidate,
         hash: u64,
         message: &[u8],
     ) -> Option<Found<'z>> {
         if zones.fixed.general {
             return None;
         }
-        let name = self.name(message);
+        let name = message.get(HEADER..HEADER + usize::from(self.name_len))?;
         let found = match zones.table.get_at(candidate, hash, name) {
-            Some(node) => match node.set(self.kind) {
-                // Targets show the zone as it was asked for.
-                Some(_) if matches!(self.kind, kind::SRV | kind::NS) && name != node.name() => return None,
-                Some(set) => Found::Set(set),
-                None if zones.compat() => return None,
-                None => nothing(node, self.kind)?,
+            Some((node, lower)) => Found {
+                records: match node.set(self.kind) {
+                    // Targets show the zone as it was asked for.
+                    Some(_) if !lower && matches!(self.kind, kind::SRV | kind::NS) => return None,
+                    Some(set) => Records::Set(set),
+                    None if zones.compat() => return None,
+                    None => nothing(node, self.kind)?,
+                },
+                name: lower.then(|| node.sum()),
             },
             // Who takes EDNS is told why.
             None if self.edns && (zones.fixed.selected || zones.is_unready(name)) => return None,
-            None => missing(zones, name, self.kind)?,
+            None => Found { records: missing(zones, name, self.kind)?, name: None },
         };
-        let limit = match self.edns {
-            true => usize::from(self.size.min(zones.fixed.max_udp)).max(PLAIN),
-            false => PLAIN,
-        };
-        (self.length() + found.length() <= limit).then_some(found)
+        let length = self.length() + found.length();
+        // Everybody takes as much (RFC 1035, section 4.2.1).
+        (length <= PLAIN || length <= self.limit(zones)).then_some(found)
     }
 
-    /// Makes the message the reply, which `message` has room for and not more. What changes in the checksum of the datagram,
-    /// UDP's length in both headers included; none where the message is another.
+    /// The longest reply that the client takes.
+    #[inline(never)]
+    fn limit(&self, zones: &Zones) -> usize {
+        match self.edns {
+            true => usize::from(self.size.min(zones.fixed.max_udp)).max(PLAIN),
+            false => PLAIN,
+        }
+    }
+
+    /// Whether the checksum of the message's datagram is right, if `header` is the sum of its UDP header and pseudo header. None
+    /// where that takes reading the whole.
+    ///
+    /// Words are read with the lowest byte first here and in [`Usual::answer`] (RFC 1071, section 2 B).
     #[inline(always)]
-    pub fn answer(&self, zones: &Zones, found: &Found<'_>, message: &mut [u8], turn: u32) -> Option<Delta> {
+    pub fn checks(&self, found: &Found<'_>, message: &[u8], header: u64) -> Option<bool> {
+        const ONE: u32 = 1 << 8;
+        let name = u32::from(found.name?);
+        let asked = u64::from(u32::from_le_bytes(*message.first_chunk()?));
+        let mut behind = u32::from(self.kind.swap_bytes()) + ONE;
+        // One question, and one additional record or none.
+        let mut counts = ONE;
+        if self.edns {
+            counts += ONE;
+            behind += opt_sum(self.size, self.dnssec);
+        }
+        let words = name + counts + turned(fold(behind), self.question());
+        Some(fold64(header + asked + u64::from(words)) == 0xffff)
+    }
+
+    /// Makes the message the reply, which `message` has room for and not more. The sums of the words that only the query had and
+    /// that only the reply has, UDP's length in both headers included; none where the message is another.
+    #[inline(always)]
+    pub fn answer(
+        &self,
+        zones: &Zones,
+        found: &Found<'_>,
+        message: &mut [u8],
+        turn: u32,
+    ) -> Option<(u32, u32)> {
         let start = self.question();
         let (question, behind) = message.split_at_mut_checked(start)?;
         let (records, opt) = behind.split_at_mut_checked(found.length())?;
         let (mut additional, sum, counts);
-        match found {
-            Found::Set(set) => {
-                (counts, additional, sum) = (u64::from(set.answers()) << 16, set.additional(), set.sum());
-                put(records, set, turn)?;
+        match found.records {
+            Records::Set(set) => {
+                counts = u64::from(set.answers().swap_bytes()) << 32;
+                (additional, sum) = (set.additional(), set.sum());
+                put(records, &set, turn)?;
             }
-            Found::Nothing(zone_len) | Found::Missing(zone_len) => {
-                (counts, additional, sum) = (1, 0, put_soa(records, zones, start, *zone_len)?);
+            Records::Nothing(zone_len) | Records::Missing(zone_len) => {
+                counts = 1 << 56;
+                (additional, sum) = (0, put_soa(records, zones, start, zone_len)?);
             }
         }
         let (mut gone, mut come) = (0, u32::from(sum));
@@ -191,42 +238,36 @@ impl Usual {
             let [high, low] = size.to_be_bytes();
             *opt = [0, 0, 41, high, low, 0, 0, u8::from(self.dnssec) << 7, 0, 0, 0];
             // It moves, and says what we take. The message had one before: it is no change in the counts.
-            if records.len() & 1 == 0 {
-                // By whole words: only the size counts, across two of them where it begins at an odd place.
-                gone += turned(self.size.swap_bytes(), start);
-                come += turned(size.swap_bytes(), start);
-            } else {
-                gone += opt_sum(self.size, self.dnssec, start);
-                come += opt_sum(size, self.dnssec, start + records.len());
-            }
+            gone += turned(fold(opt_sum(self.size, self.dnssec)), start);
+            come += turned(fold(opt_sum(size, self.dnssec)), start + records.len());
             additional += 1;
         }
         let header = question.first_chunk_mut::<HEADER>()?;
         let [id0, id1, asked0, asked1, ..] = *header;
-        let asked = u16::from_be_bytes([asked0, asked1]);
+        let asked = u16::from_le_bytes([asked0, asked1]);
         // An authoritative answer; whether recursion is desired and checking disabled is copied.
-        let flags = 0x8400 | asked & 0x0110 | u16::from(found.rcode());
+        let flags = 0x0084 | asked & 0x1001 | u16::from(found.rcode()) << 8;
         gone += u32::from(asked);
         come += u32::from(flags);
-        let [c, d, e, f, g, h, i, j] = (u64::from(flags) << 48 | 1 << 32 | counts).to_be_bytes();
+        let [c, d, e, f, g, h, i, j] = (u64::from(flags) | 1 << 24 | counts).to_le_bytes();
         let [a, b] = additional.to_be_bytes();
         *header = [id0, id1, c, d, e, f, g, h, i, j, a, b];
-        Some(Delta::sums(gone, come))
+        Some((gone, come))
     }
 }
 
 /// What there is of a name without records of a type.
 #[inline(never)]
-fn nothing(node: &Node, kind: u16) -> Option<Found<'static>> {
+fn nothing(node: &Node, kind: u16) -> Option<Records<'static>> {
     let transfer = matches!(kind, kind::AXFR | kind::IXFR);
     let plain =
         !transfer && !matches!(node.role(), Role::Apex | Role::External) && node.set(kind::CNAME).is_none();
-    plain.then(|| Found::Nothing(node.zone_len()))
+    plain.then(|| Records::Nothing(node.zone_len()))
 }
 
 /// What there is of a name that the table does not have. Nobody has looked at its labels yet.
 #[inline(never)]
-fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Found<'static>> {
+fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Records<'static>> {
     let fixed = &*zones.fixed;
     // Others may know it.
     let others = fixed.compat.is_some() || fixed.autopath || !fixed.fallthrough.is_empty();
@@ -257,13 +298,13 @@ fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Found<'static>> {
     // Names that are not in the table, and exist: of pods, and of ports spelled without their underscores.
     let pod = fixed.pods && last.eq_ignore_ascii_case(b"pod");
     let port = count == 5 && matches!(protocol.len(), 3..=5);
-    (at == end && !pod && !port).then_some(Found::Missing(zone.len()))
+    (at == end && !pod && !port).then_some(Records::Missing(zone.len()))
 }
 
 /// Writes a set, from a different record on each time.
 #[inline(always)]
 fn put(place: &mut [u8], set: &Set<'_>, turn: u32) -> Option<()> {
-    if set.answers() > 1 && set.stride() != 0 {
+    if set.stride() != 0 {
         return put_turned(place, set, turn);
     }
     match (place.as_chunks_mut::<16>(), set.records.as_chunks::<16>()) {
@@ -295,18 +336,17 @@ fn put_soa(place: &mut [u8], zones: &Zones, start: usize, zone_len: usize) -> Op
 
 /// What so many records at `start` of the message change in its datagram's checksum: see [`Set::sum`].
 pub(crate) fn sum_of(records: &[u8], start: usize, count: u32) -> u16 {
-    fold(turned(sum(records) as u16, start) + count + 2 * records.len() as u32)
+    fold(turned(sum(records) as u16, start) + count + 2 * records.len() as u32).swap_bytes()
 }
 
 /// The sum of bytes that begin at `at`, where it is `sum` for an even place.
 #[inline(always)]
 fn turned(sum: u16, at: usize) -> u32 {
-    u32::from(if at & 1 == 0 { sum } else { sum.swap_bytes() })
+    u32::from(sum.rotate_left((at as u32 & 1) * 8))
 }
 
-/// The sum of an OPT record that begins at `at`.
+/// The sum of an OPT record that begins at an even place, where its size lies across two words: the lowest byte first.
 #[inline(always)]
-fn opt_sum(size: u16, dnssec: bool, at: usize) -> u32 {
-    // At an even place its type is the upper half of a word, and the size lies across two.
-    turned(fold(0x2900 + u32::from(size.swap_bytes()) + (u32::from(dnssec) << 7)), at)
+fn opt_sum(size: u16, dnssec: bool) -> u32 {
+    41 + u32::from(size) + (u32::from(dnssec) << 15)
 }

@@ -262,7 +262,7 @@ impl Zones {
 
     /// Where a name with this hash most likely is; begins to load what a lookup of it reads second.
     #[inline(always)]
-    pub fn candidate(&self, hash: u64) -> Option<Candidate> {
+    pub fn candidate(&self, hash: u64) -> Candidate {
         self.table.candidate(hash)
     }
 

@@ -89,6 +89,37 @@ fn a_pod_is_answered_where_it_asks() {
     assert_eq!(world.drops(DropReason::BadChecksum), 0);
 }
 
+/// Of a query whose name is known its sum is, too: that must not hide what else is wrong with it.
+#[test]
+fn no_bit_may_be_wrong() {
+    let mut world = world(false);
+    for name in ["web.default.svc.cluster.local", "_http._tcp.web.default.svc.cluster.local"] {
+        for (from, to) in [(POD, DNS), (POD6, DNS6)] {
+            for edns in [false, true] {
+                let mut message = question(name, 1);
+                if edns {
+                    message[11] = 1;
+                    message.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+                }
+                let first = query(from, to, message.clone()).frame();
+                let message_at = first.len() - message.len();
+                world.one(CLUSTER, first.clone(), CLUSTER);
+                for bit in 0..message.len() * 8 {
+                    let mut damaged = first.clone();
+                    damaged[message_at + bit / 8] ^= 1 << (bit % 8);
+                    world.dropped(CLUSTER, damaged, DropReason::BadChecksum);
+                }
+                // The client's port and the checksum itself.
+                for at in [message_at - 8, message_at - 7, message_at - 2, message_at - 1] {
+                    let mut damaged = first.clone();
+                    damaged[at] ^= 0x10;
+                    world.dropped(CLUSTER, damaged, DropReason::BadChecksum);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_no_query_gets_no_answer() {
     let mut world = world(false);

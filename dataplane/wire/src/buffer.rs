@@ -30,6 +30,19 @@ pub trait PacketBuf {
     /// Shortens the packet to `len` bytes; longer than it is: no change.
     fn truncate(&mut self, len: usize);
 
+    /// Makes the packet `len` bytes long: shorter, or longer by bytes of unspecified content.
+    /// False where there is not enough room behind it.
+    #[inline(always)]
+    #[must_use]
+    fn resize(&mut self, len: usize) -> bool {
+        let was = self.data().len();
+        if len < was {
+            self.truncate(len);
+            return true;
+        }
+        self.append(len - was)
+    }
+
     /// Another packet, from where this one's memory came from, with these bytes. `None` where there is no memory left.
     fn another(&self, frame: &[u8]) -> Option<Self>
     where

@@ -38,17 +38,14 @@ pub fn sum(bytes: &[u8]) -> u32 {
 /// Brings the carries of a sum back in.
 #[inline(always)]
 pub const fn fold(sum: u32) -> u16 {
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    // Both halves added to themselves the other way round: the upper one has the sum, and the lower one's carry.
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 /// As [`fold`], for 64-bit sums.
 #[inline(always)]
-pub(crate) const fn fold64(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    fold(sum as u32)
+pub const fn fold64(sum: u64) -> u16 {
+    fold((sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32)
 }
 
 /// The checksum to store for data that sums to `sum`, its checksum field counted as zero.
@@ -61,6 +58,17 @@ pub const fn finish(sum: u32) -> u16 {
 #[inline(always)]
 pub const fn finish_udp(sum: u32) -> u16 {
     match finish(sum) {
+        0 => 0xffff,
+        checksum => checksum,
+    }
+}
+
+/// What UDP's checksum `stored` becomes where words whose sum is `gone` are replaced by others whose sum is `come`, all of them
+/// in whichever byte order.
+#[inline(always)]
+pub const fn replaced_udp(stored: u16, gone: u32, come: u32) -> u16 {
+    // All ones are zero, so that this takes `gone` away.
+    match !fold64(!stored as u64 + come as u64 + (u32::MAX - gone) as u64) {
         0 => 0xffff,
         checksum => checksum,
     }

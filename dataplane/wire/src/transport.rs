@@ -64,6 +64,29 @@ pub fn udp_checksum_ok(frame: &[u8], parsed: &Parsed) -> bool {
     checksum::finish(pseudo + checksum::sum(datagram)) == 0
 }
 
+/// The sum of a UDP header and its pseudo header, in front of a payload whose sum is known otherwise: with that, it folds to all
+/// ones where the checksum is right. Words are read with the lowest byte first (RFC 1071, section 2 B). None where there is no
+/// checksum, or something between the IP header and UDP's.
+#[inline(always)]
+pub fn udp_header_sum(frame: &[u8], parsed: &Parsed) -> Option<u64> {
+    let (l3, l4) = (usize::from(parsed.l3), usize::from(parsed.l4));
+    let ends = match parsed.kind {
+        Kind::V4 if l4 == l3 + 20 => 8,
+        Kind::V6 if l4 == l3 + 40 => 32,
+        _ => return None,
+    };
+    let halves = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        (word & 0xffff_ffff) + (word >> 32)
+    };
+    let (ends, header) = frame.get(l4 - ends..l4 + 8)?.split_last_chunk::<8>()?;
+    let ends: u64 = ends.as_chunks().0.iter().map(halves).sum();
+    let [.., a, b, c, d] = *header;
+    let length = u64::from(u16::from_le_bytes([a, b]));
+    let protocol = u64::from(ip::UDP) << 8;
+    ([c, d] != [0; 2]).then_some(ends + halves(header) + length + protocol)
+}
+
 /// Computes and stores the packet's transport checksum; fragments and unknown protocols are left alone.
 pub fn set_checksum(frame: &mut [u8], parsed: &Parsed) {
     if let Some((src, dst)) = addresses(frame, parsed).filter(|_| !parsed.is_fragment()) {

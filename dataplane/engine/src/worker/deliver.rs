@@ -58,6 +58,7 @@ impl<B: PacketBuf> Worker<B> {
     }
 
     /// Sends a packet back out of the port it came from.
+    #[inline]
     pub(super) fn answer(&mut self, packet: B, event: Event, cx: &Context<'_>, sink: &mut impl Sink<B>) {
         self.counters.add(event, 1);
         self.counters.add(Event::Transmitted, 1);

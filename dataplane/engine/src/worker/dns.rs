@@ -26,7 +26,7 @@ pub(super) struct Asking {
     looks: Looks,
     /// Of its name, or what ought to be it.
     hash: u64,
-    candidate: Option<Candidate>,
+    candidate: Candidate,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +37,21 @@ enum Looks {
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { looks: Looks::Parsed(Err(Unanswerable::Silence)), hash: 0, candidate: None }
+        Self { looks: Looks::Parsed(Err(Unanswerable::Silence)), hash: 0, candidate: Candidate::NONE }
     }
 }
 
 impl<B: PacketBuf> Worker<B> {
-    /// Second pass over a packet of no flow to the port that queries come to: whether it is one, and where its name would be.
+    /// First pass over a packet to the port that queries come to: whether it is one, and where its name would be.
     #[inline(never)]
-    pub(super) fn foresee(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) {
+    pub(super) fn foresee(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) -> bool {
         let parsed = &self.scratch.parsed[i];
         // Whatever else there is in front of the message goes the long way.
-        const UNUSUAL: Flags = Flags::V4_OPTIONS.union(Flags::V6_EXT);
+        const UNUSUAL: Flags = super::UNUSUAL.union(Flags::V4_OPTIONS).union(Flags::V6_EXT);
         if parsed.proto != UDP || parsed.flags.intersects(UNUSUAL) || !listens(cx, frame, parsed) {
-            return;
+            return false;
         }
-        let Some(message) = message(frame, parsed) else { return };
+        let Some(message) = message(frame, parsed) else { return false };
         let zones = cx.snapshot.dns();
         let place = &mut self.scratch.queries[i];
         if let Some(usual) = Usual::of(message) {
@@ -61,6 +61,7 @@ impl<B: PacketBuf> Worker<B> {
         }
         zones.prefetch(place.hash);
         self.scratch.ways[i] = Way::Dns;
+        true
     }
 
     /// Answers the query of the burst's packet `i`.
@@ -73,51 +74,81 @@ impl<B: PacketBuf> Worker<B> {
         cx: &Context<'_>,
         sink: &mut impl Sink<B>,
     ) {
+        let zones = cx.snapshot.dns();
         // Buckets are there by now: the nodes of those behind this one start to come.
         if let Some(ahead) = self.scratch.queries.get_mut(i + AHEAD) {
-            ahead.candidate = cx.snapshot.dns().candidate(ahead.hash);
+            ahead.candidate = zones.candidate(ahead.hash);
         }
-        let asking = &self.scratch.queries[i];
-        let (looks, hash, candidate) = (asking.looks, asking.hash, asking.candidate);
+        let Some(&Asking { looks: Looks::Usual(usual), hash, candidate }) = self.scratch.queries.get(i)
+        else {
+            return self.unusual_dns(i, packet, parsed, cx, sink);
+        };
+        let start = usize::from(parsed.l4) + HEADER;
         let frame = packet.data();
-        if !transport::udp_checksum_ok(frame, parsed) {
+        let Some(message) = frame.get(start..).filter(|_| may_ask(zones, frame, parsed)) else {
+            return self.unusual_dns(i, packet, parsed, cx, sink);
+        };
+        let Some(found) = usual.find(zones, candidate, hash, message) else {
+            return self.unusual_dns(i, packet, parsed, cx, sink);
+        };
+        let header = transport::udp_header_sum(frame, parsed);
+        let checks = match header.and_then(|header| usual.checks(&found, message, header)) {
+            Some(checks) => checks,
+            None => transport::udp_checksum_ok(frame, parsed),
+        };
+        if !checks {
             return self.drop_packet(packet, DropReason::BadChecksum);
         }
-        if self.clients.is_due() {
-            self.clients.count(addresses_of(frame, parsed).0, cx.now);
-        }
-        if cx.snapshot.dns().limit().is_some() {
+        self.count_client(packet.data(), parsed, cx);
+        if zones.limit().is_some() {
             let Some(within) = self.within_limit(packet, parsed, cx, sink) else { return };
             packet = within;
         }
-        let frame = packet.data();
-        let start = usize::from(parsed.l4) + HEADER;
-        if let Looks::Usual(usual) = looks
-            && may_ask(cx.snapshot.dns(), frame, parsed)
-            && let Some(message) = frame.get(start..)
-            && let Some(found) = usual.find(cx.snapshot.dns(), candidate, hash, message)
-        {
-            let rcode = found.rcode();
-            if rcode == query::rcode::NXDOMAIN && cx.snapshot.dns().keeps() {
-                let query = usual.query(message);
-                self.give_hint(&packet, parsed, &query, cx, sink);
-            }
-            packet.truncate(start + usual.length());
-            let turn = self.turn;
-            self.turn = turn.wrapping_add(1);
-            if packet.append(found.length())
-                && let frame = packet.data_mut()
-                && let Some(message) = frame.get_mut(start..)
-                && let Some(delta) = usual.answer(cx.snapshot.dns(), &found, message, turn)
-                && reply::udp_reply_changed(frame, parsed, delta).is_ok()
-            {
-                self.counters.query(parsed.kind == Kind::V6, usual.kind());
-                return self.answer(packet, event(rcode), cx, sink);
-            }
-            return self.drop_packet(packet, DropReason::NoBuffer);
+        let rcode = found.rcode();
+        if rcode == query::rcode::NXDOMAIN && zones.keeps() {
+            let query = usual.query(packet.data().get(start..).unwrap_or_default());
+            self.give_hint(&packet, parsed, &query, cx, sink);
         }
-        let asking = Asking { looks, hash, candidate };
-        self.answer_dns(packet, parsed, &asking, cx, sink);
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(1);
+        if packet.resize(start + usual.length() + found.length())
+            && let frame = packet.data_mut()
+            && let Some(message) = frame.get_mut(start..)
+            && let Some(changed) = usual.answer(zones, &found, message, turn)
+            && reply::udp_reply_changed(frame, parsed, changed).is_ok()
+        {
+            self.counters.query(parsed.kind == Kind::V6, usual.kind());
+            return self.answer(packet, event(rcode), cx, sink);
+        }
+        self.drop_packet(packet, DropReason::NoBuffer);
+    }
+
+    /// As [`Worker::dns`], the general way.
+    #[inline(never)]
+    fn unusual_dns(
+        &mut self,
+        i: usize,
+        packet: B,
+        parsed: &Parsed,
+        cx: &Context<'_>,
+        sink: &mut impl Sink<B>,
+    ) {
+        if !transport::udp_checksum_ok(packet.data(), parsed) {
+            return self.drop_packet(packet, DropReason::BadChecksum);
+        }
+        self.count_client(packet.data(), parsed, cx);
+        let asking = self.scratch.queries.get(i).copied().unwrap_or_default();
+        if let Some(packet) = self.within_limit(packet, parsed, cx, sink) {
+            self.answer_dns(packet, parsed, &asking, cx, sink);
+        }
+    }
+
+    /// Counts the client of a query whose checksum is right.
+    #[inline(always)]
+    fn count_client(&mut self, frame: &[u8], parsed: &Parsed, cx: &Context<'_>) {
+        if self.clients.is_due() {
+            self.clients.count(addresses_of(frame, parsed).0, cx.now);
+        }
     }
 
     /// Answers a query that came with something unusual around it, and gives DNS over TCP to the resolver; gives back what is
@@ -146,12 +177,8 @@ impl<B: PacketBuf> Worker<B> {
             self.drop_packet(packet, DropReason::BadChecksum);
             return None;
         }
-        if self.clients.is_due() {
-            self.clients.count(addresses_of(packet.data(), parsed).0, cx.now);
-        }
-        if cx.snapshot.dns().limit().is_none() {
-            self.answer_dns(packet, parsed, &asking, cx, sink);
-        } else if let Some(packet) = self.within_limit(packet, parsed, cx, sink) {
+        self.count_client(packet.data(), parsed, cx);
+        if let Some(packet) = self.within_limit(packet, parsed, cx, sink) {
             self.answer_dns(packet, parsed, &asking, cx, sink);
         }
         None
@@ -200,9 +227,7 @@ impl<B: PacketBuf> Worker<B> {
         let turn = self.turn;
         self.turn = self.turn.wrapping_add(1);
         let whole = usize::from(parsed.end);
-        packet.truncate(whole);
-        let end = start + zones.max_udp().max(length);
-        if !packet.append(end.saturating_sub(whole)) {
+        if !packet.resize(whole.max(start + zones.max_udp().max(length))) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
         let asked = Asked { client, server, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
@@ -305,7 +330,7 @@ pub(super) fn message<'f>(frame: &'f [u8], parsed: &Parsed) -> Option<&'f [u8]> 
 fn asking(cx: &Context<'_>, message: &[u8]) -> Asking {
     let parsed = parse(message);
     let hash = parsed.as_ref().map_or(0, |query| cx.snapshot.dns().hash(query.name(message)));
-    Asking { looks: Looks::Parsed(parsed), hash, candidate: None }
+    Asking { looks: Looks::Parsed(parsed), hash, candidate: Candidate::NONE }
 }
 
 pub(super) fn parse(message: &[u8]) -> Result<Query, Unanswerable> {

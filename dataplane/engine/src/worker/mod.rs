@@ -94,6 +94,10 @@ pub struct Worker<B> {
     scratch: Box<Scratch>,
 }
 
+/// What no known flow's packets are.
+const UNUSUAL: Flags =
+    Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER).union(Flags::VLAN).union(Flags::MULTICAST_L2);
+
 /// What is the same for all packets of a burst.
 struct Context<'a> {
     snapshot: &'a Snapshot,
@@ -317,10 +321,6 @@ impl<B: PacketBuf> Worker<B> {
             self.scratch.candidates[i] = candidate;
             if candidate.is_none() {
                 new += 1;
-                // A query has no flow: what has one is spared the question.
-                if self.scratch.parsed[i].dport == cx.dns_port {
-                    self.foresee(i, burst[i].data(), cx);
-                }
             }
         }
         if new > 1 && cx.snapshot.is_large() {
@@ -358,8 +358,11 @@ impl<B: PacketBuf> Worker<B> {
             self.scratch.ways[i] = Way::Drop(DropReason::NotForUs);
             return;
         }
-        const UNUSUAL: Flags =
-            Flags::FRAGMENT_FIRST.union(Flags::FRAGMENT_LATER).union(Flags::VLAN).union(Flags::MULTICAST_L2);
+        // A query has no flow, and nothing else comes to that port of the addresses that are asked.
+        if parsed.dport == cx.dns_port && self.foresee(i, frame, cx) {
+            return;
+        }
+        let parsed = &self.scratch.parsed[i];
         let balanced = matches!(parsed.proto, 6 | 17 | 132);
         let way = match parsed.kind {
             Kind::V4 if balanced && !parsed.flags.intersects(UNUSUAL) => {

@@ -36,16 +36,6 @@ impl Delta {
         Self::folded(sum_u128(!old) as u32 + sum_u128(new) as u32)
     }
 
-    /// Words whose sum is `old` are replaced by others whose sum is `new`.
-    #[inline(always)]
-    pub const fn sums(old: u32, new: u32) -> Self {
-        // All ones are zero, so that this takes `old` away.
-        match super::fold64(new as u64 + (u32::MAX - old) as u64) {
-            0xffff => Self(0),
-            folded => Self(folded),
-        }
-    }
-
     /// The TTL (the upper byte of its word) goes down by one.
     pub const TTL_DECREMENT: Self = Self::u16(0x0100, 0x0000);
 

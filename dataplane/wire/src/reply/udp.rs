@@ -2,7 +2,7 @@
 
 use super::{Ends, NoReply, TTL};
 use crate::buffer::PacketBuf;
-use crate::checksum::{self, Delta};
+use crate::checksum;
 use crate::parse::{Flags, Kind, Parsed};
 use crate::protocol::ip;
 use crate::{ethernet, ipv4, ipv6};
@@ -34,26 +34,35 @@ pub fn udp_reply<B: PacketBuf>(buf: &mut B, parsed: &Parsed, length: usize) -> R
 }
 
 /// As [`udp_reply`], for a question without options or extension headers that went from one host to one host, and whose
-/// checksum is right. The frame ends where the answer does. `delta` is how far that differs from the question, UDP's length in
-/// both headers included: its checksum follows from the question's.
+/// checksum is right. The frame ends where the answer does. `gone` and `come` are the sums of the words that are in the question
+/// alone and in the answer alone, read with the lowest byte first, UDP's length in both headers included: its checksum follows
+/// from the question's.
 ///
 /// # Errors
 /// The frame is not the one that was parsed.
 #[inline(always)]
-pub fn udp_reply_changed(frame: &mut [u8], parsed: &Parsed, delta: Delta) -> Result<(), NoReply> {
-    turn(frame, parsed, |udp, datagram| match udp {
-        // Without a checksum over IPv4.
-        [_, _, _, _, _, _, 0, 0, ..] => {
-            let pseudo = checksum::pseudo_v4(parsed.src, parsed.dst, ip::UDP, datagram);
-            whole(udp, pseudo, datagram)
-        }
-        // Ends that changed places are the same sum.
-        [_, _, _, _, _, _, high, low, ..] => delta.apply_udp(u16::from_be_bytes([*high, *low])),
-        _ => 0,
-    })
+pub fn udp_reply_changed(frame: &mut [u8], parsed: &Parsed, (gone, come): (u32, u32)) -> Result<(), NoReply> {
+    turn(
+        frame,
+        parsed,
+        #[inline(always)]
+        |udp, datagram| match udp {
+            // Without a checksum over IPv4.
+            [_, _, _, _, _, _, 0, 0, ..] => {
+                let pseudo = checksum::pseudo_v4(parsed.src, parsed.dst, ip::UDP, datagram);
+                whole(udp, pseudo, datagram)
+            }
+            // Ends that changed places are the same sum.
+            [_, _, _, _, _, _, high, low, ..] => {
+                checksum::replaced_udp(u16::from_le_bytes([*high, *low]), gone, come).swap_bytes()
+            }
+            _ => 0,
+        },
+    )
 }
 
 /// The checksum of a datagram whose header is still the question's.
+#[inline(never)]
 fn whole(udp: &mut [u8], pseudo: u32, datagram: u16) -> u16 {
     let [_, _, _, _, a, b, c, d, ..] = udp else { return 0 };
     [*a, *b] = datagram.to_be_bytes();

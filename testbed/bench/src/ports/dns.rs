@@ -1,5 +1,6 @@
 //! What a DNS query costs.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,16 +28,7 @@ impl Bench {
         let snapshot = gateway::snapshot(&mut publisher);
         let worker = gateway::worker::<Mbuf>(1 << 10, now());
         let folder = tempfile::tempdir().unwrap();
-        let files = [UPLINK, CLUSTER].map(|port| {
-            let first = u32::from(port) * IN_FILE;
-            let frames = (first..first + IN_FILE).map(|n| dns::query(kind, n, SERVICES));
-            let path = folder.path().join(format!("port{port}.pcap"));
-            // Both ports are addressed as their own.
-            let mac = gateway::MACS[usize::from(port)].0;
-            let frames: Vec<Vec<u8>> = frames.map(|f| [&mac[..], &f[6..]].concat()).collect();
-            pcap::write(&path, &frames).unwrap();
-            path
-        });
+        let files = queries(folder.path(), kind);
         let unanswered = |w: &Worker<Mbuf>| {
             let events = &w.counters().events;
             let answers = events[Event::DnsNoError as usize] + events[Event::DnsNxDomain as usize];
@@ -51,4 +43,21 @@ impl Bench {
         assert_eq!(unanswered(worker), 0, "every query must be answered: {:?}", worker.counters());
         spent.each()
     }
+}
+
+/// Capture files of queries of this kind, one for each port of a pair.
+///
+/// # Panics
+/// Where they cannot be written.
+pub fn queries(folder: &Path, kind: &str) -> [PathBuf; 2] {
+    [UPLINK, CLUSTER].map(|port| {
+        let first = u32::from(port) * IN_FILE;
+        let frames = (first..first + IN_FILE).map(|n| dns::query(kind, n, SERVICES));
+        let path = folder.join(format!("queries{port}.pcap"));
+        // Both ports are addressed as their own.
+        let mac = gateway::MACS[usize::from(port)].0;
+        let frames: Vec<Vec<u8>> = frames.map(|f| [&mac[..], &f[6..]].concat()).collect();
+        pcap::write(&path, &frames).unwrap();
+        path
+    })
 }

@@ -16,6 +16,7 @@ use crate::gateway::{CLUSTER, UPLINK};
 use crate::traffic::{self, Connection};
 
 pub use dip::RATES;
+pub use dns::queries;
 pub use flood::LOADS;
 pub use nat::Load;
 

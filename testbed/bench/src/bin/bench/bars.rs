@@ -20,7 +20,7 @@ const fn least(row: &'static str, beside: Option<&'static str>, limit: f64) -> B
 
 const CSUM: Option<&str> = Some("testpmd.csum");
 
-const ALL: [Bar; 10] = [
+const ALL: [Bar; 11] = [
     most("nat.established.v4.1k", CSUM, 1.5),
     most("nat.established.v4.1m", CSUM, 2.5),
     most("nat.established.v6.1k", Some("nat.established.v4.1k"), 1.25),
@@ -30,6 +30,7 @@ const ALL: [Bar; 10] = [
     most("sync.50k", None, 0.7),
     most("publish.dip.1k", None, 1.0),
     most("dns.a.10k", CSUM, 2.5),
+    most("dns.a.10k", Some("testpmd.csum.dns"), 2.5),
     most("flow.bytes", None, 192.0),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sluice_bench::ports::captures;
+use sluice_bench::ports::{captures, queries};
 use sluice_bench::report::{Figure, Figures, Row, page, table, write};
 use sluice_bench::{buffer, gateway, measure, scenario, testpmd, traffic};
 use sluice_engine::Now;
@@ -38,6 +38,10 @@ pub(crate) fn run() {
             let figure = Figure::new(format!("testpmd.{mode}{bytes}"), "cycles/packet", cycles);
             figures.add(figure, &testpmd::told(mode));
         }
+        let files = queries(folder.path(), "a");
+        let files = [files[0].as_path(), files[1].as_path()];
+        let cycles = testpmd::cycles("csum", files, huge(), hz, TIME).unwrap();
+        figures.add(Figure::new("testpmd.csum.dns", "cycles/packet", cycles), &testpmd::told("csum"));
         for (name, _) in rows::ALL.iter().filter(|(name, _)| *name != "hz") {
             let (all, command) = rows::child(name);
             all.into_iter().for_each(|figure| figures.add(figure, &command));
@@ -76,12 +80,11 @@ fn peer(name: &str) -> Option<String> {
         "nat.engine.v4.1m" => "nat.engine.v4.1k".into(),
         _ if name.starts_with("nat.new.services.") => "nat.new.services.1".into(),
         _ if name.ends_with(".instructions") => return None,
-        _ if name.starts_with("nat.established") || (name.starts_with("dns.") && name.ends_with(".10k")) => {
-            match name.split_once(".bytes.") {
-                Some((_, size)) => format!("testpmd.csum.bytes.{size}"),
-                None => "testpmd.csum".into(),
-            }
-        }
+        _ if name.starts_with("dns.") && name.ends_with(".10k") => "testpmd.csum.dns".into(),
+        _ if name.starts_with("nat.established") => match name.split_once(".bytes.") {
+            Some((_, size)) => format!("testpmd.csum.bytes.{size}"),
+            None => "testpmd.csum".into(),
+        },
         _ if name.starts_with("testpmd.") => "testpmd.csum".into(),
         _ => return None,
     };
