@@ -167,7 +167,7 @@ pub fn hash(name: &[u8], seed: Seed) -> u64 {
         };
         state = mixed(last, state, second);
     }
-    fold(state, first | 1 << 63)
+    state
 }
 
 /// The state after sixteen bytes more.

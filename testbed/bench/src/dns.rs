@@ -23,7 +23,13 @@ const SRV: u16 = 33;
 
 /// Adds the names of so many Services with ten endpoints each, every tenth of them headless.
 pub fn names(publisher: &mut Publisher, services: u32) {
-    let dns = DnsSettings { listen: vec![(IpAddr::from(SERVER), 53).into()], ..DnsSettings::default() };
+    names_beside(publisher, services, false);
+}
+
+/// As [`names`], beside a resolver for names of others, or without.
+pub fn names_beside(publisher: &mut Publisher, services: u32, forward: bool) {
+    let listen = vec![(IpAddr::from(SERVER), 53).into()];
+    let dns = DnsSettings { listen, forward, ..DnsSettings::default() };
     publisher.apply(&Change::Settings(Settings {
         node: "edge-1".into(),
         cluster_cidrs: vec!["10.244.0.0/16".parse().unwrap()],
@@ -75,6 +81,7 @@ pub fn query(kind: &str, n: u32, services: u32) -> Vec<u8> {
             let [a, b, c, d] = address(clustered).octets();
             (format!("{d}.{c}.{b}.{a}.in-addr.arpa"), PTR)
         }
+        "foreign" => ("xxxx.example.org".into(), A),
         other => panic!("no queries of this kind: {other}"),
     };
     let mut message = vec![(n >> 8) as u8, n as u8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];

@@ -15,7 +15,7 @@ use crate::stamp::Stamps;
 use crate::{dns, pcap};
 
 /// Services whose names there are.
-const SERVICES: u32 = 10_000;
+pub(super) const SERVICES: u32 = 10_000;
 
 impl Bench {
     /// Cycles of each DNS query of this kind that is answered, everything included, among the names of 10,000 Services.

@@ -1,9 +1,12 @@
 //! A SYN flood beside known connections, latencies against load, and the ceiling of the generator that shows them.
 
-use sluice_dpdk::{Lcore, Mbuf};
+use arrayvec::ArrayVec;
+use sluice_dpdk::{Lcore, Mbuf, tsc};
+use sluice_engine::{BURST, PortId};
 use sluice_runtime::lcore::now;
+use sluice_wire::PacketBuf;
 
-use super::rings::{Device, Outcome, Pace, Plan, Supply, run};
+use super::rings::{Device, Outcome, Pace, Plan, Supply, checksum, fill, next, run};
 use super::{Bench, OTHER_CPU};
 use crate::gateway::{self, CLUSTER, PORT, UPLINK};
 use crate::stamp::Stamps;
@@ -13,6 +16,10 @@ use crate::traffic::{self, Ends};
 const KNOWN: u32 = 100_000;
 /// Packets of theirs in a second beside a flood.
 const BESIDE: f64 = 500_000.0;
+/// What a payload that counts begins with.
+const MARK: [u8; 8] = *b"SLTSTAMP";
+/// Where it is: behind headers of Ethernet, IPv4 and TCP.
+const PAYLOAD: usize = 54;
 /// Shares of what a worker forwards, in percent, at which latencies are measured.
 pub const LOADS: [u32; 6] = [10, 25, 50, 75, 90, 100];
 
@@ -25,14 +32,14 @@ pub struct Flooded {
     pub full: f64,
     /// Microseconds that half, 99 % and 99.9 % of them took at most.
     pub latency: [f64; 3],
-    /// SYNs a second that the worker took.
+    /// Packets of the flood in a second that the worker took.
     pub taken: f64,
-    /// SYNs a second that were sent.
+    /// Those that were sent.
     pub sent: f64,
 }
 
 impl Flooded {
-    fn of(outcome: &Outcome) -> Self {
+    pub(super) fn of(outcome: &Outcome) -> Self {
         Self {
             loss: outcome.loss(),
             full: 100.0 * outcome.full as f64 / outcome.sent.max(1) as f64,
@@ -95,7 +102,7 @@ impl Bench {
         outcome.back as f64 / outcome.seconds
     }
 
-    fn known_connections(&self) -> (Device, Supply) {
+    fn known_connections(&self) -> (Device, Connections) {
         let snapshot = gateway::snapshot(&mut gateway::publisher(100));
         let mut worker = gateway::worker::<Mbuf>(1 << 19, now());
         let lend = |frame: &[u8]| self.pool.copy_of(frame).unwrap();
@@ -104,19 +111,68 @@ impl Bench {
         let order = || (0..all.len()).map(|n| all[n.wrapping_mul(40_503) % all.len()]);
         let ends = [all[0].client, all[0].pod];
         let stamps = [
-            Stamps::of(order().map(|c| Supply::frame(c.client, UPLINK))),
-            Stamps::of(order().map(|c| Supply::frame(c.pod, CLUSTER))),
+            Stamps::of(order().map(|c| segment(c.client, UPLINK))),
+            Stamps::of(order().map(|c| segment(c.pod, CLUSTER))),
         ];
         (Device::Worker(Box::new(worker), snapshot), supply(ends, stamps))
     }
 }
 
-fn supply(ends: [Ends; 2], stamps: [Stamps; 2]) -> Supply {
+/// Packets of known connections, and SYNs of strangers.
+struct Connections {
+    /// A frame for each port.
+    frames: [Vec<u8>; 2],
+    /// The connections whose packets they become.
+    stamps: [Stamps; 2],
+    /// A SYN; its source becomes another stranger each time.
+    syn: Vec<u8>,
+    random: u64,
+}
+
+impl Supply for Connections {
+    #[inline]
+    fn known(&mut self, side: usize, burst: &mut ArrayVec<Mbuf, BURST>, time: u64) {
+        for packet in &mut *burst {
+            fill(packet, &self.frames[side]);
+            packet.data_mut()[PAYLOAD + 8..PAYLOAD + 16].copy_from_slice(&time.to_le_bytes());
+        }
+        self.stamps[side].put(burst);
+    }
+
+    #[inline]
+    fn flood(&mut self, burst: &mut ArrayVec<Mbuf, BURST>) -> usize {
+        for packet in burst {
+            fill(packet, &self.syn);
+            // Sources in a /16 and their ports.
+            let [a, b, c, d, ..] = next(&mut self.random);
+            let frame = packet.data_mut();
+            frame[28..30].copy_from_slice(&[a, b]);
+            frame[34..36].copy_from_slice(&[c | 4, d]);
+            checksum(frame);
+        }
+        usize::from(UPLINK)
+    }
+
+    #[inline]
+    fn sent(&self, frame: &[u8]) -> Option<u64> {
+        let (mark, time) = frame.get(PAYLOAD..PAYLOAD + 16)?.split_at(8);
+        (mark == MARK).then(|| u64::from_le_bytes(time.try_into().unwrap_or_default()))
+    }
+}
+
+fn supply(ends: [Ends; 2], stamps: [Stamps; 2]) -> Connections {
     // Known clients are of 198.18.0.0/16.
     let stranger = Ends { src: ([198, 19, 0, 1].into(), 1024), ..traffic::client(0, false, PORT) };
-    Supply {
-        frames: [Supply::frame(ends[0], UPLINK), Supply::frame(ends[1], CLUSTER)],
+    Connections {
+        frames: [segment(ends[0], UPLINK), segment(ends[1], CLUSTER)],
         stamps,
         syn: traffic::syn(stranger),
+        random: tsc() | 1,
     }
+}
+
+/// The frame of one of these connections, as it arrives on a port.
+fn segment(ends: Ends, port: PortId) -> Vec<u8> {
+    let payload = [MARK, [0; 8]].concat();
+    traffic::segment_of(ends, port, &payload)
 }

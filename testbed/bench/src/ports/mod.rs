@@ -2,6 +2,7 @@
 
 mod dip;
 mod dns;
+mod dns_flood;
 mod flood;
 mod nat;
 mod polled;
@@ -17,6 +18,7 @@ use crate::traffic::{self, Connection};
 
 pub use dip::RATES;
 pub use dns::queries;
+pub use dns_flood::Strangers;
 pub use flood::LOADS;
 pub use nat::Load;
 

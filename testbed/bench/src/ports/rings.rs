@@ -13,9 +13,6 @@ use sluice_runtime::lcore::{Egress, LcoreShared, Outlet, now};
 use sluice_wire::PacketBuf;
 
 use super::{Bench, WORKER_CPU};
-use crate::gateway::UPLINK;
-use crate::stamp::Stamps;
-use crate::traffic::Ends;
 
 /// Packets that wait on the way in.
 const QUEUE: u32 = 2047;
@@ -27,11 +24,6 @@ const SMALL: usize = 32;
 const WARM: f64 = 0.1;
 /// Seconds for the last packets to come back.
 const GRACE: f64 = 0.05;
-/// What a payload that counts begins with.
-const MARK: [u8; 8] = *b"SLTSTAMP";
-/// Where it is: behind headers of Ethernet, IPv4 and TCP.
-const PAYLOAD: usize = 54;
-
 /// Who takes the packets.
 pub(super) enum Device {
     /// A gateway.
@@ -49,7 +41,7 @@ pub(super) enum Pace {
     Made,
 }
 
-/// What is sent: packets of known connections, and SYNs of strangers beside them.
+/// What is sent: packets that count, and a flood beside them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) known: Pace,
@@ -60,15 +52,15 @@ pub(super) struct Plan {
 /// What came of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
-    /// Packets of known connections that were sent, whether or not there was room.
+    /// Packets that count and were sent, whether or not there was room.
     pub(super) sent: u64,
     /// Those that came back.
     pub(super) back: u64,
     /// Those that found no room on the way in.
     pub(super) full: u64,
-    /// SYNs of strangers that the worker was given.
+    /// Packets of the flood that the worker was given.
     pub(super) flood: u64,
-    /// SYNs that found no room.
+    /// Those that found no room.
     pub(super) flood_full: u64,
     pub(super) seconds: f64,
     /// Nanoseconds from the sender's hand to its hand, in order.
@@ -76,7 +68,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Packets of known connections that did not come back, in percent.
+    /// Packets that count and did not come back, in percent.
     pub(super) fn loss(&self) -> f64 {
         100.0 * (1.0 - self.back as f64 / self.sent.max(1) as f64)
     }
@@ -89,25 +81,17 @@ impl Outcome {
 }
 
 /// What there is to send.
-pub(super) struct Supply {
-    /// A frame for each port, as [`Supply::frame`] makes it.
-    pub(super) frames: [Vec<u8>; 2],
-    /// The connections whose packets they become.
-    pub(super) stamps: [Stamps; 2],
-    /// A SYN; its source becomes another stranger each time.
-    pub(super) syn: Vec<u8>,
-}
-
-impl Supply {
-    /// The frame of one of these connections, as it arrives on a port.
-    pub(super) fn frame(ends: Ends, port: PortId) -> Vec<u8> {
-        let payload = [MARK, [0; 8]].concat();
-        crate::traffic::segment_of(ends, port, &payload)
-    }
+pub(super) trait Supply {
+    /// Fills packets that count, for one of both ports, with the time in them.
+    fn known(&mut self, side: usize, burst: &mut ArrayVec<Mbuf, BURST>, time: u64);
+    /// Fills packets of the flood; the port they come to.
+    fn flood(&mut self, burst: &mut ArrayVec<Mbuf, BURST>) -> usize;
+    /// When a packet that counts and has come back was sent.
+    fn sent(&self, frame: &[u8]) -> Option<u64>;
 }
 
 /// Sends what the plan says to the device and takes back what comes; the device comes back as well.
-pub(super) fn run(bench: &Bench, device: Device, supply: &mut Supply, plan: Plan) -> (Device, Outcome) {
+pub(super) fn run(bench: &Bench, device: Device, supply: &mut dyn Supply, plan: Plan) -> (Device, Outcome) {
     let pair = || ring(&bench.eal, QUEUE).unwrap();
     let ([(in0, from0), (in1, from1)], [(out0, back0), (out1, back1)]) = ([pair(), pair()], [pair(), pair()]);
     let (stop, taken) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -122,7 +106,6 @@ pub(super) fn run(bench: &Bench, device: Device, supply: &mut Supply, plan: Plan
             back: [back0, back1],
             supply,
             out: Outcome::default(),
-            random: tsc() | 1,
             side: 0,
             given: 0,
             taken: &taken,
@@ -168,9 +151,8 @@ struct Generator<'a> {
     bench: &'a Bench,
     into: [RingSender; 2],
     back: [RingReceiver; 2],
-    supply: &'a mut Supply,
+    supply: &'a mut dyn Supply,
     out: Outcome,
-    random: u64,
     /// The port whose turn it is.
     side: usize,
     /// Packets that found room, and those that the worker has taken.
@@ -219,7 +201,7 @@ impl Generator<'_> {
         most.min(BURST as u64) as usize
     }
 
-    /// Packets of known connections, from clients and from pods in turn.
+    /// Packets that count, at both ports in turn.
     #[inline]
     fn known(&mut self, count: usize, counts: bool) {
         if count == 0 {
@@ -227,12 +209,7 @@ impl Generator<'_> {
         }
         self.side ^= 1;
         let mut burst = self.buffers(count);
-        let time = tsc().to_le_bytes();
-        for packet in &mut burst {
-            fill(packet, &self.supply.frames[self.side]);
-            packet.data_mut()[PAYLOAD + 8..PAYLOAD + 16].copy_from_slice(&time);
-        }
-        self.supply.stamps[self.side].put(&mut burst);
+        self.supply.known(self.side, &mut burst, tsc());
         let sent = self.into[self.side].send(&mut burst);
         self.given += sent as u64;
         if counts {
@@ -242,26 +219,14 @@ impl Generator<'_> {
         }
     }
 
-    /// SYNs of strangers, at the port towards clients.
     #[inline]
     fn flood(&mut self, count: usize, counts: bool) {
         if count == 0 {
             return;
         }
         let mut burst = self.buffers(count);
-        for packet in &mut burst {
-            fill(packet, &self.supply.syn);
-            // Xorshift, for sources in a /16 and their ports.
-            self.random ^= self.random << 13;
-            self.random ^= self.random >> 7;
-            self.random ^= self.random << 17;
-            let [a, b, c, d, ..] = self.random.to_le_bytes();
-            let frame = packet.data_mut();
-            frame[28..30].copy_from_slice(&[a, b]);
-            frame[34..36].copy_from_slice(&[c | 4, d]);
-            checksum(frame);
-        }
-        let sent = self.into[usize::from(UPLINK)].send(&mut burst);
+        let side = self.supply.flood(&mut burst);
+        let sent = self.into[side].send(&mut burst);
         self.given += sent as u64;
         if counts {
             self.out.flood += sent as u64;
@@ -287,31 +252,39 @@ impl Generator<'_> {
             }
             let now = tsc();
             for packet in &burst {
-                let Some(payload) = packet.data().get(PAYLOAD..PAYLOAD + 16) else { continue };
-                let (mark, time) = payload.split_at(8);
-                let sent = u64::from_le_bytes(time.try_into().unwrap_or_default());
-                if mark == MARK && sent >= warm {
-                    self.out.back += 1;
-                    let ns = (now.saturating_sub(sent)) as f64 * 1e9 / self.bench.hz();
-                    self.out.latencies.push(ns as u32);
-                }
+                let Some(sent) = self.supply.sent(packet.data()).filter(|sent| *sent >= warm) else {
+                    continue;
+                };
+                self.out.back += 1;
+                let ns = (now.saturating_sub(sent)) as f64 * 1e9 / self.bench.hz();
+                self.out.latencies.push(ns as u32);
             }
         }
     }
 }
 
+/// Makes an empty packet this frame.
 #[inline]
-fn fill(packet: &mut Mbuf, frame: &[u8]) {
+pub(super) fn fill(packet: &mut Mbuf, frame: &[u8]) {
     assert!(packet.append(frame.len()), "a buffer has room for a frame");
     packet.data_mut().copy_from_slice(frame);
 }
 
 /// Makes the header's checksum right (RFC 791).
 #[inline]
-fn checksum(frame: &mut [u8]) {
+pub(super) fn checksum(frame: &mut [u8]) {
     frame[24..26].fill(0);
     let sum: u32 = frame[14..34].chunks_exact(2).map(|w| u32::from(u16::from_be_bytes([w[0], w[1]]))).sum();
     let sum = (sum & 0xFFFF) + (sum >> 16);
     let sum = (sum & 0xFFFF) + (sum >> 16);
     frame[24..26].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+}
+
+/// Xorshift: numbers that nobody need believe to be random.
+#[inline]
+pub(super) fn next(random: &mut u64) -> [u8; 8] {
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    random.to_le_bytes()
 }

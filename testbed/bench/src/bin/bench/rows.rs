@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sluice_bench::buffer::Buffer;
-use sluice_bench::ports::{Bench, Load};
+use sluice_bench::ports::{Bench, Load, Strangers};
 use sluice_bench::report::Figure;
 use sluice_bench::{gateway, publish};
 use sluice_engine::Now;
@@ -19,7 +19,7 @@ pub(crate) const SIZES: [usize; 5] = [128, 256, 512, 1024, 1518];
 type Row = (&'static str, fn() -> Vec<Figure>);
 
 /// By name; some give several figures, whose names begin with theirs.
-pub(crate) const ALL: [Row; 41] = [
+pub(crate) const ALL: [Row; 43] = [
     ("hz", || one("hz", "ticks/s", bench().hz())),
     ("nat.established.v4.1k", || established("nat.established.v4.1k", Load::default())),
     ("nat.established.v4.1k.stamped", || {
@@ -65,6 +65,8 @@ pub(crate) const ALL: [Row; 41] = [
     ("dns.srv.10k", || dns("srv")),
     ("dns.headless10.10k", || dns("headless10")),
     ("dns.ptr.10k", || dns("ptr")),
+    ("dns.flood.random", || dns_flood("random", Strangers::Names)),
+    ("dns.flood.spoofed", || dns_flood("spoofed", Strangers::Sources)),
     ("flow.bytes", || {
         one("flow.bytes", "bytes", gateway::worker::<Buffer>(1 << 20, Now(0)).bytes_per_flow())
     }),
@@ -178,6 +180,17 @@ fn synflood() -> Vec<Figure> {
         figures.push(Figure::new(format!("{name}.taken"), "SYNs/s", flooded.taken));
         figures.push(Figure::new(format!("{name}.sent"), "SYNs/s", flooded.sent));
     }
+    figures
+}
+
+fn dns_flood(name: &str, strangers: Strangers) -> Vec<Figure> {
+    let flooded = bench().dns_flood(strangers, TIME.as_secs_f64());
+    let mut figures = one(format!("dns.flood.{name}.loss"), "%", flooded.loss);
+    figures.push(Figure::new(format!("dns.flood.{name}.full"), "%", flooded.full));
+    for (share, latency) in ["p50", "p99", "p99.9"].iter().zip(flooded.latency) {
+        figures.push(Figure::new(format!("dns.flood.{name}.{share}"), "µs", latency));
+    }
+    figures.push(Figure::new(format!("dns.flood.{name}.taken"), "queries/s", flooded.taken));
     figures
 }
 
