@@ -101,6 +101,7 @@ pub(crate) struct Dns {
     pub endpoint_pod_names: Option<Spanned<bool>>,
     pub hide_empty_services: Option<Spanned<bool>>,
     pub endpoints: Option<Spanned<bool>>,
+    pub zonal: Option<Spanned<bool>>,
     pub max_udp_size: Option<Spanned<u64>>,
     pub cookie_secret: Option<Text>,
     pub rate_limit: Option<RateLimit>,

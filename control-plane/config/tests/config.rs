@@ -609,6 +609,7 @@ fn a_corefile_in_place_of_keys() {
         ("  corefile: a\n  endpoint_pod_names: true\n", "dns.endpoint_pod_names"),
         ("  corefile: a\n  hide_empty_services: true\n", "dns.hide_empty_services"),
         ("  corefile: a\n  endpoints: false\n", "dns.endpoints"),
+        ("  corefile: a\n  zonal: true\n", "dns.zonal"),
         ("  corefile: a\n  max_udp_size: 1400\n", "dns.max_udp_size"),
         ("  corefile: a\n  fallthrough: [a]\n", "dns.fallthrough"),
         ("  corefile: a\n  upstreams: [192.0.2.1]\n", "dns.upstreams"),
@@ -622,6 +623,17 @@ fn a_corefile_in_place_of_keys() {
     }
     // A ConfigMap needs an API server.
     assert_eq!(problems(&dns("  config_map: kube-system/coredns\n"))[0].key, "dns.config_map");
+}
+
+#[test]
+fn names_by_zone_need_endpoints() {
+    let zonal = |keys: &str| parse(&with_dns(keys)).unwrap().settings.dns.unwrap().zonal;
+    assert_eq!(
+        (zonal(""), zonal("  zonal: true\n"), zonal("  zonal: false\n  endpoints: false\n")),
+        (false, true, false)
+    );
+    let found = problems(&with_dns("  zonal: true\n  endpoints: false\n"));
+    assert_eq!((found.len(), found[0].key.as_str()), (1, "dns.zonal"), "{found:?}");
 }
 
 #[test]

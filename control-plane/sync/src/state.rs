@@ -19,7 +19,7 @@ use sluice_model::{NamedHost, NamedImport, NamedPod, NamedService, Service};
 use crate::corefile::Names;
 use crate::object::NodeObject;
 
-const MAGIC: [u8; 8] = *b"sluice\x00\x08";
+const MAGIC: [u8; 8] = *b"sluice\x00\x09";
 const HEADER: usize = 20;
 /// No cluster's state is larger; a file that claims to be is not read.
 const MOST: u64 = 1 << 30;

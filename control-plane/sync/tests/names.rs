@@ -60,6 +60,20 @@ endpoints:
 "#;
 
 #[test]
+fn zones_of_endpoints_are_known_where_names_go_by_them() {
+    let zoned = HEADLESS
+        .replace("hostname: db-0", "hostname: db-0, zone: US-a")
+        .replace("conditions: {} }", "conditions: {}, zone: \"\" }");
+    for (zones, expected) in [(true, Some("US-a")), (false, None)] {
+        let mut world = world(Exposed { zones, ..Exposed::default() });
+        world.write("a.yaml", zoned.clone());
+        let db = named(&world, "db");
+        let found: Vec<_> = db.endpoints[0].endpoints.iter().map(|e| e.zone.as_deref()).collect();
+        assert_eq!(found, [expected, None]);
+    }
+}
+
+#[test]
 fn every_kind_of_service_has_its_name() {
     let mut world = world(Exposed::default());
     let external = |name: &str, to: &str| {

@@ -9,6 +9,7 @@ use crate::name;
 use crate::node::{Node, Role, Set};
 use crate::query::{self, IN, Query, Unanswerable, kind, rcode, reason};
 use crate::reply::{self, Owner, Reply, Section, header_only};
+use crate::zonal;
 use crate::zones::Zones;
 
 /// The largest reply to a client that says nothing of its own size (RFC 1035, section 4.2.1).
@@ -283,9 +284,11 @@ fn missed(
         }
         return done(reply, fixed.stale, rcode::NOERROR);
     }
-    if let Some(node) = underscored(zones, asked_name) {
+    if let Some(node) = underscored(zones, asked_name).or_else(|| zonal::find(zones, asked_name)) {
         let mut reply = Reply::new(message, query, limit, size, cookie);
         match node.set(query.kind) {
+            // Addresses are alike wherever they stand.
+            Some(set) if set.stride() != 0 => put(&mut reply, query, node, &set, asked.turn, zones),
             Some(set) => {
                 let start = reply.at();
                 if !reply.put_elsewhere(node, &set, Owner::Same) && zones.compat() {
@@ -315,7 +318,7 @@ fn missed(
         }
     }
     let words = match query.edns {
-        Some(_) if zones.is_unready(asked_name) => Some(UNREADY),
+        Some(_) if zones.is_unready(asked_name) || zonal::is_unready(zones, asked_name) => Some(UNREADY),
         Some(_) if zones.is_unselected(asked_name) => Some(UNSELECTED),
         _ => None,
     };

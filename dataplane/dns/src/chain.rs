@@ -5,6 +5,7 @@ use crate::compile::record::kind_of;
 use crate::node::Node;
 use crate::query::{kind, rcode};
 use crate::reply::{Owner, Reply, Section};
+use crate::zonal;
 use crate::zones::Zones;
 
 /// Aliases that are followed for one query; CoreDNS follows as many.
@@ -87,7 +88,8 @@ pub(crate) fn follow<'z>(
 pub(crate) fn find<'z>(zones: &'z Zones, target: &[u8]) -> Option<&'z Node> {
     let server = || zones.fixed.compat.as_ref()?.server(target);
     let spelled = || underscored(zones, target).or_else(|| zones.wildcard(target));
-    zones.find(target).or_else(spelled).or_else(server)
+    let zonal = || zonal::find(zones, target);
+    zones.find(target).or_else(spelled).or_else(zonal).or_else(server)
 }
 
 /// The address that a target spells, where it is a pod's name that need not be in the table.

@@ -11,6 +11,7 @@ use crate::answer::{self, Asked, Verdict, pod_address, underscored};
 use crate::name::{self, Name, NameError};
 use crate::node::Node;
 use crate::query::{Query, kind, rcode};
+use crate::zonal;
 use crate::zones::Zones;
 
 /// A question that somebody might ask.
@@ -121,6 +122,10 @@ pub enum Rule {
     PodAddress,
     /// No host has the name, but one with a star for its first label.
     Wildcard,
+    /// The name is of a zone that none of the Service's endpoints is in, and of no others.
+    Pinned,
+    /// The name is of a zone that none of the Service's endpoints is in, and so has all of them.
+    Preferred,
     /// No object makes such a name.
     Missing,
     /// A Service would, if one of its endpoints were ready.
@@ -157,6 +162,8 @@ impl fmt::Display for Rule {
             Self::Spelling => "it is a port's name, spelled without an underscore",
             Self::PodAddress => "it spells an address in a namespace that exists, and `dns.pods` is insecure",
             Self::Wildcard => "a host with a star for the first label stands for it",
+            Self::Pinned => "none of the Service's ready endpoints is in that zone",
+            Self::Preferred => "none of the Service's ready endpoints is in that zone: all of them are told",
             Self::Missing => "no object makes such a name",
             Self::Unready => "none of the Service's endpoints is ready",
             Self::Fallthrough => {
@@ -264,10 +271,21 @@ fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdi
             None if underscored(zones, wire).is_some() => Rule::Spelling,
             None if zones.fixed.pods && pod_address(zones, wire).is_some() => Rule::PodAddress,
             None if rcode == rcode::NXDOMAIN && zones.is_unready(wire) => Rule::Unready,
+            None if rcode == rcode::NXDOMAIN && zonal::is_unready(zones, wire) => Rule::Unready,
             None if rcode == rcode::NXDOMAIN => Rule::Missing,
-            None => Rule::Compat,
+            None => by_zone(zones, query.kind, wire).unwrap_or(Rule::Compat),
         },
     }
+}
+
+/// Of a name by a zone that no ready endpoint is in.
+fn by_zone(zones: &Zones, kind: u16, wire: &[u8]) -> Option<Rule> {
+    let node = zonal::find(zones, wire).filter(|_| !zonal::is_unready(zones, wire))?;
+    Some(match zonal::prefers(zones, wire)? {
+        true if node.set(kind).is_some() => Rule::Preferred,
+        true => without(node),
+        false => Rule::Pinned,
+    })
 }
 
 fn without(node: &Node) -> Rule {

@@ -27,6 +27,7 @@ mod soa;
 pub mod table;
 pub mod transfer;
 mod usual;
+mod zonal;
 pub mod zones;
 
 pub use answer::{Asked, Verdict, answer};

@@ -40,6 +40,8 @@ pub enum Role {
     External,
     /// `namespace.pod.zone` where any address has a name below it.
     Pods,
+    /// A headless Service of which any topology zone has names below it.
+    Zonal,
 }
 
 /// A name and its records; cheap to clone, the size of a pointer.
@@ -146,7 +148,7 @@ impl Node {
         match self.role() {
             Role::Apex => true,
             Role::External => self.name().len() == self.zone_len(),
-            Role::Plain | Role::Pods => false,
+            Role::Plain | Role::Pods | Role::Zonal => false,
         }
     }
 

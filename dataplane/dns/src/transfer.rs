@@ -192,6 +192,8 @@ fn is_told(zones: &Zones, node: &Node) -> bool {
     match labels.as_slice() {
         // A pod's address.
         [.., b"pod"] => false,
+        // Endpoints by their zone, which are told already.
+        [.., b"_zone", _, _, b"svc"] => false,
         // An endpoint: told where its Service is headless, and so has its addresses.
         [host, _, _, b"svc"] if !host.starts_with(b"_") => {
             let service = node.name().get(host.len() + 1..).and_then(|name| zones.find(name));

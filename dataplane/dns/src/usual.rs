@@ -295,10 +295,11 @@ fn missing(zones: &Zones, name: &[u8], kind: u16) -> Option<Records<'static>> {
         at += 1 + length;
     }
     let [protocol, last] = labels;
-    // Names that are not in the table, and exist: of pods, and of ports spelled without their underscores.
+    // Names that are not in the table, and exist: of pods, of ports spelled without their underscores, and by zone.
     let pod = fixed.pods && last.eq_ignore_ascii_case(b"pod");
     let port = count == 5 && matches!(protocol.len(), 3..=5);
-    (at == end && !pod && !port).then_some(Records::Missing(zone.len()))
+    let zonal = fixed.zonal && count > 5;
+    (at == end && !pod && !port && !zonal).then_some(Records::Missing(zone.len()))
 }
 
 /// Writes a set, from a different record on each time.

@@ -60,6 +60,8 @@ pub(crate) struct Fixed {
     pub autopath: bool,
     /// Pods have names that need not be in the table.
     pub pods: bool,
+    /// So have headless Services, by topology zones.
+    pub zonal: bool,
     pub ttl: u32,
     /// Of SOA records.
     pub negative_ttl: u32,
@@ -129,6 +131,7 @@ impl Zones {
             secure: settings.secure.clone(),
             autopath: settings.autopath,
             pods: settings.pods == PodNames::Insecure,
+            zonal: settings.zonal && settings.endpoints,
             ttl: settings.ttl,
             negative_ttl: settings.negative_ttl.unwrap_or(settings.ttl),
             max_udp: settings.max_udp,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use sluice_dns::Asked;
 use sluice_model::{DnsSettings, PodNames};
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "web.default.svc.cluster.local.",
     "Twice.shop.svc.CLUSTER.local.",
     "1-2-3-4.default.pod.cluster.local.",
@@ -21,6 +21,8 @@ const NAMES: [&str; 9] = [
     "cluster.local.",
     "www.example.com.default.svc.cluster.local.",
     "example.com.",
+    "us-a.Prefer._zone.db.default.svc.CLUSTER.local.",
+    "us.a.pin._zone.db.default.svc.cluster.local.",
 ];
 
 proptest! {
@@ -31,7 +33,8 @@ proptest! {
         name in 0..NAMES.len(), kind in 0_u16..300, edns: bool, damage in proptest::collection::vec((0_usize..120, any::<u8>()), 0..3),
         cut in 0_usize..200, how: u8
     ) {
-        let settings = DnsSettings { pods: PodNames::Insecure, cookie_key: Some([7; 16]), ..settings() };
+        let settings =
+            DnsSettings { pods: PodNames::Insecure, zonal: true, cookie_key: Some([7; 16]), ..settings() };
         let zones = zones_of(settings, &cluster(), &["default", "shop"]);
         let mut message = query(NAMES[name], kind.into());
         if edns {

@@ -9,7 +9,7 @@ use sluice_model::{Change, Generation, ObjectKey};
 use crate::{FrameError, FrameReader, MAX_FRAME};
 
 /// The version of the protocol and of the model that this build speaks; both ends must agree.
-pub const VERSION: u16 = 11;
+pub const VERSION: u16 = 12;
 /// The first bytes of each side's first frame. What follows is the version, in a place that never moves.
 const MAGIC: &[u8; 8] = b"sluicefd";
 /// The largest frame that a subscriber may send.

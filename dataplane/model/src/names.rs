@@ -108,6 +108,8 @@ pub struct NamedEndpoint {
     pub hostname: Option<Box<str>>,
     /// `targetRef.name` where it is a Pod.
     pub pod: Option<Box<str>>,
+    /// `zone`, as it is written there; only where names go by it.
+    pub zone: Option<Box<str>>,
 }
 
 /// A pod's addresses, for pod names that are verified.
@@ -151,6 +153,8 @@ pub struct DnsSettings {
     pub hide_empty: bool,
     /// Headless Services' endpoints have names.
     pub endpoints: bool,
+    /// Those of one topology zone have a name, too; not without `endpoints`.
+    pub zonal: bool,
     /// The largest reply over UDP in bytes, 512 to 4096.
     pub max_udp: u16,
     /// The Service in front of the gateway's DNS, which the NS records name.
@@ -265,6 +269,7 @@ impl Default for DnsSettings {
             endpoint_pod_names: false,
             hide_empty: false,
             endpoints: true,
+            zonal: false,
             max_udp: 1232,
             service: None,
             cookie_key: None,

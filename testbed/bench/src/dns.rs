@@ -47,6 +47,7 @@ pub fn service(number: u32) -> NamedService {
         address: Ipv4Addr::from_bits(0x0AF5_0000 + number * 10 + n).into(),
         hostname: None,
         pod: None,
+        zone: None,
     });
     NamedService {
         name: ServiceName::new("default", &format!("service-{number}")),

@@ -67,6 +67,7 @@ fn given(raw: &raw::Dns) -> Vec<(&'static str, Location)> {
         ("endpoint_pod_names", flag(&raw.endpoint_pod_names)),
         ("hide_empty_services", flag(&raw.hide_empty_services)),
         ("endpoints", flag(&raw.endpoints)),
+        ("zonal", flag(&raw.zonal)),
         ("max_udp_size", number(&raw.max_udp_size)),
         ("fallthrough", first(&raw.fallthrough)),
         ("upstreams", first(&raw.upstreams)),

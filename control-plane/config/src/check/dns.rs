@@ -124,6 +124,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         endpoint_pod_names: raw.endpoint_pod_names.as_ref().is_some_and(|given| given.value),
         hide_empty: raw.hide_empty_services.as_ref().is_some_and(|given| given.value),
         endpoints: raw.endpoints.as_ref().is_none_or(|given| given.value),
+        zonal: raw.zonal.as_ref().is_some_and(|given| given.value),
         max_udp: number(raw.max_udp_size.as_ref(), "dns.max_udp_size", 512..=4096, 1232, out) as u16,
         service,
         cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
@@ -145,6 +146,9 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         selected: !raw.namespaces.is_empty() || raw.namespace_labels.is_some(),
         stale: defaults.stale,
     };
+    if let Some(given) = raw.zonal.as_ref().filter(|_| settings.zonal && !settings.endpoints) {
+        out.add(given.referenced, "dns.zonal", "needs `endpoints`, which is false");
+    }
     settings.guard(cluster);
     settings
 }

@@ -319,6 +319,7 @@ fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
         hosts: hosts.to_vec(),
         pods: dns.pods == PodNames::Verified,
         imports: !dns.multicluster_zones.is_empty(),
+        zones: dns.zonal,
     };
     let names = match (&config.corefile, corefile) {
         (Some(_), names) => names.map(|names| {

@@ -85,7 +85,8 @@ pub(super) fn no_alias(target: &str) -> Option<String> {
 }
 
 /// The endpoints of a slice that are ready, with their ports; none where there are none.
-pub(super) fn endpoints(slice: &discovery::EndpointSlice) -> Option<EndpointGroup> {
+pub(super) fn endpoints(slice: &discovery::EndpointSlice, rules: &Rules) -> Option<EndpointGroup> {
+    let by_zone = rules.names.as_ref().is_some_and(|names| names.zones);
     let ports = slice.ports.iter().flatten().filter_map(|port| {
         Some(NamedPort {
             name: port.name.as_deref().unwrap_or_default().into(),
@@ -103,6 +104,7 @@ pub(super) fn endpoints(slice: &discovery::EndpointSlice) -> Option<EndpointGrou
                 address: host(endpoint.addresses.first()?).ok()?,
                 hostname: endpoint.hostname.as_deref().map(Box::from),
                 pod: pod.and_then(|pod| pod.name.as_deref()).map(Box::from),
+                zone: endpoint.zone.as_deref().filter(|zone| by_zone && !zone.is_empty()).map(Box::from),
             })
         })
         .collect();

@@ -53,6 +53,8 @@ pub struct Exposed {
     pub pods: bool,
     /// Whether ServiceImports are to be known.
     pub imports: bool,
+    /// Whether the topology zones of endpoints are to be known.
+    pub zones: bool,
 }
 
 impl Rules {

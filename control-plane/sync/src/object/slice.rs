@@ -106,13 +106,13 @@ pub fn endpoint_slice(object: &discovery::EndpointSlice, rules: &Rules) -> Parse
     if let Some(import) = import.filter(|_| rules.exposes(namespace)) {
         let cluster = label(SOURCE_CLUSTER).filter(|id| !id.is_empty());
         slice.import = Some((ServiceName::new(namespace, import), cluster.map(|id| id.as_str().into())));
-        slice.named = names::endpoints(object).map(Arc::new);
+        slice.named = names::endpoints(object, rules).map(Arc::new);
     }
     let service = label(SERVICE_NAME).filter(|name| !name.is_empty());
     if let (Some(v6), Some(service)) = (v6, service) {
         if rules.exposes(namespace) {
             slice.service = Some(ServiceName::new(namespace, service));
-            slice.named = names::endpoints(object).map(Arc::new);
+            slice.named = names::endpoints(object, rules).map(Arc::new);
         }
         if !slice.headless || rules.ingress {
             slice.service = Some(ServiceName::new(namespace, service));

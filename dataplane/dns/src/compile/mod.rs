@@ -5,6 +5,7 @@ pub(crate) mod fixed;
 pub(crate) mod record;
 pub(crate) mod reverse;
 pub(crate) mod service;
+pub(crate) mod zonal;
 
 use std::net::IpAddr;
 

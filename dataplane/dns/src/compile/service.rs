@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use sluice_model::{NameKind, NamedEndpoint, NamedImport, NamedPort, NamedService, Protocol};
 
-use super::Rules;
 use super::record::{address, pointer, record};
+use super::{Rules, zonal};
 use crate::name::{Name, NameError, dashed};
-use crate::node::{Builder, MOST, Node};
+use crate::node::{Builder, MOST, Node, Role};
 use crate::query::kind;
 
 /// The nodes of a Service in all zones. Names that cannot be (a hostname with a dot, one too long) are left out.
@@ -35,9 +35,10 @@ pub(crate) fn unready(service: &NamedService, rules: &Rules) -> Vec<Node> {
     if !wants || service.endpoints.iter().any(|group| !group.endpoints.is_empty()) {
         return Vec::new();
     }
+    let role = if zonal::has(service, None, rules) { Role::Zonal } else { rules.role };
     let base = |zone: &Name| {
         let name = rules.service_name(&service.name, zone).ok()?;
-        Some(Builder::new(name, zone.wire().len()).build(rules.seed))
+        Some(Builder::new(name, zone.wire().len()).role(role).build(rules.seed))
     };
     rules.zones.iter().filter_map(base).collect()
 }
@@ -76,7 +77,7 @@ fn affordable(ports: &[NamedPort], addresses: usize) -> &[NamedPort] {
 
 /// What one name has.
 #[derive(Default)]
-struct Owner {
+pub(super) struct Owner {
     addresses: Vec<IpAddr>,
     /// How many of them are of each family.
     families: [usize; 2],
@@ -101,6 +102,12 @@ impl Owner {
             self.targets.push((port, Rc::clone(target)));
             self.glue.push((Rc::clone(target), ip));
         }
+    }
+
+    /// An address at all of its ports.
+    fn endpoint(&mut self, ip: IpAddr, ports: &[NamedPort], target: &Rc<Name>) {
+        self.address(ip);
+        ports.iter().for_each(|port| self.port(ip, port.port, target));
     }
 }
 
@@ -133,6 +140,8 @@ pub(super) fn in_zone(
             }
         }
     }
+    let is_zonal = zonal::has(service, clusters, rules);
+    let mut zoned = zonal::Zoned::new();
     let count = service.endpoints.iter().map(|group| group.endpoints.len()).sum();
     let groups = service.endpoints.iter().enumerate().filter(|_| rules.settings.endpoints);
     for (n, group) in groups {
@@ -158,11 +167,12 @@ pub(super) fn in_zone(
             if service.kind == NameKind::Headless {
                 add(&mut owners, &base, endpoint.address, ports, &target, rules.compat());
             }
-            let owner = owners.entry(Name::clone(&target)).or_default();
-            owner.address(endpoint.address);
-            for port in ports {
-                owner.port(endpoint.address, port.port, &target);
+            if let Some(zone) = endpoint.zone.as_ref().filter(|_| is_zonal) {
+                let owner = zoned.entry(zone.to_ascii_lowercase()).or_default();
+                owner.endpoint(endpoint.address, ports, &target);
             }
+            let owner = owners.entry(Name::clone(&target)).or_default();
+            owner.endpoint(endpoint.address, ports, &target);
         }
         // A cluster has names below it and so exists, without records (RFC 8020).
         if let Some(parent) = parent.filter(|_| clusters.is_some() && !group.endpoints.is_empty()) {
@@ -188,7 +198,14 @@ pub(super) fn in_zone(
             }
         }
     }
-    owners.into_iter().map(|(name, owner)| node(name, owner, rules, zone_len)).collect()
+    let by_zone =
+        if is_zonal && !owners.is_empty() { zonal::nodes(&zoned, &base, rules, zone) } else { vec![] };
+    let role = |name: &Name| if is_zonal && *name == base { Role::Zonal } else { rules.role };
+    let nodes = owners.into_iter().map(|(name, owner)| {
+        let role = role(&name);
+        node(name, role, &owner, rules, zone_len)
+    });
+    nodes.chain(by_zone).collect()
 }
 
 /// An address of the Service under its own name and those of its ports; for CoreDNS's answers (`compat`) also under those
@@ -201,11 +218,7 @@ fn add(
     target: &Rc<Name>,
     compat: bool,
 ) {
-    let owner = owners.entry(base.clone()).or_default();
-    owner.address(ip);
-    for port in ports {
-        owner.port(ip, port.port, target);
-    }
+    owners.entry(base.clone()).or_default().endpoint(ip, ports, target);
     let mut named = HashSet::new();
     let mut put = |name: Name, port: &NamedPort| {
         let owner = owners.entry(name.clone()).or_default();
@@ -248,9 +261,9 @@ pub(super) fn port_name(base: &Name, protocol: &str, port: &str) -> Result<Name,
     base.child(protocol)?.child(&format!("_{port}")).map(Name::lowered)
 }
 
-fn node(name: Name, owner: Owner, rules: &Rules, zone_len: usize) -> Node {
+pub(super) fn node(name: Name, role: Role, owner: &Owner, rules: &Rules, zone_len: usize) -> Node {
     let ttl = rules.settings.ttl;
-    let mut builder = Builder::new(name, zone_len).role(rules.role);
+    let mut builder = Builder::new(name, zone_len).role(role);
     rules.addresses(&mut builder, &owner.addresses);
     // Shares are of all pairs of address and port, before equal ones become one record (as CoreDNS has it).
     let weight = (100 / owner.pairs.max(1)).max(1) as u16;

@@ -22,7 +22,12 @@ pub fn port(name: &str, protocol: Protocol, port: u16) -> NamedPort {
 }
 
 pub fn endpoint(address: &str, hostname: Option<&str>, pod: Option<&str>) -> NamedEndpoint {
-    NamedEndpoint { address: ip(address), hostname: hostname.map(Box::from), pod: pod.map(Box::from) }
+    NamedEndpoint {
+        address: ip(address),
+        hostname: hostname.map(Box::from),
+        pod: pod.map(Box::from),
+        zone: None,
+    }
 }
 
 pub fn service(namespace: &str, name: &str, kind: NameKind) -> NamedService {

@@ -27,6 +27,9 @@ pub(super) fn defect(
     if kind == SOA && here.code == "NXDOMAIN" && there.is_nodata() {
         return Some("SOA of a name that does not exist is NOERROR");
     }
+    if explanation.rule == Rule::Unready && there.is_nodata() {
+        return Some("names by zone of a headless Service without ready endpoints exist");
+    }
     // Of a reverse zone, whoever asks first in capitals has the denial cached for all.
     let capitals = reverse || name.bytes().any(|byte| byte.is_ascii_uppercase());
     if matches!(subject, Subject::Server)
