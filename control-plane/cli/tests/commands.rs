@@ -300,14 +300,21 @@ fn config_maps_and_placeholders_are_imported() {
 fn domains_of_hosts_are_imported_as_yaml() {
     let site = Site::new();
     let corefile = site.config().with_file_name("Corefile");
-    let text = ". {\n kubernetes cluster.local\n k8s_gateway example.org {\n  resources Service Ingress\n  apex ns1\n  \
+    let text = ". {\n kubernetes cluster.local {\n  zonal\n }\n k8s_gateway example.org {\n  resources Service Ingress\n  apex ns1\n  \
                 secondary ns2\n  ingressClasses nginx\n  serviceLabelSelectors dns=yes\n }\n cache 30\n forward . 192.0.2.1\n}\n";
     std::fs::write(&corefile, text).unwrap();
     let output = sluice(&["dns", "import", corefile.to_str().unwrap(), "-o", "yaml"]);
     assert_eq!(code(&output), 0, "{}", err(&output));
-    for line in
-        ["- zone: example.org", "ttl: 60", "apex: ns1", "secondary: ns2", "hosts:", "- nginx", "- dns=yes"]
-    {
+    for line in [
+        "- zone: example.org",
+        "zonal: true",
+        "ttl: 60",
+        "apex: ns1",
+        "secondary: ns2",
+        "hosts:",
+        "- nginx",
+        "- dns=yes",
+    ] {
         assert!(out(&output).lines().any(|l| l.trim() == line), "{line}\n{}", out(&output));
     }
     site.write(&format!("{}{}", Site::text(), out(&output)));

@@ -36,6 +36,8 @@ pub(super) struct Section {
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoints: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    zonal: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_udp_size: Option<u16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     upstreams: Vec<String>,
@@ -128,6 +130,7 @@ pub(super) fn section(corefile: &Corefile, running: &Running, path: &Path) -> Se
     section.endpoint_pod_names = dns.endpoint_pod_names.then_some(true);
     section.hide_empty_services = dns.hide_empty.then_some(true);
     section.endpoints = (!dns.endpoints).then_some(false);
+    section.zonal = dns.zonal.then_some(true);
     section.max_udp_size = (dns.max_udp != 1232).then_some(dns.max_udp);
     section.fallthrough = texts(&dns.fallthrough);
     for server in &corefile.servers {

@@ -48,6 +48,7 @@ impl Run<'_> {
         dns.selected = !kubernetes.namespaces.is_empty() || kubernetes.namespace_labels.is_some();
         dns.hide_empty = kubernetes.ignore_empty_service;
         dns.endpoints = !kubernetes.noendpoints;
+        dns.zonal = kubernetes.zonal;
         let all = || dns.zones.iter().chain(&dns.multicluster_zones).chain(&dns.reverse_zones).cloned();
         dns.fallthrough = if kubernetes.fallthrough.contains(&Zone::root()) {
             all().collect()
@@ -60,10 +61,6 @@ impl Run<'_> {
     }
 
     fn options(&mut self, kubernetes: &Kubernetes, placed: &Placed) {
-        if kubernetes.zonal {
-            let text = "`zonal` is not supported: endpoints have no names by their zone";
-            self.refuse(placed.line("zonal"), text);
-        }
         let source = [
             (kubernetes.endpoint.is_some(), "endpoint"),
             (kubernetes.tls.is_some(), "tls"),
