@@ -33,7 +33,7 @@ metadata: { name: db-1, namespace: default, labels: { kubernetes.io/service-name
 addressType: IPv4
 ports: [{ name: sql, port: 5432 }]
 endpoints:
-- { addresses: [10.244.1.7], hostname: db-0 }
+- { addresses: [10.244.1.7], hostname: db-0, zone: us-a }
 - { addresses: [10.244.2.7], hostname: db-1 }
 "#;
 
@@ -146,7 +146,7 @@ fn dig_gets_every_kind_of_record() {
 #[test]
 fn what_is_answered_is_explained() {
     let lab = lab(
-        "  upstreams: [198.51.100.1]\n  stub_zones: [{ zone: corp.example, upstreams: [198.51.100.2] }]\n",
+        "  zonal: true\n  upstreams: [198.51.100.1]\n  stub_zones: [{ zone: corp.example, upstreams: [198.51.100.2] }]\n",
     );
     let said = |arguments: &[&str]| lab.cli(&[&["dns", "query"], arguments].concat());
     let web = said(&["_http._tcp.web.default.svc.cluster.local", "SRV", "--as", "10.244.1.5"]);
@@ -159,6 +159,20 @@ fn what_is_answered_is_explained() {
         "answer         _http._tcp.web.default.svc.cluster.local. 5 SRV 0 50 80 web.default.svc.cluster.local.",
     ] {
         assert!(web.lines().any(|l| l == line), "{line}\n{web}");
+    }
+    for (name, line) in [
+        ("us-a.pin", "why            it has records of this type"),
+        ("us-a.pin", "answer         us-a.pin._zone.db.default.svc.cluster.local. 5 A 10.244.1.7"),
+        ("us-b.pin", "object         Service default/db, us-b.pin._zone of it"),
+        ("us-b.pin", "why            none of the Service's ready endpoints is in that zone"),
+        ("us-b.pin", "code           NOERROR"),
+        (
+            "us-b.prefer",
+            "why            none of the Service's ready endpoints is in that zone: all of them are told",
+        ),
+    ] {
+        let said = said(&[&format!("{name}._zone.db.default.svc.cluster.local")]);
+        assert!(said.lines().any(|l| l == line), "{line}\n{said}");
     }
     let nope = said(&["nope.default.svc.cluster.local"]);
     assert!(

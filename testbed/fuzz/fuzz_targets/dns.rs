@@ -12,7 +12,8 @@ use sluice_dns::Zones;
 use sluice_model::{DnsSettings, PodNames};
 
 static ZONES: LazyLock<Zones> = LazyLock::new(|| {
-    let settings = DnsSettings { pods: PodNames::Insecure, cookie_key: Some([7; 16]), ..common::settings() };
+    let settings =
+        DnsSettings { pods: PodNames::Insecure, zonal: true, cookie_key: Some([7; 16]), ..common::settings() };
     common::zones_of(settings, &common::cluster(), &["default", "shop"])
 });
 

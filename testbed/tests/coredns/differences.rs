@@ -2,6 +2,7 @@
 
 use super::message::*;
 use super::names::{REVERSE, ZONE};
+use super::zonal;
 
 /// A way in which CoreDNS differs.
 pub struct Difference {
@@ -12,7 +13,7 @@ pub struct Difference {
 }
 
 /// Those of the mode that follows the RFCs.
-pub const STRICT: [Difference; 33] = [
+pub const STRICT: [Difference; 34] = [
     SIZE_ECHOED,
     NO_REASON,
     CACHED_TTL,
@@ -67,6 +68,10 @@ pub const STRICT: [Difference; 33] = [
             let server = q.kind == PTR && words(q, ZONE) == ["ns", "dns"];
             swap((q.kind == TXT && above || server) && nodata(q, o) && absent(q, t), o, t)
         },
+    },
+    Difference {
+        name: "names by zone of a headless Service without ready endpoints exist",
+        settle: |q, o, t| swap(zonal::is_one(q) && absent(q, o) && nodata(q, t), o, t),
     },
     Difference {
         name: "an alias is none for types other than A, AAAA and CNAME",
@@ -450,7 +455,8 @@ fn words<'q>(query: &'q Query, zone: &str) -> Vec<&'q str> {
     words
 }
 
-const KNOWN: [&str; 9] = ["svc", "pod", "ns", "dns", "dns-version", "_tcp", "_udp", "_sctp", "_"];
+const KNOWN: [&str; 12] =
+    ["svc", "pod", "ns", "dns", "dns-version", "_tcp", "_udp", "_sctp", "_", "_zone", "pin", "prefer"];
 
 /// The zone a name is in.
 fn zone_of(query: &Query) -> Option<String> {
@@ -481,7 +487,8 @@ fn absent(query: &Query, reply: &Reply) -> bool {
 
 fn is_above_others(query: &Query) -> bool {
     let forward = match words(query, ZONE).as_slice() {
-        ["dns"] | ["_tcp" | "_udp" | "_sctp", _, _, "svc"] => true,
+        ["dns"] | ["_tcp" | "_udp" | "_sctp" | "_zone", _, _, "svc"] => true,
+        ["pin" | "prefer", "_zone", _, _, "svc"] => true,
         ["dns-version"] => query.kind != TXT,
         _ => false,
     };

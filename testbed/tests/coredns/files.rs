@@ -153,6 +153,7 @@ pub fn corefile(kubeconfig: &str, folder: &Path) -> String {
     kubernetes cluster.local {{
        kubeconfig {kubeconfig} test
        ttl 30
+       zonal
     }}
     file {folder}/db.zone.test zone.test
     file {folder}/db.other.test other.test {{

@@ -15,6 +15,7 @@ mod names;
 mod objects;
 mod outside;
 mod upstream;
+mod zonal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,7 +43,7 @@ const CACHE: &str = "cache 30 {
        disable denial cluster.local
     }";
 
-/// What kubeadm writes, but for the port and where things are.
+/// What kubeadm writes, but for the port and where things are, and with names by zone.
 fn corefile(kubeconfig: &str, cache: &str) -> String {
     format!(
         ".:1053 {{
@@ -56,6 +57,7 @@ fn corefile(kubeconfig: &str, cache: &str) -> String {
        pods insecure
        fallthrough in-addr.arpa ip6.arpa
        ttl 30
+       zonal
     }}
     prometheus 127.0.0.1:19153
     forward . {UPSTREAM} {{
@@ -94,7 +96,7 @@ fn in_compat_mode_names_and_records_are_those_of_coredns() {
 fn compare(mode: &str, cache: &str, allowed: &[Difference]) {
     let objects = objects();
     let dns = format!(
-        "dns:\n  service: kube-system/kube-dns\n  clients: [0.0.0.0/0, \"::/0\"]\n  pods: insecure\n  ttl: 30\n  upstreams: \
+        "dns:\n  service: kube-system/kube-dns\n  clients: [0.0.0.0/0, \"::/0\"]\n  pods: insecure\n  zonal: true\n  ttl: 30\n  upstreams: \
          [{UPSTREAM}]\n  fallthrough: [in-addr.arpa, ip6.arpa]\n{mode}"
     );
     let pair = Pair::start(&objects.yaml, &dns, |_, kubeconfig| corefile(kubeconfig, cache));
@@ -136,7 +138,7 @@ fn zones_beside_the_clusters_are_answered_as_coredns_answers_them() {
         });
         assert!(seen.is_some(), "{server}\n{}\n{}", pair.lab.gateway.log(), pair.coredns.log());
     }
-    let queries = [files::queries(), outside::queries(&objects)].concat();
+    let queries = [files::queries(), outside::queries(&objects), zonal::few()].concat();
     assert!(queries.len() >= 10_000, "only {} questions", queries.len());
     occurs(&pair.judge(&queries, BESIDE));
 }

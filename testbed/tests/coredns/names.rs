@@ -2,6 +2,7 @@
 
 use super::message::*;
 use super::objects::Objects;
+use super::zonal;
 
 pub const ZONE: &str = "cluster.local.";
 pub const REVERSE: [&str; 2] = ["in-addr.arpa.", "ip6.arpa."];
@@ -39,6 +40,7 @@ pub fn queries(objects: &Objects) -> Vec<Query> {
         }
     }
     names.extend(FIXED.map(str::to_owned));
+    names.extend(zonal::names(objects));
     for address in &objects.addresses {
         if !address.starts_with("10.244.96.") || address.ends_with('7') {
             names.push(reverse(address));

@@ -149,7 +149,7 @@ fn clusters(o: &mut Objects, http: &str) {
         "web",
         1,
         "{ name: http, port: 8080 }",
-        &["10.244.1.5 targetRef: { kind: Pod, name: web-0 }", "10.244.1.6"],
+        &["10.244.1.5 targetRef: { kind: Pod, name: web-0 }", "10.244.1.6 zone: us-a"],
     );
     o.slice(
         "default",
@@ -193,7 +193,7 @@ fn headless(o: &mut Objects, http: &str) {
     o.slice("default", "noport", 1, "{ name: http }", &["10.244.4.3"]);
     o.service("default", "empty", &none(http));
     o.service("default", "unready", &none(http));
-    o.slice("default", "unready", 1, http, &["10.244.4.4 conditions: { ready: false }"]);
+    o.slice("default", "unready", 1, http, &["10.244.4.4 zone: us-a, conditions: { ready: false }"]);
     o.service("default", "unsaid", &none(http));
     o.slice(
         "default",
@@ -234,12 +234,38 @@ fn headless(o: &mut Objects, http: &str) {
     // More than 512 and than 1232 bytes: all answers but not all addresses, not all answers.
     for (name, count) in [("few", 7), ("some", 14), ("many", 90)] {
         o.service("default", name, &none(http));
-        let endpoints: Vec<String> = (1..=count).map(|n| format!("10.244.{}.{n}", 6 + count)).collect();
+        let zone = |n| if n % 3 == 0 { " zone: us-a" } else { "" };
+        let endpoints: Vec<String> =
+            (1..=count).map(|n| format!("10.244.{}.{n}{}", 6 + count, zone(n))).collect();
         let endpoints: Vec<&str> = endpoints.iter().map(String::as_str).collect();
         o.slice("default", name, 1, http, &endpoints);
     }
+    zonal(o);
     // Endpoints of a Service that is not.
     o.slice("default", "orphan", 1, http, &["10.244.7.1"]);
+}
+
+/// One with endpoints in zones, in several, and in none; some of one family alone, and one that is in two.
+fn zonal(o: &mut Objects) {
+    let http = "{ name: http, port: 80 }";
+    o.service(
+        "default",
+        "zoned",
+        "clusterIP: None, ipFamilyPolicy: RequireDualStack, ports: [{ name: http, port: 80 }]",
+    );
+    let four = [
+        "10.244.11.1 zone: us-a",
+        "10.244.11.2 zone: us-a, hostname: named",
+        "10.244.11.3 zone: US-B",
+        "10.244.11.4",
+        "10.244.11.5 zone: us-c, conditions: { ready: false }",
+    ];
+    o.slice("default", "zoned", 1, http, &four);
+    o.slice("default", "zoned", 2, http, &["fd00:10:244:b::1 zone: us-b", "fd00:10:244:b::2 zone: us-six"]);
+    let more = ["10.244.11.1 zone: us-d", "10.244.11.6 zone: corp.example.com"];
+    o.slice("default", "zoned", 3, "{ name: http, port: 81 }, { name: sql, port: 5432 }", &more);
+    o.service("default", "zonedbare", "clusterIP: None");
+    o.slice("default", "zonedbare", 1, "", &["10.244.12.1 zone: us-a", "10.244.12.2 zone: us-b"]);
 }
 
 /// Aliases.
@@ -265,6 +291,9 @@ fn externals(o: &mut Objects) {
         ("circle2", "circle.shop.svc.cluster.local"),
         ("itself", "itself.shop.svc.cluster.local"),
         ("address", "192.0.2.1"),
+        ("pinned", "us-a.pin._zone.zoned.default.svc.cluster.local"),
+        ("pinnedaway", "us-x.pin._zone.zoned.default.svc.cluster.local"),
+        ("preferred", "us-x.prefer._zone.zoned.default.svc.cluster.local"),
     ] {
         if name != "port" {
             o.external(name, target);
