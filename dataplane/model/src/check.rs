@@ -237,11 +237,14 @@ impl ResolverSettings {
         if self.zones.len() > MAX_ZONES || self.protected.len() > MAX_ZONES {
             return Err(Invalid::Settings("resolver: too many zones"));
         }
-        let crate::Serving { secure, transfer, log, .. } = &self.serving;
+        let crate::Serving { secure, transfer, log, nsid, .. } = &self.serving;
         let logged = log.as_ref().map_or(0, |log| log.zones.len());
         let addresses = secure.iter().map(|secure| secure.addresses.len()).sum();
         if [transfer.len(), secure.len(), addresses, logged].iter().any(|&length| length > MAX_ADDRESSES) {
             return Err(Invalid::Settings("resolver: a list is too long"));
+        }
+        if nsid.as_deref().is_some_and(|text| !crate::serving::can_be_nsid(text)) {
+            return Err(Invalid::Settings("resolver: NSID is empty or too long"));
         }
         Ok(())
     }

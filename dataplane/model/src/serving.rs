@@ -1,10 +1,17 @@
-//! How the resolver serves, beside what it answers: pages for orchestrators, its log and name, TLS, whole zones, search lists.
+//! How DNS is served, beside what is answered: pages for orchestrators, its log and name, TLS, whole zones, search lists.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::Generation;
+
+/// The longest name told by NSID, in octets.
+pub const MAX_NSID: usize = 128;
+/// What stands for the generation in it.
+const GENERATION: &str = "{generation}";
 
 /// What comes to a proxy with the other settings, and is put into effect as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +22,9 @@ pub struct Serving {
     pub ready: Option<SocketAddr>,
     /// Where `/metrics` is answered, as CoreDNS's `prometheus` does, beside the proxy's own page.
     pub metrics: Option<SocketAddr>,
-    /// Which queries are logged.
+    /// Which queries are logged, on lcores too.
     pub log: Option<QueryLog>,
-    /// The name told to who asks for one (RFC 5001).
+    /// The name told to who asks for one (RFC 5001), on lcores too; see [`nsid`].
     pub nsid: Option<String>,
     /// Addresses of DNS over TLS and over HTTPS.
     pub secure: Vec<Secure>,
@@ -61,6 +68,28 @@ pub enum LogClass {
     Error,
 }
 
+impl LogClass {
+    /// What a reply is. Without records in the answer section it denies, as long as it is no referral.
+    pub fn of(reply: &[u8]) -> Self {
+        let count = |at: usize| reply.get(at..at + 2).is_some_and(|count| count != [0, 0]);
+        match reply.get(3).map(|flags| flags & 15) {
+            Some(0) if count(6) || !count(8) => Self::Success,
+            Some(0 | 3) => Self::Denial,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// The name that is told by NSID: the text of the settings, with the generation that answers in the place of `{generation}`.
+pub fn nsid(text: &str, generation: Generation) -> String {
+    text.replace(GENERATION, &generation.0.to_string())
+}
+
+/// Whether a text can be told by NSID, whatever the generation.
+pub fn can_be_nsid(text: &str) -> bool {
+    (1..=MAX_NSID).contains(&nsid(text, Generation(u64::MAX)).len())
+}
+
 /// Addresses where queries come over TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secure {
@@ -72,4 +101,37 @@ pub struct Secure {
     pub key: PathBuf,
     /// The path of requests over HTTPS; DNS over TLS without.
     pub path: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generation_is_told_where_it_stands_and_has_room() {
+        assert_eq!(nsid("edge-1", Generation(7)), "edge-1");
+        assert_eq!(nsid("{generation}/edge-1/{generation}", Generation(70)), "70/edge-1/70");
+        assert_eq!(nsid("{ generation }", Generation(7)), "{ generation }");
+        for (text, can) in [
+            (String::new(), false),
+            ("x".repeat(128), true),
+            ("x".repeat(129), false),
+            ("x".repeat(108) + "{generation}", true),
+            ("x".repeat(109) + "{generation}", false),
+        ] {
+            assert_eq!(can_be_nsid(&text), can, "{text}");
+        }
+    }
+
+    #[test]
+    fn replies_have_the_classes_of_coredns() {
+        let reply = |code: u8, answers: u8, authorities: u8| {
+            LogClass::of(&[0, 0, 0x84, code, 0, 1, 0, answers, 0, authorities, 0, 0])
+        };
+        assert_eq!(reply(0, 1, 0), LogClass::Success);
+        assert_eq!(reply(0, 0, 0), LogClass::Success);
+        assert_eq!(reply(0, 0, 1), LogClass::Denial);
+        assert_eq!(reply(3, 0, 1), LogClass::Denial);
+        assert_eq!([reply(5, 0, 0), reply(2, 1, 0), LogClass::of(&[])], [LogClass::Error; 3]);
+    }
 }

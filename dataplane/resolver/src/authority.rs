@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use sluice_model::Generation;
+
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
@@ -54,6 +56,11 @@ pub struct Continuation {
 pub trait Authority: Send + Sync + 'static {
     /// Writes a reply to `query` into `out`, which is empty, or says why not.
     fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict;
+
+    /// The generation of the tables, which a server's name may have in it; 0 where they have none.
+    fn generation(&self) -> Generation {
+        Generation(0)
+    }
 
     /// The messages of the zone transfer that `query` asks for, if this client may have it; [`answer`](Self::answer) is asked
     /// otherwise. Queries of AXFR and IXFR alone come here, over TCP and TLS. Messages are taken as they can be sent.

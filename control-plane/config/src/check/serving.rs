@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_saphyr::Spanned;
 use sluice_model::Serving;
-use sluice_model::serving::{LogClass, QueryLog, Secure};
+use sluice_model::serving::{LogClass, MAX_NSID, QueryLog, Secure, can_be_nsid};
 
 use super::dns::domain;
 use super::values::{is_host, network};
@@ -18,8 +18,6 @@ const TLS: u16 = 853;
 const HTTPS: u16 = 443;
 /// Where queries are sent to over HTTPS if nothing else is said (RFC 8484, section 4.1.1).
 const PATH: &str = "/dns-query";
-/// The longest name told by NSID, in octets.
-const NSID: usize = 128;
 
 pub(super) fn check(raw: &raw::Dns, file: &Path, out: &mut Report) -> Serving {
     let transfer = raw.transfer.iter().enumerate();
@@ -66,9 +64,10 @@ fn autopath(raw: &raw::Dns, out: &mut Report) -> bool {
 }
 
 fn nsid(text: &Text, out: &mut Report) -> Option<String> {
-    let valid = (1..=NSID).contains(&text.value.len());
+    let valid = can_be_nsid(&text.value);
     if !valid {
-        out.add(text.referenced, "dns.nsid", format!("a name of 1 to {NSID} octets is needed"));
+        let message = format!("a name of 1 to {MAX_NSID} octets is needed; {{generation}} takes up to 20");
+        out.add(text.referenced, "dns.nsid", message);
     }
     valid.then(|| text.value.clone())
 }

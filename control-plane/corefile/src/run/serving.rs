@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use sluice_model::serving::{LogClass, QueryLog, Secure};
+use sluice_model::serving::{LogClass, MAX_NSID, QueryLog, Secure, can_be_nsid};
 use sluice_model::{DnsSettings, PodNames, Serving};
 
 use super::{Run, answered, cluster};
@@ -12,8 +12,6 @@ use crate::corefile::{Corefile, Placed, Server};
 use crate::plugins::{self, Autopath, COMMON, ClientAuth, Log, Nsid, Plugin, SearchPath, Tls, Transfer};
 use crate::zone::Zone;
 
-/// The longest name told by NSID, in octets.
-const NSID: usize = 128;
 /// Where CoreDNS takes queries over HTTPS.
 const PATH: &str = "/dns-query";
 
@@ -131,8 +129,8 @@ impl Run<'_> {
 
     fn nsid(&mut self, nsid: &Nsid, placed: &Placed, serving: &mut Serving) {
         let own = if nsid.words.is_empty() { self.base.name.to_string() } else { nsid.words.join(" ") };
-        if !(1..=NSID).contains(&own.len()) {
-            self.refuse(&placed.place, format!("`nsid` is a name of 1 to {NSID} octets here"));
+        if !can_be_nsid(&own) {
+            self.refuse(&placed.place, format!("`nsid` is a name of 1 to {MAX_NSID} octets here"));
             return;
         }
         match &serving.nsid {

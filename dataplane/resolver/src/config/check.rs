@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::rr::{Name, RecordType};
 use regex::Regex;
+use sluice_model::serving::MAX_NSID;
 
 use super::error::{ConfigError, Problem};
 use super::{Acl, AnswerRewrite, Forward, Hosts, NameMatch, Rewrite, Template, Zone};
@@ -138,7 +139,9 @@ pub(super) fn settings(settings: &Settings) -> Result<Vec<CheckedZone>, ConfigEr
         range("log.rate", log.rate, 1..=1_000_000, "1 to 1000000")?;
     }
     if let Some(nsid) = &settings.nsid {
-        range("nsid", nsid.len(), 1..=128, "1 to 128 octets")?;
+        // With the longest number that a generation can have.
+        let longest = sluice_model::serving::nsid(nsid, sluice_model::Generation(u64::MAX));
+        range("nsid", longest.len(), 1..=MAX_NSID, "1 to 128 octets")?;
     }
     let mut seen = HashSet::new();
     let mut zones = Vec::new();

@@ -73,7 +73,8 @@ impl Service {
         let dns = self.registry.of(&origin.endpoint.label, &label);
         let asked = dns.asked(origin.client, transport, request.rtype(), request.dnssec(), bytes.len());
         if let (Some(edns), Some(nsid)) = (&mut request.edns, &state.nsid) {
-            edns.nsid = edns.asks_nsid.then(|| nsid.clone());
+            let told = edns.asks_nsid && allowed;
+            edns.nsid = told.then(|| sluice_model::serving::nsid(nsid, self.authority.generation()).into());
         }
         let noted = state.log.as_ref().and_then(|log| log.note(request.name(), origin.client, bytes.len()));
         let mut pending = Pending::new(request, transport, payload, asked, started);
