@@ -4,7 +4,6 @@
 //! counted.
 
 mod entry;
-mod target;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use sluice_model::http::AccessLog;
+use sluice_observe::log::Target;
 
 pub(crate) use entry::Entry;
-use target::Target;
 
 use crate::metrics::Metrics;
 
@@ -67,7 +66,7 @@ impl Log {
 fn start(file: Option<PathBuf>, metrics: &Arc<Metrics>) -> Option<SyncSender<Box<Entry>>> {
     let (sender, lines) = sync_channel(QUEUE);
     let metrics = Arc::clone(metrics);
-    let work = move || run(&lines, Target::new(file), &metrics);
+    let work = move || run(&lines, Target::new("access log", file), &metrics);
     match std::thread::Builder::new().name("access-log".into()).spawn(work) {
         Ok(_) => Some(sender),
         Err(why) => {

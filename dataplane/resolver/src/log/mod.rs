@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::Name;
+use sluice_observe::log::Rate;
 
 use crate::config::{LogClass, QueryLog};
 use crate::counters::{Process, one};
@@ -25,8 +26,7 @@ pub(crate) struct Log {
     /// Queries seen, of which one in so many is logged.
     seen: AtomicU64,
     started: Instant,
-    /// The second it is, in the upper half, and the lines that were let through in it.
-    window: AtomicU64,
+    rate: Rate,
     writer: Writer,
     process: Arc<Process>,
 }
@@ -44,11 +44,11 @@ impl Log {
     pub(crate) fn new(settings: QueryLog, zones: Vec<Name>, process: &Arc<Process>) -> Self {
         Self {
             writer: Writer::start(settings.file.clone(), process),
+            rate: Rate::new(settings.rate),
             settings,
             zones,
             seen: AtomicU64::new(0),
             started: Instant::now(),
-            window: AtomicU64::new(0),
             process: process.clone(),
         }
     }
@@ -61,17 +61,6 @@ impl Log {
         let seen = self.seen.fetch_add(1, Ordering::Relaxed);
         let sampled = seen.is_multiple_of(u64::from(self.settings.sample.max(1)));
         sampled.then(|| Noted { log: self.clone(), client, size })
-    }
-
-    /// Whether this second has room for one more line.
-    fn has_room(&self) -> bool {
-        let second = self.started.elapsed().as_secs();
-        let most = u64::from(self.settings.rate);
-        let next = |now: u64| match (now >> 32 == second & 0xffff_ffff, now & 0xffff_ffff) {
-            (true, lines) => (lines < most).then_some(now + 1),
-            (false, _) => Some(second << 32 | 1),
-        };
-        self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 
     /// Waits until what has been logged is written, as far as that goes within `most`.
@@ -87,23 +76,14 @@ impl Noted {
     /// Logs the reply.
     pub(crate) fn replied(&self, request: &Request, stream: bool, reply: &[u8], time: Duration) {
         let classes = &self.log.settings.classes;
-        if !classes.is_empty() && !classes.contains(&class(reply)) {
+        if !classes.is_empty() && !classes.contains(&LogClass::of(reply)) {
             return;
         }
         let line = || line::line(request, self.client, self.size, stream, reply, time);
-        if !self.log.has_room() || !self.log.writer.write(line()) {
+        let second = self.log.started.elapsed().as_secs();
+        if !self.log.rate.admit(second) || !self.log.writer.write(line()) {
             one(&self.log.process.log_lost);
         }
-    }
-}
-
-/// What a reply is. Without records in the answer section it denies, as long as it is no referral.
-fn class(reply: &[u8]) -> LogClass {
-    let count = |at: usize| reply.get(at..at + 2).is_some_and(|count| count != [0, 0]);
-    match reply.get(3).map(|flags| flags & 15) {
-        Some(0) if count(6) || !count(8) => LogClass::Success,
-        Some(0 | 3) => LogClass::Denial,
-        _ => LogClass::Error,
     }
 }
 

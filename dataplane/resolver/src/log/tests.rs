@@ -32,7 +32,7 @@ fn reply(request: &Request, code: ResponseCode) -> Vec<u8> {
 }
 
 #[test]
-fn a_line_is_as_coredns_writes_it() {
+fn a_line_is_of_the_query_and_its_reply() {
     let asked = request(Name::from_ascii("Example.ORG.").unwrap(), Some(1232));
     let answer = reply(&asked, ResponseCode::NXDomain);
     let text = line::line(&asked, client(), 40, false, &answer, Duration::from_micros(3990));

@@ -1,20 +1,18 @@
 //! The thread that writes lines.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+
+use sluice_observe::log::Target;
 
 use crate::counters::{Process, one};
 
 /// Lines that wait at most.
 const QUEUE: usize = 4096;
-/// How often it is looked whether the file is still where it was.
-const LOOK: Duration = Duration::from_secs(1);
+/// Octets that are kept for the next lines.
+const KEPT: usize = 1 << 16;
 
 /// The end that lines are given to. When it goes, the thread writes what it has and ends.
 #[derive(Debug)]
@@ -53,92 +51,21 @@ impl Writer {
 }
 
 fn run(lines: &Receiver<String>, waiting: &AtomicUsize, file: Option<PathBuf>, process: &Process) {
-    let mut target = Target::new(file);
+    // The data plane's lines go there too.
+    let mut target = Target::new("query log", file).shared();
+    let mut text = String::new();
     while let Ok(first) = lines.recv() {
         target.look();
-        let mut written = 0;
-        let mut lost = 0;
+        let mut count = 0;
         for line in std::iter::once(first).chain(lines.try_iter()).take(QUEUE) {
-            written += 1;
-            lost += usize::from(!target.write(line.as_bytes()));
+            text.push_str(&line);
+            count += 1;
         }
-        if !target.flush() {
-            lost = written;
+        if !target.write(text.as_bytes()) {
+            (0..count).for_each(|_| one(&process.log_lost));
         }
-        (0..lost).for_each(|_| one(&process.log_lost));
-        waiting.fetch_sub(written, Ordering::Relaxed);
+        text.clear();
+        text.shrink_to(KEPT);
+        waiting.fetch_sub(count, Ordering::Relaxed);
     }
-}
-
-/// Where lines go.
-struct Target {
-    path: Option<PathBuf>,
-    open: Option<BufWriter<Sink>>,
-    looked: Option<Instant>,
-    complained: bool,
-}
-
-enum Sink {
-    Stdout(io::Stdout),
-    File(File),
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file) => file.flush(),
-        }
-    }
-}
-
-impl Target {
-    fn new(path: Option<PathBuf>) -> Self {
-        let open = path.is_none().then(|| BufWriter::new(Sink::Stdout(io::stdout())));
-        Self { path, open, looked: None, complained: false }
-    }
-
-    /// Opens the file where it is not open, or no longer has its name.
-    fn look(&mut self) {
-        let Some(path) = &self.path else { return };
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
-            return;
-        }
-        self.looked = Some(Instant::now());
-        if let Some(Sink::File(file)) = self.open.as_ref().map(BufWriter::get_ref)
-            && is_at(file, path)
-        {
-            return;
-        }
-        let opened = OpenOptions::new().append(true).create(true).open(path);
-        match &opened {
-            Err(why) if !self.complained => {
-                tracing::warn!(%why, file = %path.display(), "the query log cannot be written");
-            }
-            _ => {}
-        }
-        self.complained = opened.is_err();
-        self.open = opened.ok().map(|file| BufWriter::new(Sink::File(file)));
-    }
-
-    fn write(&mut self, line: &[u8]) -> bool {
-        self.open.as_mut().is_some_and(|open| open.write_all(line).is_ok())
-    }
-
-    fn flush(&mut self) -> bool {
-        self.open.as_mut().is_some_and(|open| open.flush().is_ok())
-    }
-}
-
-/// Whether a path still leads to an open file.
-fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(open), Ok(there)) = (file.metadata(), path.metadata()) else { return false };
-    (open.dev(), open.ino()) == (there.dev(), there.ino())
 }
