@@ -166,21 +166,21 @@ pub(crate) fn terms(
     message: &[u8],
     asked: &Asked,
 ) -> (usize, Option<[u8; 24]>) {
-    let fixed = &*zones.fixed;
-    let mut limit = PLAIN;
     let mut cookie = None;
-    if let Some(edns) = &query.edns {
-        limit = usize::from(edns.size.min(fixed.max_udp)).max(PLAIN);
-        if let Some(key) = &fixed.cookie_key
-            && edns.cookie.is_some()
-        {
-            cookie = reply::cookie(message, edns, key, asked.client, asked.now).map(|(cookie, _)| cookie);
-        }
+    if let Some(edns) = &query.edns
+        && let Some(key) = &zones.fixed.cookie_key
+        && edns.cookie.is_some()
+    {
+        cookie = reply::cookie(message, edns, key, asked.client, asked.now).map(|(cookie, _)| cookie);
     }
-    if asked.stream {
-        limit = usize::from(u16::MAX);
-    }
+    let limit = if asked.stream { usize::from(u16::MAX) } else { limit(zones, query) };
     (limit, cookie)
+}
+
+/// How long a reply over UDP may be.
+#[inline]
+pub(crate) fn limit(zones: &Zones, query: &Query) -> usize {
+    query.edns.map_or(PLAIN, |edns| usize::from(edns.size.min(zones.fixed.max_udp)).max(PLAIN))
 }
 
 #[inline(never)]

@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sluice_model::{
-    Change, DnsSettings, NamedHost, NamedImport, NamedPod, NamedService, PodNames, ServiceName,
+    Change, DnsSettings, NamedHost, NamedImport, NamedPod, NamedService, PodNames, ServiceName, Serving,
 };
 
 use crate::compile::reverse::{Effect, Reverse};
 use crate::compile::{Rules, external, fixed, service};
 use crate::hosts::Hosts;
+use crate::log::Log;
 use crate::name::{self, Name, Seed};
 use crate::node::{Node, Role};
+use crate::nsid::Nsid;
 use crate::soa::Soa;
 use crate::zones::Zones;
 
@@ -110,8 +112,11 @@ impl Catalog {
             Change::ImportedGone(name) => self.set_import(name, None),
             Change::Hosted(host) => self.set_host(&host.name, Some(host.clone())),
             Change::HostedGone(name) => self.set_host(name, None),
-            // What it would answer now may be something else.
-            Change::Resolver(_) => self.zones.era += 1,
+            Change::Resolver(settings) => {
+                // What it would answer now may be something else.
+                self.zones.era += 1;
+                self.set_serving(&settings.serving);
+            }
             Change::Service(_) | Change::ServiceGone(_) | Change::Http(_) => {}
         }
     }
@@ -135,7 +140,8 @@ impl Catalog {
         }
         // Everything depends on the settings, and they hardly ever change.
         let (serial, start, era) = (self.zones.serial, self.zones.start, self.zones.era + 1);
-        self.zones = Zones { serial, start, era, ..Zones::new(self.seed) };
+        let Zones { log, nsid, attends, .. } = self.zones.clone();
+        self.zones = Zones { serial, start, era, log, nsid, attends, ..Zones::new(self.seed) };
         self.reverse = Reverse::default();
         self.inhabited.clear();
         self.importing.clear();
@@ -169,6 +175,18 @@ impl Catalog {
         }
         for (name, pod) in std::mem::take(&mut self.pods) {
             self.set_pod(&name, Some(pod));
+        }
+    }
+
+    fn set_serving(&mut self, serving: &Serving) {
+        self.zones.nsid = Nsid::new(serving.nsid.as_deref());
+        self.zones.attends = self.zones.nsid.is_some() || serving.log.is_some();
+        if self.zones.log.as_ref().map(|log| log.settings()) == serving.log.as_ref() {
+            return;
+        }
+        self.zones.log = serving.log.as_ref().map(|log| Arc::new(Log::new(log)));
+        if let Some(rules) = &self.rules {
+            self.zones.configure(rules);
         }
     }
 

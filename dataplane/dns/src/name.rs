@@ -109,7 +109,7 @@ pub fn text(wire: &[u8]) -> String {
 }
 
 /// The labels of a name in wire form, without the root's.
-pub fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let mut rest = wire;
     std::iter::from_fn(move || {
         let (&length, tail) = rest.split_first()?;

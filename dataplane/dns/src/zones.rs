@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sluice_model::PodNames;
+use sluice_model::{Generation, PodNames};
 
 use crate::access::Access;
 use crate::answer::Asked;
@@ -14,8 +14,10 @@ use crate::compile::external::External;
 use crate::compile::{Rules, fixed};
 use crate::elsewhere::Elsewhere;
 use crate::limit::Limit;
+use crate::log::Log;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
+use crate::nsid::Nsid;
 use crate::reply::{Reply, Section};
 use crate::soa::{Relative, Soa};
 use crate::table::{Candidate, Table};
@@ -33,6 +35,12 @@ pub struct Zones {
     pub(crate) era: u64,
     /// Seconds since 1970 when the monotonic clock was 0.
     pub(crate) start: u32,
+    pub(crate) generation: Generation,
+    /// Which queries are logged, where any are.
+    pub(crate) log: Option<Arc<Log>>,
+    pub(crate) nsid: Nsid,
+    /// There is one of both.
+    pub(crate) attends: bool,
     pub(crate) fixed: Arc<Fixed>,
 }
 
@@ -99,6 +107,10 @@ impl Zones {
             soa: Soa::default(),
             era: 0,
             start: 0,
+            generation: Generation::default(),
+            log: None,
+            nsid: Nsid::default(),
+            attends: false,
             fixed: Arc::default(),
         }
     }
@@ -107,7 +119,7 @@ impl Zones {
         let settings = &rules.settings;
         let elsewhere = Elsewhere::new(settings);
         self.fixed = Arc::new(Fixed {
-            general: !elsewhere.is_empty() || settings.stale,
+            general: !elsewhere.is_empty() || settings.stale || self.log.is_some(),
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
             access: Access::new(settings),
@@ -144,6 +156,29 @@ impl Zones {
             selected: settings.selected,
             stale: settings.stale,
         });
+    }
+
+    /// The same, told to be of this generation.
+    pub fn of(self, generation: Generation) -> Self {
+        let nsid = self.nsid.of(generation);
+        Self { generation, nsid, ..self }
+    }
+
+    /// The generation that they are told to be of.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Which queries are logged, where any are.
+    #[inline]
+    pub fn log(&self) -> Option<&Arc<Log>> {
+        self.log.as_ref()
+    }
+
+    /// Whether more may be done about a reply than to send it: it is logged, or tells who answers.
+    #[inline(always)]
+    pub fn attends(&self) -> bool {
+        self.attends
     }
 
     /// Where queries are answered.

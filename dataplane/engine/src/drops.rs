@@ -169,6 +169,8 @@ counted! {
         DnsHinted = "dns_hinted",
         /// DNS queries beyond their client's limit that were told to come back over TCP.
         DnsSlipped = "dns_slipped",
+        /// DNS queries answered that were to be logged, and found no room.
+        DnsLogLost = "dns_log_lost",
         /// TCP connections begun to listeners of HTTP, given to the proxy.
         IngressSyns = "ingress_syns",
         /// Later fragments translated.

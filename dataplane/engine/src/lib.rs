@@ -14,6 +14,7 @@ pub mod fragment;
 pub mod limit;
 pub mod nat;
 pub mod punt;
+pub mod query_log;
 mod rate;
 pub mod snapshot;
 pub mod trace;

@@ -10,7 +10,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 use ipnet::IpNet;
 use sluice_dns::{Asked, Verdict, Zones, answer, parse};
-use sluice_model::Serving;
+use sluice_model::{Generation, Serving};
 use sluice_resolver::{Authority, Continuation, Messages, Transport, Verdict as Outcome};
 
 use crate::autopath::{self, Completed};
@@ -67,6 +67,10 @@ impl ClusterNames {
 }
 
 impl Authority for ClusterNames {
+    fn generation(&self) -> Generation {
+        self.zones.load().generation()
+    }
+
     fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
         let client = client.ip().to_canonical();
         if !self.told.load().transfer.iter().any(|net| net.contains(&client)) {

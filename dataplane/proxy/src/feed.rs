@@ -71,7 +71,7 @@ impl Follower {
                     self.catalog.apply(change);
                 }
                 // Names first: whoever asks at a new address gets an answer there.
-                self.zones.store(Arc::new(self.catalog.zones()));
+                self.zones.store(Arc::new(self.catalog.zones().of(transaction.generation)));
                 let http = transaction.changes.iter().filter_map(|change| match change {
                     Change::Http(change) => Some(change),
                     _ => None,

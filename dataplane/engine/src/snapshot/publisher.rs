@@ -90,7 +90,7 @@ impl Publisher {
             self.next.derived = Arc::new(Derived::new(self.settings.clone(), &self.next.fib));
             self.derived_is_stale = false;
         }
-        self.next.dns = self.catalog.zones();
+        self.next.dns = self.catalog.zones().of(generation);
         self.next.generation = generation;
         let snapshot = Arc::new(self.next.clone());
         self.published.push(snapshot.clone());

@@ -6,6 +6,7 @@ use sluice_dns::{Asked, Candidate, Query, Unanswerable, Usual, Verdict, Zones, a
 use sluice_wire::parse::{self, Flags, Kind, Parsed, v6_addrs};
 use sluice_wire::{PacketBuf, reply, transport};
 
+use super::replied::Reply;
 use super::slow::addresses_of;
 use super::{Context, Way, Worker};
 use crate::drops::{DropReason, Event};
@@ -221,13 +222,13 @@ impl<B: PacketBuf> Worker<B> {
             return self.drop_packet(packet, DropReason::DnsIgnored);
         }
         let start = usize::from(parsed.l4) + HEADER;
-        let Some(length) = message(packet.data(), parsed).map(<[u8]>::len) else {
+        let Some(size) = message(packet.data(), parsed).map(<[u8]>::len) else {
             return self.drop_packet(packet, DropReason::Malformed);
         };
         let turn = self.turn;
         self.turn = self.turn.wrapping_add(1);
         let whole = usize::from(parsed.end);
-        if !packet.resize(whole.max(start + zones.max_udp().max(length))) {
+        if !packet.resize(whole.max(start + zones.max_udp().max(size))) {
             return self.drop_packet(packet, DropReason::NoBuffer);
         }
         let asked = Asked { client, server, stream: false, resolver: false, turn, now: zones.time(cx.now.0) };
@@ -236,7 +237,7 @@ impl<B: PacketBuf> Worker<B> {
             Looks::Parsed(understood) => (understood, true),
             Looks::Usual(usual) => {
                 let name = usual.name(message).len();
-                let understood = parse(message.get(..length).unwrap_or_default());
+                let understood = parse(message.get(..size).unwrap_or_default());
                 (understood, understood.is_ok_and(|query| usize::from(query.name_len) == name))
             }
         };
@@ -252,6 +253,13 @@ impl<B: PacketBuf> Worker<B> {
                 {
                     self.give_hint(&packet, parsed, query, cx, sink);
                 }
+                let length = if zones.attends() {
+                    let query = understood.as_ref().ok();
+                    let reply = Reply { query, asked: &asked, size, length, code: rcode };
+                    self.attend(&mut packet, parsed, &reply, cx)
+                } else {
+                    length
+                };
                 if reply::udp_reply(&mut packet, parsed, length).is_err() {
                     return self.drop_packet(packet, DropReason::DnsIgnored);
                 }
@@ -264,6 +272,12 @@ impl<B: PacketBuf> Worker<B> {
                     && let Ok(query) = &understood
                     && let Some((length, rcode)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
                 {
+                    let length = if zones.attends() {
+                        let reply = Reply { query: Some(query), asked: &asked, size, length, code: rcode };
+                        self.attend(&mut packet, parsed, &reply, cx)
+                    } else {
+                        length
+                    };
                     return match reply::udp_reply(&mut packet, parsed, length) {
                         Ok(()) => {
                             let absent = rcode == query::rcode::NXDOMAIN;

@@ -14,10 +14,13 @@ mod icmp;
 mod ingress;
 mod limited;
 mod park;
+mod replied;
 mod reply;
 mod revalidate;
 mod slow;
 mod steer;
+
+use std::sync::mpsc::SyncSender;
 
 use arrayvec::ArrayVec;
 use sluice_dns::Kept;
@@ -33,6 +36,7 @@ use crate::flow::{FlowRecord, FlowRef, FlowStats, FlowStorage, FlowTable, HashKe
 use crate::limit::TokenBucket;
 use crate::nat::pressure::Pressure;
 use crate::punt::PuntLimits;
+use crate::query_log::{QueryLog, QueryRecord};
 use crate::rate::RateTable;
 use crate::snapshot::Snapshot;
 use crate::trace::{TraceFilter, TraceRecord, Tracer};
@@ -89,6 +93,7 @@ pub struct Worker<B> {
     rates: RateTable,
     /// Queries beyond it.
     limited: u32,
+    log: QueryLog,
     /// How often clients began connections to the proxy, where there is a limit.
     syns: RateTable,
     scratch: Box<Scratch>,
@@ -169,6 +174,7 @@ impl<B: PacketBuf> Worker<B> {
             clients: Clients::new(keys.number(config.lcore.into()), now),
             rates: RateTable::new(keys),
             limited: 0,
+            log: QueryLog::default(),
             syns: RateTable::new(keys),
             scratch: Box::new(Scratch {
                 parsed: [Parsed::default(); BURST],
@@ -273,6 +279,11 @@ impl<B: PacketBuf> Worker<B> {
     /// The clients that sent most DNS queries.
     pub fn top_clients(&mut self, now: Now) -> TopClients {
         self.clients.top(now)
+    }
+
+    /// From now on, queries that are logged go there; before, they are lost.
+    pub fn set_query_log(&mut self, ring: SyncSender<QueryRecord>) {
+        self.log.set(ring);
     }
 
     /// Starts or stops recording what happens to packets that match.
