@@ -43,6 +43,9 @@ pub struct DataplaneConfig {
     pub admin_group: Option<u32>,
     /// Where metrics and health are served over HTTP; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// The file of the query log. Whether there is a log control says, which has fewer rights than this process: where it may
+    /// write is not control's to say.
+    pub query_log: Option<PathBuf>,
     /// Arguments for DPDK's EAL, of those that [`EalArgument`] knows.
     pub eal_arguments: Vec<String>,
     /// How long packets wait in the devices' queues after the start until control has told the Services; then they go to
@@ -65,6 +68,7 @@ impl Default for DataplaneConfig {
             feed: PathBuf::from("/run/sluice/feed.sock"),
             admin_group: None,
             metrics: None,
+            query_log: None,
             eal_arguments: Vec::new(),
             feed_patience: Duration::from_secs(3),
         }

@@ -12,6 +12,7 @@
 //! | `resolver` | asks Linux for next hops |
 //! | `admin` | answers the CLI |
 //! | `metrics` | serves metrics and health |
+//! | `query-log` | writes what lcores noted of queries |
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -24,6 +25,7 @@ pub mod netlink;
 pub mod ports;
 pub mod publish;
 pub mod punt;
+mod query_log;
 mod run;
 mod show;
 mod threads;

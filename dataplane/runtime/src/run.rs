@@ -29,6 +29,7 @@ use crate::ports::{
 };
 use crate::publish::{FeedThread, Inputs, PublisherThread, View};
 use crate::punt::{PuntError, PuntInterface, PuntOptions};
+use crate::query_log::QueryLog;
 use crate::show::{LcoreHandle, Metrics, PortHandle, Show};
 use crate::stop::Stop;
 use crate::threads::Threads;
@@ -187,9 +188,12 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
     let (publisher, inputs, tables) = PublisherThread::new(Arc::clone(&view));
     let interfaces: HashMap<_, _> = mirrored.iter().map(|port| (port.info.id, port.index)).collect();
     let (resolver, asker) = Resolver::new(interfaces)?;
+    let mailboxes: Vec<_> = (0..lcores).map(|_| Arc::new(Mailbox::default())).collect();
+    // Not one of the threads: it may wait for whoever reads the log.
+    let log =
+        QueryLog::start(config.query_log.clone(), &tables, &mailboxes, stop).map_err(RuntimeError::Thread)?;
     let mut threads = Threads::new(stop.clone());
     let result = (|| {
-        let mailboxes: Vec<_> = (0..lcores).map(|_| Arc::new(Mailbox::default())).collect();
         let show = Arc::new(Show {
             started,
             config: config.clone(),
@@ -208,6 +212,7 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
                 .collect(),
             tables: Arc::clone(&tables),
             view: Arc::clone(&view),
+            log_lost: log.lost(),
             stop: stop.clone(),
         });
         // Ends with this block, before what it shows.
@@ -257,6 +262,7 @@ pub fn run(config: DataplaneConfig, stop: &Stop, ready: impl FnOnce()) -> Result
     })();
     // Threads first: they hold the queues, without which the ports close.
     let ended = threads.end();
+    log.settle();
     drop((pool, eal, host));
     drop(instance);
     result.and(ended)

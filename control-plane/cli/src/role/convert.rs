@@ -27,6 +27,7 @@ pub(crate) fn dataplane_config(config: &Config) -> DataplaneConfig {
         feed: config.feed_socket(),
         admin_group: config.group,
         metrics: config.metrics.dataplane,
+        query_log: config.resolver.as_ref().and_then(|resolver| resolver.serving.log.as_ref()?.file.clone()),
         eal_arguments: eal_arguments.clone(),
         ..DataplaneConfig::default()
     }
@@ -76,7 +77,8 @@ mod tests {
     fn every_choice_has_its_counterpart() {
         let text = "node: a\nstate_dir: /s\nruntime_dir: /r\ngroup: 7\ndataplane:\n  lcores: [2, 3]\n  memory: 1GiB\n  \
                     huge_pages: required\n  idle: sleep\n  flows: 4096\n  eal_arguments: []\n  \
-                    ports: [{ name: p, device: net_null0, queues: 3, mtu: 9000 }]\nsource: { manifests: m }\n";
+                    ports: [{ name: p, device: net_null0, queues: 3, mtu: 9000 }]\nsource: { manifests: m }\n\
+                    dns: { addresses: [10.96.0.10], log: { file: queries.log } }\nservices: { cluster_cidrs: [10.0.0.0/8] }\n";
         let made = dataplane_config(&Config::parse(text, Path::new("/x/y.yaml")).unwrap());
         assert_eq!(made.memory_mib, 1024);
         assert_eq!(made.huge_pages, runtime::HugePages::Required);
@@ -85,5 +87,6 @@ mod tests {
         assert_eq!(made.ports[0].queues, runtime::Queues::Count(3));
         assert_eq!(made.ports[0].mtu, 9000);
         assert_eq!(made.flows_dir(), Path::new("/s/flows"));
+        assert_eq!(made.query_log.as_deref(), Some(Path::new("/x/queries.log")));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sluice_engine::clients::TopClients;
 use sluice_engine::flow::FlowRecord;
+use sluice_engine::query_log::QueryRecord;
 use sluice_engine::trace::{TraceFilter, TraceRecord};
 
 /// Requests that may wait.
@@ -27,6 +28,11 @@ pub enum Request {
     Clients {
         /// What it knows of them.
         answer: SyncSender<TopClients>,
+    },
+    /// Note the queries that are logged.
+    QueryLog {
+        /// Where.
+        ring: SyncSender<QueryRecord>,
     },
     /// Record what happens to matching packets, until the other end of the channel is gone.
     Trace {

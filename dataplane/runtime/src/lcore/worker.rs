@@ -253,6 +253,7 @@ impl State {
                 let _ = answer.try_send((flows, next));
             }
             Request::Clients { answer } => drop(answer.try_send(self.worker.top_clients(now))),
+            Request::QueryLog { ring } => self.worker.set_query_log(ring),
             Request::Trace { filter, records } => {
                 self.worker.set_trace(Some(filter));
                 self.trace = Some(records);

@@ -1,5 +1,6 @@
 //! The same, as metrics and health.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -132,6 +133,9 @@ impl Show {
         for (kind, count) in [("success", found), ("denial", absent)] {
             hits.sample(&[server, ("type", &kind), ("zones", &"."), view], count);
         }
+        let lost = sum(Event::DnsLogLost) + self.log_lost.load(Ordering::Relaxed);
+        let help = "Lines of the query log that were lost.";
+        out.single("sluice_dns_log_lost_total", Kind::Counter, help, lost);
     }
 
     fn packets(&self, out: &mut Exposition) {

@@ -12,6 +12,7 @@ mod zones;
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -78,6 +79,8 @@ pub struct Show {
     pub tables: Arc<Tables>,
     /// What is in effect, by names.
     pub view: Arc<Mutex<View>>,
+    /// Lines of the query log that were lost where it is written.
+    pub log_lost: Arc<AtomicU64>,
     /// To end everything.
     pub stop: Stop,
 }
