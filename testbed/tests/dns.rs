@@ -439,3 +439,112 @@ fn search_lists_of_pods_are_completed() {
         assert!(said.contains("status: NXDOMAIN"), "{from:?} {name}: {said}");
     }
 }
+
+/// The one line of the query log about a question, once it is written.
+fn logged(text: impl Fn() -> String, question: &str) -> String {
+    let begin = format!("\"{question} ");
+    let line = eventually(Duration::from_secs(5), || {
+        text().lines().find(|line| line.contains(&begin)).map(str::to_owned)
+    });
+    // A second one would come at once.
+    std::thread::sleep(Duration::from_millis(50));
+    let all = text();
+    assert_eq!(all.lines().filter(|line| line.contains(&begin)).count(), 1, "{question}:\n{all}");
+    line.unwrap()
+}
+
+#[test]
+fn names_of_the_cluster_and_of_others_are_in_one_log() {
+    let mut lab = lab("  upstreams: [198.51.100.1]\n  log: { file: queries.log }\n");
+    upstream(&lab, "198.51.100.1");
+    let file = lab.bed.folder().join("queries.log");
+    let read = || std::fs::read_to_string(&file).unwrap_or_default();
+    let resolved = eventually(Duration::from_secs(10), || {
+        (dig(&lab, &["+tcp", "web.default.svc.cluster.local", "TXT"]).is_empty()
+            && dig(&lab, &["www.example.com"]) == "192.0.2.77")
+            .then_some(())
+    });
+    assert!(resolved.is_some(), "{}", lab.gateway.log());
+    let ask = |lab: &Lab, name: &str, arguments: &[&str]| {
+        dig_at(lab, DNS, &[&["+noedns", name], arguments].concat());
+    };
+    ask(&lab, "Web.default.svc.cluster.local", &[]);
+    dig_at(&lab, DNS6, &["+noedns", "web.default.svc.cluster.local", "AAAA"]);
+    dig_at(&lab, DNS, &["+dnssec", "+nocookie", "+bufsize=4000", "nope.default.svc.cluster.local"]);
+    ask(&lab, "web.default.svc.cluster.local", &["CH", "TYPE65400"]);
+    ask(&lab, "db.default.svc.cluster.local", &["+tcp"]);
+    ask(&lab, "www.example.net", &["+noadflag"]);
+    let log = || format!("{}\n{}", read(), lab.gateway.log());
+    for (question, rest) in [
+        ("A IN web.default.svc.cluster.local.", "udp 47 false 512\" NOERROR qr,aa,rd 63 0s"),
+        ("AAAA IN web.default.svc.cluster.local.", "udp 47 false 512\" NOERROR qr,aa,rd 75 0s"),
+        ("A IN nope.default.svc.cluster.local.", "udp 59 true 4000\" NXDOMAIN qr,aa,rd "),
+        ("TYPE65400 CH web.default.svc.cluster.local.", "udp 47 false 512\" REFUSED qr,rd 47 0s"),
+        ("A IN db.default.svc.cluster.local.", "tcp 46 false 512\" NOERROR qr,aa,rd"),
+        ("A IN www.example.net.", "udp 33 false 512\" NOERROR qr,rd,ra "),
+    ] {
+        let line = logged(read, question);
+        let (client, said) = line.split_once(" - ").unwrap();
+        assert!(client.starts_with("[INFO] ") && client.contains(':'), "{line}");
+        assert!(said.contains(&format!("\"{question} {rest}")), "{rest}:\n{}", log());
+    }
+    let lost = || {
+        let mut command = lab.bed.gateway.command("curl");
+        let page = command.args(["-sS", "-m", "5", "http://127.0.0.1:9471/metrics"]).output().unwrap();
+        let page = String::from_utf8(page.stdout).unwrap();
+        page.lines().any(|line| line.starts_with("sluice_dns_log_lost_total "))
+    };
+    assert!(lost());
+    // Who rotates the file moves it: both go on in a new one.
+    std::fs::rename(&file, file.with_extension("1")).unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    ask(&lab, "dns-version.cluster.local", &["TXT"]);
+    ask(&lab, "db.default.svc.cluster.local", &["+tcp"]);
+    logged(read, "TXT IN dns-version.cluster.local.");
+    logged(read, "A IN db.default.svc.cluster.local.");
+    // What is there stays over a restart, after which it is standard output's turn.
+    let config = std::fs::read_to_string(&lab.config).unwrap();
+    std::fs::write(&lab.config, config.replace("log: { file: queries.log }", "log: { classes: [denial] }"))
+        .unwrap();
+    lab.restart();
+    let gone = "gone.default.svc.cluster.local";
+    let said = eventually(Duration::from_secs(5), || {
+        dig(&lab, &["web.default.svc.cluster.local", "SOA"]);
+        dig(&lab, &[gone]);
+        lab.gateway.log().contains(&format!("A IN {gone}. udp ")).then_some(())
+    });
+    assert!(said.is_some(), "{}", lab.gateway.log());
+    assert!(!lab.gateway.log().contains("NOERROR qr,aa,rd 63"), "{}", lab.gateway.log());
+    assert!(read().contains("dns-version") && !read().contains(gone), "{}", read());
+}
+
+#[test]
+fn who_answers_is_told_with_the_generation_that_answers() {
+    let lab = lab("  upstreams: [198.51.100.1]\n  nsid: edge-1/{generation}\n");
+    let generation = || {
+        let zones: serde_json::Value =
+            serde_json::from_str(&lab.cli(&["show", "dns", "zones", "-o", "json"])).unwrap();
+        zones[0]["generation"].as_u64().unwrap()
+    };
+    let told = |arguments: &[&str]| {
+        let name = ["+nsid", "web.default.svc.cluster.local"];
+        let said = dig_at(&lab, DNS, &[&name, arguments].concat());
+        said.lines().find(|line| line.contains("NSID")).map(ToOwned::to_owned).unwrap_or(said)
+    };
+    let is_told = |arguments: &[&str]| {
+        let seen = eventually(Duration::from_secs(10), || {
+            told(arguments).contains(&format!("(\"edge-1/{}\")", generation())).then_some(())
+        });
+        assert!(seen.is_some(), "{arguments:?}: {}\n{}", told(arguments), lab.gateway.log());
+    };
+    is_told(&[]);
+    // The resolver's as well.
+    is_told(&["+tcp"]);
+    let before = generation();
+    lab.write(&web());
+    let next = eventually(Duration::from_secs(5), || (generation() > before).then_some(()));
+    assert!(next.is_some());
+    is_told(&[]);
+    is_told(&["+tcp"]);
+    assert!(!dig_at(&lab, DNS, &["web.default.svc.cluster.local"]).contains("NSID"));
+}
