@@ -192,6 +192,67 @@ fn what_is_answered_is_explained() {
 }
 
 #[test]
+fn an_address_for_the_outside_says_nothing_of_the_cluster() {
+    const OUTER: &str = "203.0.113.53";
+    let dns = format!(
+        "dns:\n  addresses: [{DNS}, {{ address: {OUTER}, clients: [0.0.0.0/0] }}]\n  clients: [10.0.0.0/8, 192.0.2.0/24]\n  \
+         pods: insecure\n  upstreams: [198.51.100.1]\n  external_zones: [{{ zone: example.org }}]\n  transfer: [0.0.0.0/0]\n  \
+         rate_limit: {{ per_second: 10000 }}\n"
+    );
+    let lab = Lab::with(Ports::Tap, &dns, &[web_ab()]);
+    upstream(&lab, "198.51.100.1");
+    let inside = [
+        ("web.default.svc.cluster.local", "A"),
+        ("WEB.default.SVC.cluster.local", "AAAA"),
+        ("_http._tcp.web.default.svc.cluster.local", "SRV"),
+        ("nope.default.svc.cluster.local", "A"),
+        ("10-244-1-5.default.pod.cluster.local", "A"),
+        ("www.example.com.default.svc.cluster.local", "A"),
+        ("20.0.96.10.in-addr.arpa", "PTR"),
+        ("cluster.local", "SOA"),
+        ("cluster.local", "NS"),
+    ];
+    for transport in ["+notcp", "+tcp"] {
+        let outside = "web.default.example.org";
+        let told = eventually(Duration::from_secs(10), || {
+            let told = [DNS, OUTER].map(|server| dig_at(&lab, server, &["+short", transport, outside]));
+            (told == ["203.0.113.10"; 2]).then_some(())
+        });
+        assert!(told.is_some(), "{transport}\n{}\n{}", lab.counters(), lab.gateway.log());
+        let web = dig_at(&lab, DNS, &["+short", transport, "web.default.svc.cluster.local"]);
+        assert_eq!(web, "10.96.0.20");
+        for (name, kind) in inside {
+            let said = dig_at(&lab, OUTER, &[transport, name, kind]);
+            for words in ["status: REFUSED", "flags: qr rd;", "ANSWER: 0, AUTHORITY: 0", "EDE: 20"] {
+                assert!(said.contains(words), "{transport}: {words}\n{said}");
+            }
+        }
+        // The zone's name server is the address that its clients may ask.
+        let server = dig_at(&lab, OUTER, &["+short", transport, "ns1.dns.example.org"]);
+        assert_eq!(server, OUTER);
+    }
+    assert!(dig_at(&lab, OUTER, &["axfr", "cluster.local"]).contains("Transfer failed"));
+    let whole = dig_at(&lab, OUTER, &["axfr", "example.org"]);
+    assert!(whole.contains("203.0.113.10") && !whole.contains("10.96."), "{whole}");
+    assert!(dig_at(&lab, DNS, &["axfr", "cluster.local"]).contains("10.96.0.20"));
+    // It is said beforehand, and shown.
+    let said = |at: &str| {
+        lab.cli(&["dns", "query", "web.default.svc.cluster.local", "--as", "192.0.2.100", "--at", at])
+    };
+    let words = "why            names of the cluster are not answered to this client at this address";
+    assert!(said(OUTER).contains(words) && said(OUTER).contains("code           REFUSED"), "{}", said(OUTER));
+    assert!(said(DNS).contains("code           NOERROR"), "{}", said(DNS));
+    let zones: serde_json::Value =
+        serde_json::from_str(&lab.cli(&["show", "dns", "zones", "-o", "json"])).unwrap();
+    let addresses = |zone: &str| {
+        let row = zones.as_array().unwrap().iter().find(|row| row["zone"] == zone).unwrap();
+        row["addresses"].clone()
+    };
+    assert_eq!(addresses("cluster.local"), serde_json::json!([format!("{DNS}:53")]));
+    assert_eq!(addresses("example.org"), serde_json::json!([format!("{DNS}:53"), format!("{OUTER}:53")]));
+}
+
+#[test]
 fn differences_from_another_server_are_told() {
     let lab = lab("");
     let config = lab.config.to_string_lossy().into_owned();

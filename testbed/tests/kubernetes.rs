@@ -409,3 +409,77 @@ fn names_follow_a_corefile_in_a_config_map() {
     map("coredns", &[("Corefile", &good)]);
     names("node-2", "A", "192.0.2.7");
 }
+
+#[test]
+fn hosts_are_told_as_ingresses_and_services_name_them() {
+    const DNS: &str = "203.0.113.53";
+    // Without `ingress`: Ingresses are another's to serve, and followed for their hosts alone.
+    let kube = KubeLab::with(&format!(
+        "dns:\n  addresses: [{{ address: {DNS}, clients: [0.0.0.0/0] }}]\n  external_zones:\n  \
+         - {{ zone: example.org, ttl: 0, hosts: [ingress, service], ingress_classes: [public] }}\n  \
+         rate_limit: {{ per_second: 10000 }}\n"
+    ));
+    let names = |name: &str, expected: &str| {
+        let told = eventually(SOON, || (dig(&kube.lab, DNS, &[name]) == expected).then_some(()));
+        let seen = dig(&kube.lab, DNS, &[name]);
+        assert!(told.is_some(), "{name}: `{seen}` and not `{expected}`\n{}", kube.lab.gateway.log());
+    };
+    let ingress = |name: &str, class: &str, host: &str| {
+        let text = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: {name}, namespace: default }}\nspec:\n  \
+             ingressClassName: {class}\n  rules:\n  - host: \"{host}\"\n    http: {{ paths: [{{ path: /, pathType: Prefix, \
+             backend: {{ service: {{ name: web, port: {{ number: 80 }} }} }} }}] }}\n"
+        );
+        kube.cluster.apply(&text).unwrap();
+    };
+    let patch = |kind: &str, name: &str, ip: &str| {
+        let patch = format!(r#"{{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{ip}"}}]}}}}}}"#);
+        kube.kubectl(&["patch", kind, name, "--subresource=status", "--type=merge", "-p", &patch]);
+    };
+    kube.apply(&web_a());
+    // An Ingress has a name when it has an address, and others have none.
+    ingress("shop", "public", "shop.example.org");
+    ingress("hidden", "internal", "hidden.example.org");
+    patch("ingress", "hidden", "192.0.2.66");
+    patch("ingress", "shop", "192.0.2.7");
+    names("shop.example.org", "192.0.2.7");
+    assert_eq!(dig(&kube.lab, DNS, &["hidden.example.org"]), "");
+    patch("ingress", "shop", "192.0.2.8");
+    names("shop.example.org", "192.0.2.8");
+    // Another host, and a star.
+    ingress("shop", "public", "*.store.example.org");
+    names("any.store.example.org", "192.0.2.8");
+    names("shop.example.org", "");
+    // A class that counts from now on, and no more.
+    ingress("hidden", "public", "hidden.example.org");
+    names("hidden.example.org", "192.0.2.66");
+    ingress("hidden", "internal", "hidden.example.org");
+    names("hidden.example.org", "");
+    // Services, by their own names and by those they are annotated with.
+    kube.give_address("203.0.113.10");
+    names("web.default.example.org", "203.0.113.10");
+    let annotate = |value: &str| {
+        kube.kubectl(&["annotate", "--overwrite", "service", "web", &format!("coredns.io/hostname{value}")]);
+    };
+    annotate("=www.example.org,a.store.example.org");
+    names("www.example.org", "203.0.113.10");
+    names("web.default.example.org", "");
+    // The star is for names that nobody has.
+    names("a.store.example.org", "203.0.113.10");
+    names("b.store.example.org", "192.0.2.8");
+    annotate("=api.example.org");
+    names("api.example.org", "203.0.113.10");
+    names("www.example.org", "");
+    names("a.store.example.org", "192.0.2.8");
+    annotate("-");
+    names("web.default.example.org", "203.0.113.10");
+    names("api.example.org", "");
+    // With the objects their names go, and nothing was wrong with any of it.
+    kube.kubectl(&["delete", "ingress", "shop"]);
+    names("b.store.example.org", "");
+    kube.kubectl(&["delete", "service", "web"]);
+    names("web.default.example.org", "");
+    assert_eq!(dig(&kube.lab, DNS, &["example.org", "NS"]), "dns.example.org.");
+    let log = kube.lab.gateway.log();
+    assert!(!log.contains("may not read") && !log.contains("forbidden"), "{log}");
+}

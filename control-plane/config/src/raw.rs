@@ -87,6 +87,7 @@ pub(crate) struct Dns {
     pub service: Option<Text>,
     pub clients: Option<Vec<Text>>,
     pub recursion: Option<bool>,
+    pub cluster_zones: Option<bool>,
     pub zones: Option<Vec<Text>>,
     pub multicluster_zones: Vec<Text>,
     pub reverse_zones: Option<Vec<Text>>,
@@ -135,6 +136,7 @@ pub(crate) struct OwnAddress {
     pub address: Option<Text>,
     pub clients: Option<Spanned<Vec<Text>>>,
     pub recursion: Option<bool>,
+    pub cluster_zones: Option<bool>,
 }
 
 impl<'de> Deserialize<'de> for DnsAddress {
@@ -145,7 +147,9 @@ impl<'de> Deserialize<'de> for DnsAddress {
             type Value = DnsAddress;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an address, or a mapping of `address`, `clients` and `recursion`")
+                f.write_str(
+                    "an address, or a mapping of `address`, `clients`, `recursion` and `cluster_zones`",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<DnsAddress, E> {

@@ -46,6 +46,7 @@ fn an_address_is_plain_or_has_clients_of_its_own() {
         address: address.parse().unwrap(),
         clients: clients.map(nets),
         recursion: recursion.map(nets),
+        cluster_zones: None,
     };
     let expected = [
         own(OUTER, Some(&["10.9.0.0/16"]), None),
@@ -78,9 +79,13 @@ fn mistakes_are_named() {
         ("{ address: 203.0.113.53, clients: [10.0.0.0/8, 10.0.0.1/8] }", "dns.addresses[0].clients[1]"),
         ("{ address: 203.0.113.53, client: [10.0.0.0/8] }", "`client`"),
         ("{ address: 203.0.113.53, recursion: maybe }", "maybe"),
+        ("{ address: 203.0.113.53, cluster_zones: 7 }", "7"),
         ("203.0.113.53, { address: 203.0.113.53 }", "stands here twice"),
         ("203.0.113.53, { address: \"203.0.113.54:54\" }", "one port"),
-        ("[203.0.113.53]", "an address, or a mapping of `address`, `clients` and `recursion`"),
+        (
+            "[203.0.113.53]",
+            "an address, or a mapping of `address`, `clients`, `recursion` and `cluster_zones`",
+        ),
     ] {
         let text = format!("dns:\n  clients: [10.0.0.0/8]\n  addresses: [{entry}]\n");
         let error = parse(&text).unwrap_err().to_string();
@@ -119,4 +124,34 @@ fn the_public_is_limited_and_gets_no_recursion_for_want_of_a_word() {
     assert_eq!(inner.recursion_at("10.96.0.10".parse().unwrap()), None);
     let said = dns(&format!("{open}{outside}  rate_limit: {{ per_second: 7 }}\n")).rate_limit.unwrap();
     assert_eq!((said.per_second, said.exempt), (7, vec![]));
+}
+
+#[test]
+fn names_of_the_cluster_are_not_for_the_public_unless_that_is_said() {
+    let outside = "  external_zones: [{ zone: example.org }]\n";
+    let (outer, inner) = (OUTER.parse().unwrap(), "10.96.0.10".parse().unwrap());
+    let everybody = nets(&["0.0.0.0/0", "::/0"]);
+    let at = |key: &str, more: &str| {
+        let own = format!("{{ address: {OUTER}, clients: [0.0.0.0/0]{key} }}");
+        dns(&format!("  clients: [10.0.0.0/8]\n  addresses: [10.96.0.10, {own}]\n{outside}{more}"))
+    };
+    let given = at("", "");
+    assert_eq!((given.cluster_zones_at(outer), given.cluster_zones_at(inner)), (Some(&[][..]), None));
+    let given = at(", cluster_zones: true", "");
+    assert_eq!(given.cluster_zones_at(outer), Some(&*everybody));
+    let given = at("", "  cluster_zones: true\n");
+    assert_eq!([outer, inner].map(|at| given.cluster_zones_at(at)), [Some(&*everybody); 2]);
+    let given = at(", cluster_zones: true", "  cluster_zones: false\n");
+    assert!(!given.is_outer(outer) && given.is_outer(inner));
+    // A private address may be without, too.
+    let own = "  addresses: [10.96.0.10, { address: 203.0.113.53, cluster_zones: false }]\n";
+    let given = dns(&format!("  clients: [10.0.0.0/8]\n{own}"));
+    assert_eq!((given.is_outer(outer), given.is_outer(inner)), (true, false));
+    // One address for all.
+    let all = "  clients: [0.0.0.0/0]\n  addresses: [203.0.113.53]\n";
+    let given = dns(&format!("{all}{outside}"));
+    assert_eq!(given.cluster_zones, given.recursion);
+    assert!(given.cluster_zones.unwrap().contains(&"10.0.0.0/8".parse().unwrap()));
+    assert_eq!(dns(all).cluster_zones, None);
+    assert_eq!(dns(&format!("{all}{outside}  cluster_zones: true\n")).cluster_zones, Some(everybody));
 }

@@ -41,17 +41,26 @@ fn what_holds_for_the_public_is_known_once_the_corefile_is() {
 
     let everybody = "  addresses: [10.96.0.10]\n  clients: [0.0.0.0/0]\n";
     let names = read(&mut reader(folder.path(), inside, everybody));
-    assert_eq!((names.dns.rate_limit, names.dns.recursion), (None, None));
+    assert_eq!((names.dns.rate_limit, names.dns.recursion, names.dns.cluster_zones), (None, None, None));
     let names = read(&mut reader(folder.path(), &outside, everybody));
     let trusted = names.dns.rate_limit.unwrap().exempt;
     assert!(trusted.contains(&"198.51.100.0/24".parse().unwrap()));
     assert_eq!(names.dns.recursion.as_ref(), Some(&trusted));
+    assert_eq!(names.dns.cluster_zones.as_ref(), Some(&trusted));
 
     let mut other = reader(folder.path(), inside, open);
     let names = read(&mut other);
     assert_eq!(names.dns.rate_limit.as_ref().unwrap().exempt, trusted);
     assert_eq!((names.dns.recursion_at(outer), names.dns.recursion_at(inner)), (Some(&[][..]), None));
+    assert_eq!(names.dns.cluster_zones_at(outer), None, "there is nothing else to ask for");
+    let names = read(&mut reader(folder.path(), &outside, open));
+    assert_eq!((names.dns.cluster_zones_at(outer), names.dns.cluster_zones_at(inner)), (Some(&[][..]), None));
+    let told = "  clients: [0.0.0.0/0]\n  addresses: [203.0.113.53]\n  cluster_zones: true\n";
+    let told = read(&mut reader(folder.path(), &outside, told)).dns;
+    assert!(!told.is_outer(outer) && !told.is_for_outside(outer) && told.recursion == Some(trusted.clone()));
     // What was saved is taken up by what the configuration says now.
+    let mut other = reader(folder.path(), &outside, open);
+    read(&mut other);
     let again = other.restored(names.clone());
     assert_eq!(again.dns, names.dns);
     let said = "  addresses: [10.96.0.10]\n  recursion: true\n  rate_limit: { per_second: 9 }\n";

@@ -29,7 +29,7 @@ pub struct Asked {
     pub server: IpAddr,
     /// Over a stream: replies may be of any size, and whole zones may be asked for.
     pub stream: bool,
-    /// A resolver asks, which has looked at all that comes before the cluster's names: who may ask, too.
+    /// A resolver asks, which has looked at all that comes before the cluster's names: who may ask, too, but not for which zones.
     pub resolver: bool,
     /// A number that differs from query to query: addresses are sent in another order each time.
     pub turn: u32,
@@ -108,6 +108,10 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     {
         return Verdict::Elsewhere;
     }
+    let whole = zones.has_cluster(asked.client, asked.server);
+    if !whole && zones.is_clusters(query.name(message)) {
+        return refuse(Reply::new(message, query, limit, fixed.max_udp, cookie), reason::NOT_AUTHORITATIVE);
+    }
     let Some(node) = zones.table.get(hash, query.name(message)) else {
         return missed(zones, query, message, asked, (limit, cookie));
     };
@@ -117,7 +121,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if aliased && compat {
         return compat::Asked { zones, query, limit, cookie, by: asked }.aliased(node, message);
     }
-    if aliased && fixed.forward && zones.leaves(asked) && chain::leads_elsewhere(zones, node) {
+    if aliased && fixed.forward && zones.leaves(asked) && chain::leads_elsewhere(zones, node, whole) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
@@ -125,7 +129,7 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if let Some(set) = node.set(query.kind) {
         put(&mut reply, query, node, &set, asked.turn, zones);
     } else if aliased {
-        rcode = chain::follow(zones, node, query.kind, &mut reply).0;
+        rcode = chain::follow(zones, node, query.kind, whole, &mut reply).0;
     } else if compat {
         return compat::Asked { zones, query, limit, cookie, by: asked }.without_records(node, message);
     } else {
@@ -343,14 +347,15 @@ fn of_wildcard(
 ) -> Verdict {
     let fixed = &*zones.fixed;
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
-    if aliased && fixed.forward && chain::leads_elsewhere(zones, node) && zones.leaves(asked) {
+    let whole = zones.has_cluster(asked.client, asked.server);
+    if aliased && fixed.forward && chain::leads_elsewhere(zones, node, whole) && zones.leaves(asked) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
     let mut rcode = rcode::NOERROR;
     match node.set(query.kind) {
         Some(set) => drop(reply.put_elsewhere(node, &set, Owner::Same)),
-        None if aliased => rcode = chain::follow(zones, node, query.kind, &mut reply).0,
+        None if aliased => rcode = chain::follow(zones, node, query.kind, whole, &mut reply).0,
         None => {
             let at = query.end() - 4 - node.zone_len();
             zones.put_soa(&mut reply, Section::Authority, at, node.zone());
@@ -441,14 +446,18 @@ pub fn aliases(
 ) -> Option<Vec<u8>> {
     let query = parsed.ok()?;
     let name = query.name(message);
+    let whole = zones.has_cluster(asked.client, asked.server);
+    if !whole && zones.is_clusters(name) {
+        return None;
+    }
     let node = zones.find(name).or_else(|| zones.wildcard(name))?;
-    if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node) {
+    if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node, whole) {
         return None;
     }
     let room = if asked.stream { usize::from(u16::MAX) } else { zones.max_udp() };
     message.resize(room.max(message.len()), 0);
     let mut reply = Reply::new(message, &query, room, zones.fixed.max_udp, None);
-    let target = chain::follow(zones, node, query.kind, &mut reply).1;
+    let target = chain::follow(zones, node, query.kind, whole, &mut reply).1;
     let length = reply.finish(rcode::NOERROR, true);
     message.truncate(length);
     Some(target.to_vec())

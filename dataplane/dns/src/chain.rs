@@ -1,4 +1,5 @@
-//! Aliases: an ExternalName Service whose target is a name of ours is followed here.
+//! Aliases: an ExternalName Service whose target is a name of ours is followed here, but not into zones that whoever asks is not
+//! answered: `whole` says that there are none.
 
 use crate::answer::{address_record, pod_address, underscored};
 use crate::compile::record::kind_of;
@@ -12,11 +13,15 @@ use crate::zones::Zones;
 pub(crate) const MOST: usize = 11;
 
 /// Whether the alias at `node` ends at a name of others.
-pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node) -> bool {
+pub(crate) fn leads_elsewhere<'z>(zones: &'z Zones, mut node: &'z Node, whole: bool) -> bool {
     for _ in 0..MOST {
         let Some(target) = node.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else {
             return false;
         };
+        // Nobody else is asked for such a name either.
+        if !whole && zones.is_clusters(target) {
+            return false;
+        }
         match find(zones, target) {
             Some(next) => node = next,
             None if pod(zones, target).is_some() => return false,
@@ -32,6 +37,7 @@ pub(crate) fn follow<'z>(
     zones: &'z Zones,
     mut node: &'z Node,
     kind: u16,
+    whole: bool,
     reply: &mut Reply<'_>,
 ) -> (u8, &'z [u8]) {
     let mut owner = Owner::Same;
@@ -47,6 +53,9 @@ pub(crate) fn follow<'z>(
         }
         let at = start + 12;
         let Some(zone) = zones.zone(target) else { return (rcode::NOERROR, target) };
+        if !whole && zones.is_clusters(target) {
+            return (rcode::NOERROR, target);
+        }
         let zone_at = at + target.len() - zone.len();
         let Some(pointer) = crate::compile::record::pointer(at) else { return (rcode::SERVFAIL, target) };
         owner = Owner::Pointer(pointer);

@@ -32,9 +32,13 @@ impl Clients {
 
     /// One of them.
     pub(crate) fn any(&self) -> IpAddr {
-        let v4 = self.v4.first().map(|(_, net)| IpAddr::from(net.to_be_bytes()));
-        let v6 = || self.v6.first().map(|(_, net)| IpAddr::from(net.to_be_bytes()));
-        v4.or_else(v6).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+        self.some().next().unwrap_or(IpAddr::from([127, 0, 0, 1]))
+    }
+
+    /// One of each network.
+    pub(crate) fn some(&self) -> impl Iterator<Item = IpAddr> {
+        let v4 = self.v4.iter().map(|(_, net)| IpAddr::from(net.to_be_bytes()));
+        v4.chain(self.v6.iter().map(|(_, net)| IpAddr::from(net.to_be_bytes())))
     }
 
     /// Whether a client is among them.

@@ -83,7 +83,7 @@ impl Asked<'_> {
         for _ in 0..chain::MOST {
             let Some(target) = at.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else { break };
             if !name::is_within(target, zone) {
-                if zones.fixed.forward && zones.leaves(self.by) && chain::leads_elsewhere(zones, node) {
+                if zones.fixed.forward && zones.leaves(self.by) && chain::leads_elsewhere(zones, node, true) {
                     return Verdict::Forward;
                 }
                 return self.chain(node, message);
@@ -192,7 +192,7 @@ impl Asked<'_> {
 
     fn chain(&self, node: &Node, message: &mut [u8]) -> Verdict {
         let mut reply = self.begin(message);
-        let rcode = chain::follow(self.zones, node, self.query.kind, &mut reply).0;
+        let rcode = chain::follow(self.zones, node, self.query.kind, true, &mut reply).0;
         finished(reply, rcode)
     }
 

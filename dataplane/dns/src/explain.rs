@@ -142,6 +142,8 @@ pub enum Rule {
     NoRecursion,
     /// The same, and the resolver may have an answer of its own.
     Tables,
+    /// The name is in a zone of the cluster that this client is not answered at this address.
+    Concealed,
     /// Here CoreDNS answers otherwise than the RFCs, and `mode` is `compat`.
     Compat,
 }
@@ -178,6 +180,7 @@ impl fmt::Display for Rule {
             Self::Tables => {
                 "the resolver's own tables may have it; upstreams are not asked for this client at this address"
             }
+            Self::Concealed => "names of the cluster are not answered to this client at this address",
             Self::Compat => "CoreDNS answers so, and `dns.mode` is compat",
         })
     }
@@ -228,7 +231,10 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
     let mut buffer = message.clone();
     buffer.resize(usize::from(u16::MAX), 0);
     let verdict = answer::answer(zones, Ok(query), &mut buffer, &by);
-    out.rule = rule(zones, &query, wire, out.allowed, verdict);
+    out.rule = match verdict {
+        Verdict::Reply { .. } if out.allowed && is_concealed(zones, &query, wire, &by) => Rule::Concealed,
+        _ => rule(zones, &query, wire, out.allowed, verdict),
+    };
     match verdict {
         Verdict::Reply { length, .. } => {
             buffer.truncate(length);
@@ -244,6 +250,11 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
         }
     }
     Ok(out)
+}
+
+/// Whether that is all the reply says. Transfers are refused whatever the zone.
+fn is_concealed(zones: &Zones, query: &Query, wire: &[u8], by: &Asked) -> bool {
+    !matches!(query.kind, kind::AXFR | kind::IXFR) && zones.conceals(wire, by.client, by.server)
 }
 
 fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdict) -> Rule {

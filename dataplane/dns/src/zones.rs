@@ -192,13 +192,13 @@ impl Zones {
         self.fixed.access.may_ask(client, server)
     }
 
-    /// As [`Zones::may_ask`], of IPv4 addresses as numbers.
+    /// Whether this client, of IPv4, may ask at that address for every name: who may for some is answered in the general way.
     #[inline(always)]
     pub fn may_ask_v4(&self, client: u32, server: u32) -> bool {
         self.fixed.access.may_ask_v4(client, server)
     }
 
-    /// As [`Zones::may_ask`], of IPv6 addresses as numbers.
+    /// As [`Zones::may_ask_v4`], of IPv6.
     #[inline(always)]
     pub fn may_ask_v6(&self, client: u128, server: u128) -> bool {
         self.fixed.access.may_ask_v6(client, server)
@@ -207,6 +207,25 @@ impl Zones {
     /// Whether a resolver may ask others for this client, which asks at the address `server`.
     pub fn recurses(&self, client: IpAddr, server: IpAddr) -> bool {
         self.fixed.access.recurses(client, server)
+    }
+
+    /// Whether this client, which asks at the address `server`, is answered names of the cluster's zones. To others those are no
+    /// zones of ours; see [`Zones::conceals`].
+    #[inline]
+    pub fn has_cluster(&self, client: IpAddr, server: IpAddr) -> bool {
+        self.fixed.access.has_cluster(client, server)
+    }
+
+    /// Whether a name, in wire form and whatever case, is in a zone of the cluster that this client is not answered at the address
+    /// `server`: whether there is such a name is not told.
+    #[inline]
+    pub fn conceals(&self, name: &[u8], client: IpAddr, server: IpAddr) -> bool {
+        !self.has_cluster(client, server) && self.is_clusters(name)
+    }
+
+    /// Whether a name is in one of the cluster's zones, those of reverse names included.
+    pub(crate) fn is_clusters(&self, name: &[u8]) -> bool {
+        self.zone(name).is_some_and(|zone| self.external(zone).is_none())
     }
 
     /// Whether a query may be left to a resolver.

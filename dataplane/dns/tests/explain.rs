@@ -46,6 +46,7 @@ fn each_rule_is_named() {
         address: ip("203.0.113.53"),
         clients: Some(vec!["0.0.0.0/0".parse().unwrap()]),
         recursion: Some(vec![]),
+        cluster_zones: None,
     };
     let zones = zones_of(DnsSettings { addresses: vec![own], ..forwarding() }, &cluster(), &["default"]);
     let at = |name: &str, client: Option<&str>, server: Option<&str>| {
@@ -58,6 +59,27 @@ fn each_rule_is_named() {
     assert_eq!(at("9.9.9.9.in-addr.arpa", stranger, there).rule, Rule::NoRecursion);
     assert_eq!(at(web, stranger, there).rule, Rule::Records);
     assert_eq!((at(web, stranger, None).rule, at(web, stranger, None).allowed), (Rule::Client, false));
+    let own = DnsAddress {
+        address: ip("203.0.113.53"),
+        clients: Some(vec!["0.0.0.0/0".parse().unwrap()]),
+        recursion: None,
+        cluster_zones: Some(vec![]),
+    };
+    let outer = zones_of(DnsSettings { addresses: vec![own], ..forwarding() }, &cluster(), &["default"]);
+    let at = |name: &str, kind: u16, client: Option<&str>, server: Option<&str>| {
+        let (client, server) = (client.map(ip), server.map(ip));
+        explain(&outer, &Question { name: name.to_owned(), kind, client, server }).unwrap()
+    };
+    for name in [web, "nope.default.svc.cluster.local", "9.9.9.9.in-addr.arpa", "Cluster.local"] {
+        for client in [stranger, None] {
+            let said = at(name, A, client, there);
+            assert_eq!((said.rule, said.forwarded), (Rule::Concealed, None), "{name}");
+            assert_eq!(said.reply.unwrap()[3] & 15, 5);
+        }
+    }
+    assert_eq!(at(web, 252, None, there).rule, Rule::Transfer);
+    assert_eq!(at(web, A, None, None).rule, Rule::Records);
+    assert_eq!(at("example.com", A, stranger, there).rule, Rule::Upstream);
     assert_eq!(
         ask_about(DnsSettings { listen: vec![], ..settings() }, "example.com", A, None).rule,
         Rule::Off

@@ -48,6 +48,7 @@ fn two_addresses() -> DnsSettings {
             address: ip("203.0.113.53"),
             clients: nets("192.0.2.0/24"),
             recursion: nets("192.0.2.128/25"),
+            cluster_zones: None,
         }],
         forward: true,
         fallthrough: vec!["in-addr.arpa".into()],

@@ -215,6 +215,7 @@ fn each_address_answers_its_own_clients() {
         address: ip(address),
         clients: Some(nets(clients)),
         recursion: Some(vec![]),
+        cluster_zones: None,
     };
     const OUTER: &str = "203.0.113.53";
     const OUTER6: &str = "2001:db8:113::53";
@@ -263,6 +264,71 @@ fn each_address_answers_its_own_clients() {
     assert_eq!(code(&mut world, "192.0.2.9", OUTER, &searched), 3);
     let told = [Event::DnsKept, Event::DnsForwarded, Event::DnsHinted].map(|event| world.events(event));
     assert_eq!(told, [1, 0, 0]);
+}
+
+#[test]
+fn an_address_for_the_outside_knows_nothing_of_the_cluster() {
+    const OUTER: &str = "203.0.113.53";
+    const OUTER6: &str = "2001:db8:113::53";
+    let own = |address: &str| DnsAddress {
+        address: ip(address),
+        clients: Some(vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]),
+        // He wrote that he wants it.
+        recursion: None,
+        cluster_zones: Some(vec![]),
+    };
+    let mut world = searching(|dns| {
+        dns.listen.extend([OUTER, OUTER6].map(|ip| std::net::SocketAddr::new(ip.parse().unwrap(), 53)));
+        dns.addresses = vec![own(OUTER), own(OUTER6)];
+    });
+    let code = |world: &mut World, from: &str, to: &str, asked: &[u8]| {
+        let packet = query(from, to, asked.to_vec()).macs(UPLINK_MAC, CLIENT_MAC);
+        let seen = world.one(UPLINK, packet.frame(), UPLINK);
+        let message = &seen.frame[usize::from(seen.parsed.l4) + 8..];
+        (message[3] & 15, message[7])
+    };
+    let (client, client6) = ("192.0.2.9", "2001:db8:2::9");
+    for name in [
+        "web.default.svc.cluster.local",
+        "nope.default.svc.cluster.local",
+        "WEB.default.svc.CLUSTER.local",
+        "www.example.net.default.svc.cluster.local",
+        "cluster.local",
+        "10.0.96.10.in-addr.arpa",
+    ] {
+        for kind in [1, 12, 33] {
+            let usual = question(name, kind);
+            let mut unusual = usual.clone();
+            unusual[11] = 1;
+            unusual.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 3, 0, 0]);
+            for asked in [&usual, &unusual] {
+                assert_eq!(code(&mut world, client, OUTER, asked), (5, 0), "{name}");
+                assert_eq!(code(&mut world, client6, OUTER6, asked), (5, 0), "{name}");
+                // A forged address is of no help.
+                assert_eq!(code(&mut world, POD, OUTER, asked), (5, 0), "{name}");
+            }
+        }
+    }
+    let told = [Event::DnsForwarded, Event::DnsHinted, Event::DnsNoError].map(|event| world.events(event));
+    assert_eq!(told, [0; 3]);
+    let web = question("web.default.svc.cluster.local", 1);
+    assert_eq!(code(&mut world, POD, DNS, &web), (0, 1));
+    // What one was told the other is not.
+    let other = question("example.com", 1);
+    let mut answer = other.clone();
+    (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1);
+    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+    let now = sluice_engine::Now(world.now.0 + 10_000);
+    world.now = now;
+    let reply = |from: &str, to: &str| Packet::new(ip(from), ip(to)).udp(53, 40_000).payload(answer.clone());
+    world.workers[0].overhear(&reply(OUTER, client).frame(), &world.snapshot, now);
+    world.send(CLUSTER, &[query(POD, DNS, other.clone()).frame()]);
+    assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (0, 1));
+    world.workers[0].overhear(&reply(DNS, POD).frame(), &world.snapshot, now);
+    assert_eq!(code(&mut world, POD, DNS, &other), (0, 1));
+    let asked = query(client, OUTER, other.clone()).macs(UPLINK_MAC, CLIENT_MAC);
+    world.send(UPLINK, &[asked.frame()]);
+    assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsForwarded)), (1, 2));
 }
 
 /// Queries of a type that were answered, over IPv4 and IPv6.

@@ -210,8 +210,11 @@ impl DnsSettings {
         if self.clients.len() > MAX_ADDRESSES || self.clients.iter().any(|n| n.trunc() != *n) {
             return Some("dns: too many clients, or a network with host bits");
         }
-        let own = self.addresses.iter().flat_map(|it| it.clients.iter().chain(&it.recursion));
-        let lists = || own.clone().chain(&self.recursion);
+        let own = self
+            .addresses
+            .iter()
+            .flat_map(|it| it.clients.iter().chain(&it.recursion).chain(&it.cluster_zones));
+        let lists = || own.clone().chain(&self.recursion).chain(&self.cluster_zones);
         if self.addresses.len() > 64
             || lists().any(|list| list.len() > MAX_ADDRESSES || list.iter().any(|n| n.trunc() != *n))
         {

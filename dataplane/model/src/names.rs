@@ -130,6 +130,9 @@ pub struct DnsSettings {
     pub clients: Vec<IpNet>,
     /// Of whom the resolver answers queries for names of others; none: of all who may ask. Nobody else has recursion.
     pub recursion: Option<Vec<IpNet>>,
+    /// Who is answered names of the cluster, those of all zones but `external_zones`; none: all who may ask. To everybody else it is
+    /// as if there were no such zones.
+    pub cluster_zones: Option<Vec<IpNet>>,
     /// Addresses where something else holds.
     pub addresses: Vec<DnsAddress>,
     /// Domains of Services and pods, without the last dot, such as `cluster.local`. The first is the one that PTR records
@@ -198,6 +201,8 @@ pub struct DnsAddress {
     pub clients: Option<Vec<IpNet>>,
     /// As [`DnsSettings::recursion`]; none: as at all.
     pub recursion: Option<Vec<IpNet>>,
+    /// As [`DnsSettings::cluster_zones`]; none: as at all.
+    pub cluster_zones: Option<Vec<IpNet>>,
 }
 
 /// How many queries over UDP are answered to one address; networks around it have multiples.
@@ -258,6 +263,7 @@ impl Default for DnsSettings {
             listen: Vec::new(),
             clients: Vec::new(),
             recursion: None,
+            cluster_zones: None,
             addresses: Vec::new(),
             zones: vec!["cluster.local".into()],
             multicluster_zones: Vec::new(),

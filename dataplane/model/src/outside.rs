@@ -1,4 +1,4 @@
-//! Who may ask at an address, who has recursion there, and what is done where the public may ask.
+//! Who may ask at an address, for whose names, who has recursion there, and what is done where the public may ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,22 +38,44 @@ impl DnsSettings {
         self.at(address).and_then(|own| own.recursion.as_deref()).or(self.recursion.as_deref())
     }
 
+    /// Who is answered names of the cluster at an address; none: all who may ask there.
+    pub fn cluster_zones_at(&self, address: IpAddr) -> Option<&[IpNet]> {
+        self.at(address).and_then(|own| own.cluster_zones.as_deref()).or(self.cluster_zones.as_deref())
+    }
+
+    /// Whether nobody is answered names of the cluster at an address: it is for the outside alone.
+    pub fn is_outer(&self, address: IpAddr) -> bool {
+        self.cluster_zones_at(address).is_some_and(<[_]>::is_empty)
+    }
+
+    /// Whether those from outside may be sent to an address: there are some who are not answered names of the cluster there, and it
+    /// is no address of those who are.
+    pub fn is_for_outside(&self, address: IpAddr) -> bool {
+        self.cluster_zones_at(address).is_some_and(|inside| !inside.iter().any(|net| net.contains(&address)))
+    }
+
     fn at(&self, address: IpAddr) -> Option<&DnsAddress> {
         self.addresses.iter().find(|own| own.address == address)
     }
 
     /// Fills in what is not said of addresses that clients beyond private networks and the cluster's may ask, where such
     /// clients are named for the one address or names are for the outside: they get no recursion, and are answered so many
-    /// queries and no more. Whoever serves the public is not to be a reflector or an open resolver for want of a word.
+    /// queries and no more; where names are for the outside, they are all that such clients are answered. Whoever serves the public
+    /// is not to be a reflector or an open resolver, nor to tell what the cluster consists of, for want of a word.
     pub fn guard(&mut self, cluster: &[IpNet]) {
         let trusted: Vec<IpNet> = PRIVATE.iter().chain(cluster).copied().collect();
         let is_open = |clients: &[IpNet]| {
             clients.is_empty() || clients.iter().any(|net| !trusted.iter().any(|known| known.contains(net)))
         };
-        let said = self.recursion.is_some();
-        let mut public = !self.external_zones.is_empty() && is_open(&self.clients);
+        let (said, told) = (self.recursion.is_some(), self.cluster_zones.is_some());
+        let outside = !self.external_zones.is_empty();
+        let mut public = outside && is_open(&self.clients);
         if public && !said {
             self.recursion = Some(trusted.clone());
+        }
+        if public && !told {
+            // One address may be for all: the cluster goes on being answered there.
+            self.cluster_zones = Some(trusted.clone());
         }
         for own in &mut self.addresses {
             if own.clients.as_deref().is_some_and(is_open) {
@@ -61,6 +83,9 @@ impl DnsSettings {
                 if own.recursion.is_none() && !said {
                     // Nobody: from out there come forged private addresses, too, and the cluster has addresses of its own.
                     own.recursion = Some(Vec::new());
+                }
+                if own.cluster_zones.is_none() && outside && !told {
+                    own.cluster_zones = Some(Vec::new());
                 }
             }
         }
@@ -92,7 +117,7 @@ mod tests {
 
     fn own(clients: &[&str], recursion: Option<&[&str]>) -> DnsAddress {
         let (clients, recursion) = (Some(nets(clients)), recursion.map(nets));
-        DnsAddress { address: [203, 0, 113, 53].into(), clients, recursion }
+        DnsAddress { address: [203, 0, 113, 53].into(), clients, recursion, cluster_zones: None }
     }
 
     #[test]
@@ -128,6 +153,48 @@ mod tests {
             let mut dns = DnsSettings { clients: nets(&[wide]), ..before.clone() };
             dns.guard(&nets(&["2001:db8:1::/48"]));
             assert!(dns.rate_limit.is_some() && dns.recursion.is_some(), "{wide}");
+        }
+    }
+
+    #[test]
+    fn the_public_is_not_told_of_the_cluster_for_want_of_a_word() {
+        let cluster = nets(&["198.51.100.0/24"]);
+        let (outer, inner) = ([203, 0, 113, 53].into(), [10, 96, 0, 10].into());
+        let public = |cluster_zones| {
+            let own = DnsAddress { cluster_zones, ..own(&["0.0.0.0/0"], None) };
+            DnsSettings {
+                clients: nets(&["10.0.0.0/8"]),
+                addresses: vec![own],
+                external_zones: outside(),
+                ..DnsSettings::default()
+            }
+        };
+        let guarded = |mut dns: DnsSettings| {
+            dns.guard(&cluster);
+            dns
+        };
+        let dns = guarded(public(None));
+        assert_eq!((dns.cluster_zones_at(outer), dns.cluster_zones_at(inner)), (Some(&[][..]), None));
+        assert!(dns.is_outer(outer) && dns.is_for_outside(outer));
+        assert!(!dns.is_outer(inner) && !dns.is_for_outside(inner));
+        // Where there is nothing else to ask for, that is what he wants.
+        let dns = guarded(DnsSettings { external_zones: vec![], ..public(None) });
+        assert_eq!(dns.cluster_zones_at(outer), None);
+        // One address for all: those who are not the public go on.
+        let all = DnsSettings { clients: nets(&["0.0.0.0/0"]), addresses: vec![], ..public(None) };
+        let dns = guarded(all.clone());
+        let told = dns.cluster_zones_at(outer).unwrap();
+        assert!(told.contains(&cluster[0]) && told.len() == PRIVATE.len() + 1);
+        assert!(!dns.is_outer(outer) && dns.is_for_outside(outer) && !dns.is_for_outside(inner));
+        assert_eq!(guarded(DnsSettings { external_zones: vec![], ..all }).cluster_zones, None);
+        // Words hold: at the address, and for all.
+        let everybody = nets(&["0.0.0.0/0", "::/0"]);
+        let dns = guarded(public(Some(everybody.clone())));
+        assert_eq!(dns.cluster_zones_at(outer), Some(&*everybody));
+        for word in [vec![], everybody] {
+            let dns = guarded(DnsSettings { cluster_zones: Some(word.clone()), ..public(None) });
+            assert_eq!(dns.cluster_zones_at(outer), Some(&*word));
+            assert_eq!(dns.is_outer(inner), word.is_empty());
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
-use hickory_proto::rr::RData;
+use hickory_proto::rr::{Name, RData};
+use hickory_proto::serialize::binary::BinEncodable;
 use ipnet::IpNet;
 use sluice_dns::{Asked, Verdict, Zones, answer, parse};
 use sluice_model::{Generation, Serving};
@@ -71,7 +72,14 @@ impl Authority for ClusterNames {
         self.zones.load().generation()
     }
 
-    fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
+    fn conceals(&self, name: &Name, client: SocketAddr, server: IpAddr) -> bool {
+        let (zones, client) = (self.zones.load(), client.ip().to_canonical());
+        // What cannot be written is told nobody.
+        !zones.has_cluster(client, server)
+            && name.to_bytes().map_or(true, |name| zones.conceals(&name, client, server))
+    }
+
+    fn transfer(&self, query: &[u8], client: SocketAddr, server: IpAddr) -> Option<Messages> {
         let client = client.ip().to_canonical();
         if !self.told.load().transfer.iter().any(|net| net.contains(&client)) {
             return None;
@@ -82,17 +90,26 @@ impl Authority for ClusterNames {
         if parsed.edns.is_some_and(|edns| edns.version != 0) {
             return None;
         }
+        if zones.conceals(parsed.name(query), client, server) {
+            return None;
+        }
         let messages = sluice_dns::transfer(&zones, &parsed, query, serial(query))?;
         Some(Box::new(messages))
     }
 
-    fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Outcome {
+    fn answer(
+        &self,
+        query: &[u8],
+        client: SocketAddr,
+        server: IpAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
         let zones = self.zones.load();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let asked = Asked {
-            client: client.ip(),
-            // Where that was has been looked at.
-            server: IpAddr::from([0; 4]),
+            client: client.ip().to_canonical(),
+            server,
             stream: transport.is_stream(),
             resolver: true,
             turn: self.turn.fetch_add(1, Ordering::Relaxed),

@@ -14,8 +14,8 @@ use sluice_model::http::{
 };
 use sluice_model::resolver::Times;
 use sluice_model::{
-    Change, DnsSettings, NameKind, NamedPod, NamedPort, NamedService, PodNames, Protocol, ResolverSettings,
-    ServiceName, Settings,
+    Change, DnsAddress, DnsSettings, ExternalAddress, ExternalZone, NameKind, NamedPod, NamedPort,
+    NamedService, PodNames, Protocol, ResolverSettings, ServiceName, Settings,
 };
 use sluice_observe::Stop;
 use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving, run};
@@ -84,13 +84,14 @@ impl Role {
     }
 
     fn feed_with(&self, dns: DnsSettings) {
-        let dns = DnsSettings { listen: vec![self.at], clients: vec!["127.0.0.0/8".parse().unwrap()], ..dns };
+        let listen = [vec![self.at], dns.listen].concat();
+        let dns = DnsSettings { listen, clients: vec!["127.0.0.0/8".parse().unwrap()], ..dns };
         let service = NamedService {
             name: ServiceName::new("default", "web"),
             kind: NameKind::Cluster(vec!["10.96.0.7".parse().unwrap()]),
             ports: vec![NamedPort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
             endpoints: vec![],
-            external: vec![],
+            external: vec![ExternalAddress::Ip("192.0.2.7".parse().unwrap())],
         };
         let settings = Settings { dns: Some(dns), ..Settings::default() };
         let resolver = self.resolver.clone();
@@ -268,6 +269,81 @@ fn dig_transfers_a_zone_where_that_is_allowed() {
     eventually("an answer", || role.ask("web.default.svc.cluster.local."));
     let refused = dig(role.at, &["axfr", "cluster.local"]);
     assert!(refused.contains("Transfer failed"), "{refused}");
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn an_address_for_the_outside_has_no_names_of_the_cluster_over_any_transport() {
+    let (certificates, tls, https) = (tempfile::tempdir().unwrap(), free(), free());
+    certify(certificates.path());
+    let outer = |at: SocketAddr| SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), at.port()));
+    let role = start(|_| {
+        let secure = |at: SocketAddr, path: Option<&str>| Secure {
+            addresses: vec![at, outer(at)],
+            certificate: certificates.path().join("tls.crt"),
+            key: certificates.path().join("tls.key"),
+            path: path.map(ToOwned::to_owned),
+        };
+        Serving {
+            secure: vec![secure(tls, None), secure(https, Some("/dns-query"))],
+            transfer: vec!["127.0.0.0/8".parse().unwrap()],
+            autopath: true,
+            ..Serving::default()
+        }
+    });
+    let zone = ExternalZone {
+        zone: "example.org".into(),
+        ttl: 60,
+        apex: "dns".into(),
+        headless: false,
+        hosts: false,
+        secondary: None,
+    };
+    role.feed_with(DnsSettings {
+        listen: vec![outer(role.at)],
+        addresses: vec![DnsAddress {
+            address: outer(role.at).ip(),
+            clients: None,
+            recursion: None,
+            cluster_zones: Some(vec![]),
+        }],
+        pods: PodNames::Verified,
+        external_zones: vec![zone],
+        ..DnsSettings::default()
+    });
+    let pod = NamedPod { name: ServiceName::new("shop", "p"), addresses: vec!["127.0.0.1".parse().unwrap()] };
+    role.control.publish(&[Change::Namespace("shop".into()), Change::Pod(pod)]).unwrap();
+    let (inside, outside) = ("web.default.svc.cluster.local.", "web.default.example.org.");
+    let authority = certificates.path().join("tls.crt");
+    eventually("an answer", || (kdig(tls, &authority, "+tls", inside) == "10.96.0.7").then_some(()));
+    eventually("an answer", || (kdig(https, &authority, "+https", inside) == "10.96.0.7").then_some(()));
+    assert_eq!(kdig(outer(tls), &authority, "+tls", inside), "");
+    assert_eq!(kdig(outer(https), &authority, "+https", inside), "");
+    assert_eq!(kdig(outer(tls), &authority, "+tls", outside), "192.0.2.7");
+    assert_eq!(kdig(outer(https), &authority, "+https", outside), "192.0.2.7");
+    let shop = "web.default.shop.svc.cluster.local.";
+    assert!(dig(role.at, &["+tcp", shop]).contains("CNAME"), "the search list of the pod that asks");
+    for transport in ["+tcp", "+notcp"] {
+        assert!(dig(role.at, &[transport, inside]).contains("10.96.0.7"));
+        for name in
+            [inside, shop, "no.default.svc.cluster.local.", "7.0.96.10.in-addr.arpa.", "cluster.local."]
+        {
+            for kind in ["A", "PTR", "SOA"] {
+                let said = dig(outer(role.at), &[transport, name, kind]);
+                let refused = said.contains("status: REFUSED") && said.contains("EDE: 20");
+                assert!(refused && !said.contains("10.96.0.7") && !said.contains("SOA\t"), "{said}");
+            }
+        }
+        assert!(dig(outer(role.at), &[transport, outside]).contains("192.0.2.7"));
+    }
+    assert!(dig(role.at, &["axfr", "cluster.local"]).contains("10.96.0.7"));
+    for zone in ["cluster.local", "in-addr.arpa"] {
+        assert!(dig(outer(role.at), &["axfr", zone]).contains("Transfer failed"));
+        assert!(dig(outer(role.at), &["+tcp", "ixfr=1", zone]).contains("Transfer failed"));
+    }
+    let whole = dig(outer(role.at), &["axfr", "example.org"]);
+    assert!(whole.contains("192.0.2.7") && !whole.contains("10.96.0.7"), "{whole}");
     role.stop.set();
     role.thread.join().unwrap().unwrap();
 }

@@ -1,6 +1,8 @@
 //! Who answers from local tables: asked before anything else, on the task that received the query.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::rr::Name;
 
 use sluice_model::Generation;
 
@@ -52,10 +54,24 @@ pub struct Continuation {
 /// Answers some names from tables in memory.
 ///
 /// It is called on the receiving task: it must not wait. The query has passed the checks of the request (one question, not
-/// a response, opcode QUERY, class IN, one OPT at most), so any other bytes are not seen here.
+/// a response, opcode QUERY, class IN, one OPT at most), so any other bytes are not seen here. `server` is the address that was
+/// asked.
 pub trait Authority: Send + Sync + 'static {
     /// Writes a reply to `query` into `out`, which is empty, or says why not.
-    fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict;
+    fn answer(
+        &self,
+        query: &[u8],
+        client: SocketAddr,
+        server: IpAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Verdict;
+
+    /// Whether a name is one of its own that this client is not answered there: [`answer`](Self::answer) refuses it then, and
+    /// nothing else says anything about it.
+    fn conceals(&self, _name: &Name, _client: SocketAddr, _server: IpAddr) -> bool {
+        false
+    }
 
     /// The generation of the tables, which a server's name may have in it; 0 where they have none.
     fn generation(&self) -> Generation {
@@ -64,7 +80,7 @@ pub trait Authority: Send + Sync + 'static {
 
     /// The messages of the zone transfer that `query` asks for, if this client may have it; [`answer`](Self::answer) is asked
     /// otherwise. Queries of AXFR and IXFR alone come here, over TCP and TLS. Messages are taken as they can be sent.
-    fn transfer(&self, _query: &[u8], _client: SocketAddr) -> Option<Messages> {
+    fn transfer(&self, _query: &[u8], _client: SocketAddr, _server: IpAddr) -> Option<Messages> {
         None
     }
 }
@@ -77,7 +93,7 @@ pub type Messages = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 pub struct NoAuthority;
 
 impl Authority for NoAuthority {
-    fn answer(&self, _: &[u8], _: SocketAddr, _: Transport, _: &mut Vec<u8>) -> Verdict {
+    fn answer(&self, _: &[u8], _: SocketAddr, _: IpAddr, _: Transport, _: &mut Vec<u8>) -> Verdict {
         Verdict::NotMine
     }
 }

@@ -3,14 +3,14 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use common::*;
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
-use sluice_resolver::config::{AnswerRewrite, Hosts, NameMatch, Rewrite, Template, Zone};
+use sluice_resolver::config::{AnswerRewrite, Hosts, NameMatch, Rewrite, Template, Zone, ZoneFile};
 use sluice_resolver::{Authority, Continuation, Messages, Transport, Verdict};
 use tokio::io::AsyncWriteExt;
 
@@ -36,10 +36,11 @@ fn wire(name: &Name) -> Vec<u8> {
 }
 
 impl Authority for Cluster {
-    fn transfer(&self, query: &[u8], client: SocketAddr) -> Option<Messages> {
-        assert!(client.ip().is_loopback());
+    fn transfer(&self, query: &[u8], client: SocketAddr, server: IpAddr) -> Option<Messages> {
+        assert!(client.ip().is_loopback() && server.is_loopback());
         let query = Message::from_vec(query).unwrap();
         let asked = query.queries[0].name.clone();
+        assert!(!self.conceals(&asked, client, server), "nobody has that");
         let messages = (0..500).map(move |_| {
             let records = (0..100).map(|last| a(&asked, 5, [10, 0, 0, last])).collect();
             answer(&query, records).to_vec().unwrap()
@@ -49,13 +50,29 @@ impl Authority for Cluster {
         wanted.then(|| Box::new(messages) as Messages)
     }
 
-    fn answer(&self, query: &[u8], client: SocketAddr, transport: Transport, out: &mut Vec<u8>) -> Verdict {
+    fn conceals(&self, asked: &Name, client: SocketAddr, server: IpAddr) -> bool {
+        assert!(client.ip().is_loopback() && server.is_loopback());
+        name("secret.cluster.local.").zone_of(asked)
+    }
+
+    fn answer(
+        &self,
+        query: &[u8],
+        client: SocketAddr,
+        server: IpAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
         assert!(client.ip().is_loopback() && out.is_empty());
         let query = Message::from_vec(query).unwrap();
         let asked = query.queries[0].name.clone();
         self.asked.lock().unwrap().push((asked.to_ascii(), transport));
         if !name("cluster.local.").zone_of(&asked) {
             return Verdict::NotMine;
+        }
+        if self.conceals(&asked, client, server) {
+            out.extend_from_slice(&failure(&query, ResponseCode::Refused).to_vec().unwrap());
+            return Verdict::Answered;
         }
         if query.queries[0].query_type == RecordType::AXFR {
             out.extend_from_slice(&failure(&query, ResponseCode::Refused).to_vec().unwrap());
@@ -305,4 +322,72 @@ async fn templates_come_before_tables_and_tables_before_upstreams() {
     assert_eq!(data(&server.ask("b.example.", A).await), ["b.example. 192.0.2.1"]);
     assert_eq!(server.metric("coredns_template_matches_total", ""), 1.0);
     assert_eq!(server.metric("coredns_hosts_entries", ""), 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_tables_and_files_say_nothing_of_what_the_authority_conceals() {
+    let (cluster, upstream) = (Cluster::default(), upstream().await);
+    let exact = |from: &str, to: &str| Rewrite::Name {
+        matches: NameMatch::Exact(from.into(), to.into()),
+        answer: vec![],
+        go_on: false,
+    };
+    let text = "@ 60 IN SOA ns hm 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.2\nwww 60 IN CNAME a.secret.cluster.local.\n\
+                open 60 IN CNAME svc.cluster.local.\n";
+    let file =
+        ZoneFile { zone: "file.example".into(), path: "db".into(), text: text.into(), fallthrough: vec![] };
+    let zone = Zone {
+        hosts: Some(Hosts {
+            inline: vec!["192.0.2.9 table.secret.cluster.local".into(), "192.0.2.9 table.example".into()],
+            fallthrough: vec![".".into()],
+            ..Hosts::default()
+        }),
+        template: vec![Template {
+            rtype: "TXT".into(),
+            answer: vec!["{{ .Name }} 60 IN TXT \"told\"".into()],
+            ..Template::default()
+        }],
+        rewrite: vec![
+            exact("front.example", "table.secret.cluster.local"),
+            exact("back.secret.cluster.local", "table.example"),
+        ],
+        files: vec![file],
+        ..root(forward(&[upstream.address]))
+    };
+    let foreign =
+        Zone { name: "own.secret.cluster.local".into(), foreign: true, ..root(forward(&[upstream.address])) };
+    let server = start_with(settings(vec![zone, foreign]), cluster.clone()).await;
+    for (asked, kind) in [
+        ("svc.secret.cluster.local.", A),
+        ("Svc.SECRET.cluster.local.", A),
+        ("secret.cluster.local.", RecordType::SOA),
+        ("table.secret.cluster.local.", A),
+        ("table.secret.cluster.local.", RecordType::TXT),
+        ("front.example.", A),
+        ("front.example.", RecordType::TXT),
+        ("back.secret.cluster.local.", A),
+        ("secret.cluster.local.", RecordType::AXFR),
+        ("secret.cluster.local.", RecordType::ANY),
+    ] {
+        for reply in
+            [ask_udp(server.udp, &query(asked, kind)).await, ask_tcp(server.tcp, &query(asked, kind)).await]
+        {
+            let said = (reply.metadata.response_code, reply.answers.len(), reply.queries[0].name.to_ascii());
+            assert_eq!(said, (ResponseCode::Refused, 0, asked.to_owned()), "{kind}");
+        }
+    }
+    // An alias that somebody made is told, and ends there.
+    let reply = server.ask("www.file.example.", A).await;
+    assert_eq!(
+        (reply.metadata.response_code, data(&reply)),
+        (ResponseCode::NoError, vec!["www.file.example. a.secret.cluster.local.".into()])
+    );
+    // Nobody was asked, and all else goes on.
+    assert_eq!(upstream.count(), 0);
+    let reply = server.ask("open.file.example.", A).await;
+    assert_eq!(data(&reply), ["open.file.example. svc.cluster.local.", "svc.cluster.local. 10.0.0.1"]);
+    assert_eq!(data(&server.ask("table.example.", A).await), ["table.example. 192.0.2.9"]);
+    // A server of its own for a part of the zone is none of the authority's.
+    let reply = server.ask("a.own.secret.cluster.local.", A).await;
+    assert_eq!(data(&reply), ["a.own.secret.cluster.local. 192.0.2.1"]);
 }

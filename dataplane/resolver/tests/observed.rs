@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use common::*;
@@ -19,7 +19,7 @@ const A: RecordType = RecordType::A;
 struct Cluster;
 
 impl Authority for Cluster {
-    fn answer(&self, query: &[u8], _: SocketAddr, _: Transport, out: &mut Vec<u8>) -> Verdict {
+    fn answer(&self, query: &[u8], _: SocketAddr, _: IpAddr, _: Transport, out: &mut Vec<u8>) -> Verdict {
         let query = Message::from_vec(query).unwrap();
         let asked = query.queries[0].name.clone();
         if !name("cluster.local.").zone_of(&asked) {

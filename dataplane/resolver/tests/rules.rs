@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use common::*;
@@ -17,7 +17,7 @@ use sluice_resolver::{Authority, Transport, Verdict};
 struct Cluster;
 
 impl Authority for Cluster {
-    fn answer(&self, query: &[u8], _: SocketAddr, _: Transport, out: &mut Vec<u8>) -> Verdict {
+    fn answer(&self, query: &[u8], _: SocketAddr, _: IpAddr, _: Transport, out: &mut Vec<u8>) -> Verdict {
         let query = Message::from_vec(query).unwrap();
         let name = &query.queries[0].name;
         if !Name::from_ascii("cluster.local.").unwrap().zone_of(name) {

@@ -119,7 +119,7 @@ fn zones_beside_the_clusters_are_answered_as_coredns_answers_them() {
     let mut objects = objects();
     outside::add(&mut objects);
     // Where names are for the outside, the public has a limit and no recursion, unless that is said.
-    let dns = "dns:\n  service: kube-system/kube-dns\n  clients: [0.0.0.0/0, \"::/0\"]\n  corefile: Corefile\n  recursion: true\n  \
+    let dns = "dns:\n  service: kube-system/kube-dns\n  clients: [0.0.0.0/0, \"::/0\"]\n  corefile: Corefile\n  recursion: true\n  cluster_zones: true\n  \
                rate_limit: { exempt: [0.0.0.0/0, \"::/0\"] }\n";
     let pair = Pair::start(&objects.yaml, dns, |folder, kubeconfig| {
         for (zone, text) in files::ZONES.into_iter().zip(files::texts()) {

@@ -58,7 +58,8 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             listen,
             addresses,
             clients,
-            recursion: raw.recursion.map(recursion),
+            recursion: raw.recursion.map(everybody),
+            cluster_zones: raw.cluster_zones.map(everybody),
             zones: Vec::new(),
             reverse_zones: Vec::new(),
             service,
@@ -103,7 +104,8 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         listen,
         addresses,
         clients,
-        recursion: raw.recursion.map(recursion),
+        recursion: raw.recursion.map(everybody),
+        cluster_zones: raw.cluster_zones.map(everybody),
         external_zones: external_zones(raw, &[&zones, &multicluster_zones, &reverse_zones], out),
         zones,
         multicluster_zones,
@@ -192,11 +194,16 @@ fn own_address(address: IpAddr, own: &raw::OwnAddress, key: &str, out: &mut Repo
         }
         networks(&list.value, &key, out)
     });
-    DnsAddress { address, clients, recursion: own.recursion.map(recursion) }
+    DnsAddress {
+        address,
+        clients,
+        recursion: own.recursion.map(everybody),
+        cluster_zones: own.cluster_zones.map(everybody),
+    }
 }
 
-/// Who has recursion where that was said.
-fn recursion(given: bool) -> Vec<IpNet> {
+/// Who has what was said to be everybody's, or nobody's.
+fn everybody(given: bool) -> Vec<IpNet> {
     let everybody = [IpAddr::from([0; 4]), IpAddr::from([0; 16])];
     everybody.into_iter().filter(|_| given).filter_map(|ip| IpNet::new(ip, 0).ok()).collect()
 }

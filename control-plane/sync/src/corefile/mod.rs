@@ -186,6 +186,7 @@ impl Reader {
             listen,
             clients: base.clients.clone(),
             recursion: base.recursion.clone(),
+            cluster_zones: base.cluster_zones.clone(),
             addresses: base.addresses.clone(),
             service: base.service.clone(),
             mode: base.mode,

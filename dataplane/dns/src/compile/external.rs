@@ -296,8 +296,13 @@ fn names(addresses: &[ExternalAddress]) -> impl Iterator<Item = Name> {
 const MOST_HOSTS: usize = 64;
 
 /// The addresses of the zones' name server: those that the Service in front is reached at, else those that queries are
-/// answered on.
+/// answered on; of these the ones for the outside, if there are any: who asks there need not know of the others.
 pub(crate) fn servers(rules: &Rules, front: Option<&NamedService>) -> Vec<IpAddr> {
     let addresses = front.map(|service| ips(&service.external)).unwrap_or_default();
-    if addresses.is_empty() { super::fixed::servers(rules) } else { addresses }
+    if !addresses.is_empty() {
+        return addresses;
+    }
+    let all = super::fixed::servers(rules);
+    let outside: Vec<IpAddr> = all.iter().copied().filter(|ip| rules.settings.is_for_outside(*ip)).collect();
+    if outside.is_empty() { all } else { outside }
 }

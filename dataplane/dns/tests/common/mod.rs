@@ -157,7 +157,12 @@ pub fn raw(zones: &Zones, bytes: &[u8], asked: Asked) -> Result<Vec<u8>, Verdict
 /// Where the query is a usual one, the reply comes out the same byte for byte, and its checksum follows; where there is none,
 /// the short way has none.
 fn the_short_way_says_the_same(zones: &Zones, bytes: &[u8], asked: Asked, reply: Option<&[u8]>) {
-    let Some(usual) = Usual::of(bytes).filter(|_| zones.may_ask(asked.client, asked.server)) else { return };
+    let may = match (asked.client, asked.server) {
+        (IpAddr::V4(client), IpAddr::V4(server)) => zones.may_ask_v4(client.to_bits(), server.to_bits()),
+        (IpAddr::V6(client), IpAddr::V6(server)) => zones.may_ask_v6(client.to_bits(), server.to_bits()),
+        _ => false,
+    };
+    let Some(usual) = Usual::of(bytes).filter(|_| may) else { return };
     let hash = zones.hash(usual.name(bytes));
     for candidate in [zones.candidate(hash), Candidate::NONE] {
         let Some(found) = usual.find(zones, candidate, hash, bytes) else { return };

@@ -192,13 +192,12 @@ impl<B: PacketBuf> Worker<B> {
             return;
         }
         let Ok(parsed) = parse::parse(frame) else { return };
-        let source: IpAddr = match parsed.kind {
-            Kind::V6 => IpAddr::V6(v6_addrs(frame, &parsed).0.into()),
-            _ => IpAddr::V4(parsed.src.into()),
-        };
+        // From the address that was asked, to the client: one that is not answered all names may have been told less.
+        let (server, client) = addresses_of(frame, &parsed);
         if parsed.proto == UDP
             && !parsed.is_fragment()
-            && zones.listens(source, parsed.sport)
+            && zones.listens(server, parsed.sport)
+            && zones.has_cluster(client, server)
             && let Some(message) = message(frame, &parsed)
         {
             self.kept.keep(zones, message, now.0);
@@ -269,6 +268,7 @@ impl<B: PacketBuf> Worker<B> {
             Verdict::Forward | Verdict::Elsewhere => {
                 if verdict == Verdict::Forward
                     && zones.recurses(client, server)
+                    && zones.has_cluster(client, server)
                     && let Ok(query) = &understood
                     && let Some((length, rcode)) = self.kept.answer(zones, query, message, &asked, cx.now.0)
                 {

@@ -128,7 +128,7 @@ impl Service {
         Some(pending.reply(&Answer { own: true, ..Answer::default() }, None))
     }
 
-    /// Asks the authority for the name that an alias has led to.
+    /// Asks the authority for the name that an alias has led to. Where the client is not answered that, the alias is the answer.
     fn lead_to_cluster(&self, state: &State, origin: Origin<'_>, pending: &mut Pending) -> Option<Step> {
         let key = pending.key();
         let zone = state.zone(&key.name)?;
@@ -139,9 +139,13 @@ impl Service {
         {
             return None;
         }
+        if self.conceals(&key.name, origin) {
+            return self.led_out(true, true, pending);
+        }
         let query = requery(&pending.request, &key.name, key.rtype);
         let mut out = Vec::new();
-        match self.authority.answer(&query, origin.client, pending.transport, &mut out) {
+        let (client, server) = (origin.client, origin.server());
+        match self.authority.answer(&query, client, server, pending.transport, &mut out) {
             Verdict::NotMine => None,
             Verdict::Drop => Some(Step::Silent),
             Verdict::Answered => {

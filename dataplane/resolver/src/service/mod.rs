@@ -12,7 +12,7 @@ mod state;
 mod step;
 mod translate;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -76,4 +76,11 @@ impl Service {
 pub(crate) struct Origin<'a> {
     pub(crate) client: SocketAddr,
     pub(crate) endpoint: &'a Arc<Endpoint>,
+}
+
+impl Origin<'_> {
+    /// The address that was asked.
+    pub(crate) fn server(&self) -> IpAddr {
+        self.endpoint.address.ip()
+    }
 }

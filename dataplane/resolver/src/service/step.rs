@@ -109,10 +109,14 @@ impl Service {
         let desired = pending.header.desired.unwrap_or(pending.request.metadata.recursion_desired);
         let bytes = &*with_desired(bytes, &mut pending.request, desired);
         let foreign = zone.is_some_and(|zone| zone.checked.settings.foreign);
-        if !foreign && let Some(step) = self.ask_transfer(bytes, origin, &pending) {
+        let concealed = !foreign && self.is_concealed(origin, &mut pending);
+        if !foreign
+            && !concealed
+            && let Some(step) = self.ask_transfer(bytes, origin, &pending)
+        {
             return step;
         }
-        let made = zone.and_then(|zone| self.made(zone, &pending.key(), origin));
+        let made = zone.filter(|_| !concealed).and_then(|zone| self.made(zone, &pending.key(), origin));
         if let Some(answer) = made {
             return pending.reply(&answer, None);
         }
@@ -127,6 +131,21 @@ impl Service {
         self.settle(pending, known)
     }
 
+    /// Whether the authority refuses this client the name, or what a rule has made of it: rules and tables then say nothing
+    /// either.
+    fn is_concealed(&self, origin: Origin<'_>, pending: &mut Pending) -> bool {
+        if self.conceals(pending.request.name(), origin) {
+            pending.rewritten = None;
+            return true;
+        }
+        pending.rewritten.as_ref().is_some_and(|to| self.conceals(&to.name, origin))
+    }
+
+    /// Whether the authority refuses this client a name.
+    pub(super) fn conceals(&self, name: &Name, origin: Origin<'_>) -> bool {
+        self.authority.conceals(name, origin.client, origin.server())
+    }
+
     /// The zone transfer, if one is asked for and may be had. What a rule has rewritten is no zone of the authority's.
     fn ask_transfer(&self, bytes: &[u8], origin: Origin<'_>, pending: &Pending) -> Option<Step> {
         let asked = matches!(pending.request.rtype(), RecordType::AXFR | RecordType::IXFR);
@@ -134,7 +153,7 @@ impl Service {
         if !asked || !stream || pending.rewritten.is_some() {
             return None;
         }
-        let mut messages = self.authority.transfer(bytes, origin.client)?;
+        let mut messages = self.authority.transfer(bytes, origin.client, origin.server())?;
         let first = messages.next()?;
         one(&self.process.local);
         one(&self.process.transfers);
@@ -146,13 +165,12 @@ impl Service {
     /// Asks the authority; none if the name is not its own, or leads out of its names.
     fn ask_authority(&self, bytes: &[u8], origin: Origin<'_>, pending: &mut Pending) -> Option<Step> {
         let mut out = Vec::new();
-        let verdict = match &pending.rewritten {
-            None => self.authority.answer(bytes, origin.client, pending.transport, &mut out),
-            Some(to) => {
-                let query = requery(&pending.request, &to.name, to.rtype);
-                self.authority.answer(&query, origin.client, pending.transport, &mut out)
-            }
+        let query = match &pending.rewritten {
+            None => Cow::Borrowed(bytes),
+            Some(to) => Cow::Owned(requery(&pending.request, &to.name, to.rtype)),
         };
+        let (client, server) = (origin.client, origin.server());
+        let verdict = self.authority.answer(&query, client, server, pending.transport, &mut out);
         match verdict {
             Verdict::NotMine => return None,
             Verdict::Drop => return Some(Step::Silent),

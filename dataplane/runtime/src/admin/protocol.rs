@@ -177,7 +177,7 @@ pub struct DnsZoneRow {
     pub serial: u32,
     /// The TTL of its records, in seconds.
     pub ttl: u32,
-    /// Where queries are answered, all zones' alike.
+    /// Where queries for its names are answered.
     pub addresses: Vec<SocketAddr>,
     /// The generation that the names are of.
     pub generation: Generation,

@@ -17,6 +17,11 @@ impl Show {
         let external =
             |zone: &str| settings.external_zones.iter().find(|it| it.zone.eq_ignore_ascii_case(zone));
         let row = |(zone, names): (String, usize)| DnsZoneRow {
+            addresses: {
+                // Some addresses are for the outside alone.
+                let outer = |ip| external(&zone).is_none() && settings.is_outer(ip);
+                zones.listen().iter().filter(|at| !outer(at.ip())).copied().collect()
+            },
             kind: if external(&zone).is_some() {
                 ZoneKind::External
             } else if is_one_of(&settings.zones, &zone) {
@@ -30,7 +35,6 @@ impl Show {
             zone,
             names: names as u64,
             serial: zones.serial(),
-            addresses: zones.listen().to_vec(),
             generation,
         };
         zones.counts().into_iter().map(row).collect()
