@@ -41,6 +41,7 @@ fn world(serving: Serving) -> World {
         address: std::net::Ipv4Addr::new(10, 244, (n >> 8) as u8, n as u8).into(),
         hostname: None,
         pod: None,
+        zone: None,
     };
     world.apply([
         Change::Settings(Settings { dns: Some(dns), ..settings() }),
