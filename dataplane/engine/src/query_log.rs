@@ -39,14 +39,16 @@ pub struct QueryRecord {
     pub flags: [u8; 2],
     /// Octets of the reply.
     pub reply: u16,
-    name_len: u8,
-    name: [u8; MAX_NAME],
+    /// How many of the octets are the name.
+    pub name_len: u8,
+    /// The name in wire form.
+    pub octets: [u8; MAX_NAME],
 }
 
 impl QueryRecord {
     /// The name that was asked for, in wire form.
     pub fn name(&self) -> &[u8] {
-        self.name.get(..usize::from(self.name_len)).unwrap_or_default()
+        self.octets.get(..usize::from(self.name_len)).unwrap_or_default()
     }
 }
 
@@ -88,10 +90,10 @@ impl Replied<'_> {
             flags: [header[2], header[3]],
             reply: self.message.len() as u16,
             name_len: 0,
-            name: [0; MAX_NAME],
+            octets: [0; MAX_NAME],
         };
         let name = self.name();
-        if let Some(place) = record.name.get_mut(..name.len()) {
+        if let Some(place) = record.octets.get_mut(..name.len()) {
             place.copy_from_slice(name);
             record.name_len = name.len() as u8;
         }

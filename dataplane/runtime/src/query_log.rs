@@ -43,17 +43,8 @@ impl QueryLog {
         mailboxes: &[Arc<Mailbox>],
         stop: &Stop,
     ) -> io::Result<Self> {
-        let lost = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            file,
-            tables: Arc::clone(tables),
-            version: 0,
-            log: None,
-            lcores: mailboxes.iter().map(|mailbox| (Arc::clone(mailbox), None)).collect(),
-            text: String::new(),
-            lost: Arc::clone(&lost),
-        };
-        let stop = stop.clone();
+        let writer = Writer::new(file, tables, mailboxes);
+        let (lost, stop) = (Arc::clone(&writer.lost), stop.clone());
         let thread = std::thread::Builder::new().name("query-log".into());
         Ok(Self { lost, thread: thread.spawn(move || writer.run(&stop))? })
     }
@@ -107,12 +98,24 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(file: Option<PathBuf>, tables: &Arc<Tables>, mailboxes: &[Arc<Mailbox>]) -> Self {
+        Self {
+            file,
+            tables: Arc::clone(tables),
+            version: 0,
+            log: None,
+            lcores: mailboxes.iter().map(|mailbox| (Arc::clone(mailbox), None)).collect(),
+            text: String::new(),
+            lost: Arc::default(),
+        }
+    }
+
     fn run(mut self, stop: &Stop) {
         while !stop.is_set() {
             self.follow();
             let most = self.write();
             if self.log.is_none() {
-                std::thread::sleep(IDLE);
+                stop.wait(IDLE);
             } else if most < RING / 4 {
                 std::thread::sleep(LOOK);
             }
@@ -204,5 +207,114 @@ fn queried(record: &QueryRecord) -> Queried<impl Iterator<Item = &[u8]> + Clone>
         flags: record.flags,
         reply: record.reply.into(),
         time: Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::SyncSender;
+
+    use sluice_engine::snapshot::Publisher;
+    use sluice_model::{Change, Generation, ResolverSettings, Serving};
+
+    use super::*;
+
+    /// The thread's part, without the thread, and lcores.
+    struct Lab {
+        publisher: Publisher,
+        tables: Arc<Tables>,
+        writer: Writer,
+        rings: Vec<SyncSender<QueryRecord>>,
+    }
+
+    impl Lab {
+        fn new(lcores: usize, own: Option<PathBuf>, settings: Settings) -> Self {
+            let mut publisher = Publisher::new();
+            let tables = Arc::new(Tables::new(publisher.publish(Generation(0))));
+            let mailboxes: Vec<Arc<Mailbox>> = (0..lcores).map(|_| Arc::default()).collect();
+            let writer = Writer::new(own, &tables, &mailboxes);
+            let mut lab = Self { publisher, tables, writer, rings: Vec::new() };
+            lab.writer.follow();
+            assert!(mailboxes.iter().all(|mailbox| mailbox.take().is_empty()), "no log, no memory for one");
+            lab.set(Some(settings));
+            for mailbox in &mailboxes {
+                let [Request::QueryLog { ring }] = &mailbox.take()[..] else { panic!("a ring") };
+                lab.rings.push(ring.clone());
+            }
+            lab
+        }
+
+        fn set(&mut self, log: Option<Settings>) {
+            let serving = Serving { log, ..Serving::default() };
+            let settings = ResolverSettings { serving, ..ResolverSettings::default() };
+            self.publisher.apply(&Change::Resolver(Box::new(settings)));
+            self.tables.store(self.publisher.publish(Generation(1)));
+            self.writer.follow();
+        }
+
+        fn ask(&self, lcore: usize, count: u16) {
+            let mut octets = [0; name::MAX_NAME];
+            octets[..3].copy_from_slice(b"\x01a\x00");
+            let client = "192.0.2.7:4000".parse().unwrap();
+            let (question, flags) = (Some((1, 1)), [0x84, 0]);
+            let record = QueryRecord {
+                client,
+                id: 17,
+                question,
+                size: 19,
+                dnssec: false,
+                buffer: 512,
+                code: 0,
+                flags,
+                reply: 35,
+                name_len: 3,
+                octets,
+            };
+            (0..count).for_each(|_| self.rings[lcore].try_send(record).unwrap());
+        }
+
+        fn lost(&self) -> u64 {
+            self.writer.lost.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn the_rate_is_of_all_lcores_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("queries.log");
+        let settings = Settings { file: Some(file.clone()), rate: 5, ..Settings::default() };
+        let mut lab = Lab::new(2, Some(file.clone()), settings);
+        (0..2).for_each(|lcore| lab.ask(lcore, 4));
+        assert_eq!(lab.writer.write(), 4);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = "[INFO] 192.0.2.7:4000 - 17 \"A IN a. udp 19 false 512\" NOERROR qr,aa 35 0s";
+        assert!(text.lines().all(|seen| seen == line), "{text}");
+        // A second may have begun in between.
+        let lines = text.lines().count() as u64;
+        assert!((5..=8).contains(&lines) && lab.lost() == 8 - lines, "{text}");
+        // What is noted while there is no log is not written when there is one again.
+        lab.set(None);
+        lab.ask(0, 3);
+        assert_eq!(lab.writer.write(), 3);
+        std::thread::sleep(Duration::from_millis(1010));
+        lab.set(Some(Settings { file: Some(file.clone()), ..Settings::default() }));
+        lab.ask(1, 1);
+        lab.writer.write();
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count() as u64, lines + 1);
+    }
+
+    #[test]
+    fn where_lines_go_is_the_roles_own_to_say_and_what_cannot_be_written_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, other] = ["own.log", "other.log"].map(|name| folder.path().join(name));
+        let settings = Settings { file: Some(other.clone()), ..Settings::default() };
+        let mut lab = Lab::new(1, Some(own.clone()), settings.clone());
+        lab.ask(0, 2);
+        lab.writer.write();
+        assert_eq!(std::fs::read_to_string(&own).unwrap().lines().count(), 2);
+        let mut lab = Lab::new(1, Some(folder.path().join("absent/own.log")), settings);
+        lab.ask(0, 2);
+        lab.writer.write();
+        assert_eq!((lab.lost(), other.exists()), (2, false));
     }
 }

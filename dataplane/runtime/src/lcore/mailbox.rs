@@ -64,7 +64,7 @@ impl Mailbox {
 
     /// Takes what is there; costs one load where there is nothing.
     #[inline]
-    pub(super) fn take(&self) -> Vec<Request> {
+    pub(crate) fn take(&self) -> Vec<Request> {
         if !self.filled.load(Ordering::Relaxed) {
             return Vec::new();
         }
