@@ -195,7 +195,8 @@ fn what_is_answered_is_explained() {
 fn an_address_for_the_outside_says_nothing_of_the_cluster() {
     const OUTER: &str = "203.0.113.53";
     let dns = format!(
-        "dns:\n  addresses: [{DNS}, {{ address: {OUTER}, clients: [0.0.0.0/0] }}]\n  clients: [10.0.0.0/8, 192.0.2.0/24]\n  \
+        "dns:\n  addresses:\n  - {{ address: {DNS}, cluster_zones: true }}\n  \
+         - {{ address: {OUTER}, clients: [0.0.0.0/0] }}\n  clients: [10.0.0.0/8, 192.0.2.0/24]\n  \
          pods: insecure\n  upstreams: [198.51.100.1]\n  external_zones: [{{ zone: example.org }}]\n  transfer: [0.0.0.0/0]\n  \
          rate_limit: {{ per_second: 10000 }}\n"
     );
