@@ -200,6 +200,10 @@ fn put(reply: &mut Reply<'_>, query: &Query, node: &Node, set: &Set<'_>, turn: u
         // Some answers are better than none to a client that cannot ask over TCP.
         reply.put_some(Section::Answer, set.answer(), Owner::Same);
         reply.truncate();
+        if matches!(query.kind, kind::SRV | kind::NS) {
+            let length = reply.at() - start;
+            keep_case(reply, query, node, start, length);
+        }
         return;
     }
     match (turn % u32::from(set.answers().max(1))) as usize * usize::from(set.stride()) {

@@ -150,6 +150,12 @@ fn replies_fit_what_the_client_takes() {
     // Glue that does not fit is no truncation, answers that do not are.
     message.queries[0].set_query_type(T::SRV);
     assert!(ask_message(&zones, &message).metadata.truncation);
+    // Those that are left have the case of the zone that was asked for, too.
+    let capitals = ask_message(&zones, &query("many.default.svc.CLUSTER.local.", T::SRV));
+    assert!(capitals.metadata.truncation && !capitals.answers.is_empty());
+    for record in &capitals.answers {
+        assert!(record.data.to_string().ends_with("many.default.svc.CLUSTER.local."), "{}", record.data);
+    }
     let one = query("10-1-0-7.many.default.svc.cluster.local.", T::SRV);
     assert!(!ask_message(&zones, &one).metadata.truncation);
 
