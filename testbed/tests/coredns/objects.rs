@@ -291,9 +291,6 @@ fn externals(o: &mut Objects) {
         ("circle2", "circle.shop.svc.cluster.local"),
         ("itself", "itself.shop.svc.cluster.local"),
         ("address", "192.0.2.1"),
-        ("pinned", "us-a.pin._zone.zoned.default.svc.cluster.local"),
-        ("pinnedaway", "us-x.pin._zone.zoned.default.svc.cluster.local"),
-        ("preferred", "us-x.prefer._zone.zoned.default.svc.cluster.local"),
     ] {
         if name != "port" {
             o.external(name, target);
