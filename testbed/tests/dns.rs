@@ -610,3 +610,115 @@ fn who_answers_is_told_with_the_generation_that_answers() {
     is_told(&["+tcp"]);
     assert!(!dig_at(&lab, DNS, &["web.default.svc.cluster.local"]).contains("NSID"));
 }
+
+#[test]
+fn tenants_do_not_see_each_other() {
+    let lab = lab_of(
+        "insecure",
+        "  visibility:\n    - { namespaces: [tenant], see: [shared] }\n    - { clients: [10.244.2.0/24], see: [] }\n",
+    );
+    let object = |kind: &str, name: &str, namespace: &str, rest: &str| {
+        format!(
+            "apiVersion: v1\nkind: {kind}\nmetadata: {{ name: {name}, namespace: {namespace} }}\n{rest}\n---\n"
+        )
+    };
+    let spec = |n: u8| format!("spec: {{ clusterIP: 10.107.37.{n}, ports: [{{ name: http, port: 80 }}] }}");
+    let pod = format!(
+        "spec: {{ containers: [{{ name: a, image: a }}] }}\nstatus: {{ phase: Running, podIP: {POD_A} }}"
+    );
+    let objects = [
+        object("Pod", "a", "tenant", &pod),
+        object("Service", "own", "tenant", &spec(10)),
+        object("Service", "all", "shared", &spec(11)),
+    ];
+    replace(&lab.manifests.join("tenant.yaml"), &objects.concat()).unwrap();
+    let from = |client: &str, arguments: &[&str]| {
+        let mut command = lab.bed.node.command("dig");
+        command.args(["+tries=1", "+time=2", "-b", client, &format!("@{DNS}")]).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let web = "web-service.default.svc.cluster.local";
+    let known =
+        eventually(Duration::from_secs(10), || from(POD_A, &[web]).contains("NXDOMAIN").then_some(()));
+    assert!(known.is_some(), "{}\n{}", from(POD_A, &[web]), lab.gateway.log());
+    for transport in ["+notcp", "+tcp"] {
+        let hidden = from(POD_A, &[transport, web]);
+        assert!(
+            hidden.contains("NXDOMAIN") && hidden.contains("no such namespace has names here"),
+            "{hidden}"
+        );
+        assert!(from(POD_A, &[transport, "-x", "10.107.37.188"]).contains("NXDOMAIN"));
+        for (name, address) in [("own.tenant", "10.107.37.10"), ("all.shared", "10.107.37.11")] {
+            let name = format!("{name}.svc.cluster.local");
+            assert!(from(POD_A, &[transport, &name]).contains(address), "{transport} {name}");
+            // Nobody knows this one as a pod.
+            assert!(from(POD_B, &[transport, &name]).contains("NXDOMAIN"), "{transport} {name}");
+        }
+        let everybody = dig(&lab, &[transport, web]);
+        assert_eq!(everybody, "10.107.37.188", "{transport}");
+    }
+    let said = |client: &str| lab.cli(&["dns", "query", web, "--as", client]);
+    let tenant = said(POD_A);
+    assert!(tenant.contains("may ask, a pod of tenant") && tenant.contains("`dns.visibility`"), "{tenant}");
+    assert!(said(POD_B).contains("the address of no pod that is known"), "{}", said(POD_B));
+}
+
+#[test]
+fn pods_without_ipv6_are_told_of_no_such_addresses_of_others() {
+    let lab = lab_of("insecure", "  upstreams: [198.51.100.1]\n  suppress_aaaa: [pods]\n");
+    upstream(&lab, "198.51.100.1");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: a, namespace: default }}\nspec: {{ containers: [{{ name: a, image: a }}] }}\nstatus: {{ phase: Running, podIP: {POD_A} }}\n"
+    );
+    replace(&lab.manifests.join("pod.yaml"), &pod).unwrap();
+    let from = |arguments: &[&str]| {
+        let mut command = lab.bed.node.command("dig");
+        command.args(["+tries=1", "+time=2", "-b", POD_A, &format!("@{DNS}")]).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for transport in ["+notcp", "+tcp"] {
+        let seen = eventually(Duration::from_secs(10), || {
+            let said = from(&[transport, "www.example.com", "AAAA"]);
+            (said.contains("status: NOERROR") && said.contains("the client has no IPv6")).then_some(())
+        });
+        let log = lab.gateway.log();
+        assert!(seen.is_some(), "{transport}\n{}\n{log}", from(&[transport, "www.example.com", "AAAA"]));
+        assert!(from(&[transport, "www.example.com"]).contains("192.0.2.77"), "{transport}");
+        assert!(from(&[transport, "web.default.svc.cluster.local", "AAAA"]).contains("fd00:10:96::20"));
+    }
+    let said = lab.cli(&["dns", "query", "www.example.com", "AAAA", "--as", POD_A]);
+    assert!(said.contains("`dns.suppress_aaaa`"), "{said}");
+}
+
+#[test]
+fn a_namespace_has_upstreams_of_its_own_for_a_domain() {
+    let lab = lab_of(
+        "insecure",
+        "  upstreams: [198.51.100.9]\n  stub_zones: [{ zone: corp.example, upstreams: [198.51.100.1], namespaces: [tenant] }]\n",
+    );
+    upstream(&lab, "198.51.100.1");
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{ name: a, namespace: tenant }}\nspec: {{ containers: [{{ name: a, image: a }}] }}\nstatus: {{ phase: Running, podIP: {POD_A} }}\n"
+    );
+    replace(&lab.manifests.join("pod.yaml"), &pod).unwrap();
+    let from = |client: &str, arguments: &[&str]| {
+        let mut command = lab.bed.node.command("dig");
+        command.args(["+tries=1", "+time=2", "+short", "-b", client, &format!("@{DNS}")]).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for transport in ["+notcp", "+tcp"] {
+        let seen = eventually(Duration::from_secs(10), || {
+            from(POD_A, &[transport, "www.corp.example"]).contains("192.0.2.77").then_some(())
+        });
+        assert!(seen.is_some(), "{transport}\n{}", lab.gateway.log());
+        // Whoever else asks has neither the upstream nor what it has said before; there is nobody at the other.
+        assert!(!from(POD_B, &[transport, "www.corp.example"]).contains("192.0.2.77"), "{transport}");
+    }
+    let said = |client: &str| lab.cli(&["dns", "query", "www.corp.example", "--as", client]);
+    assert!(
+        said(POD_A).contains("a pod of tenant") && said(POD_A).contains("asks 198.51.100.1:53"),
+        "{}",
+        said(POD_A)
+    );
+    assert!(said(POD_B).contains("asks 198.51.100.9:53"), "{}", said(POD_B));
+}

@@ -95,6 +95,8 @@ pub(crate) struct Dns {
     pub namespaces: Vec<Text>,
     pub namespace_labels: Option<Text>,
     pub labels: Option<Text>,
+    pub visibility: Vec<Spanned<Visibility>>,
+    pub suppress_aaaa: Vec<Text>,
     pub ttl: Option<Spanned<u64>>,
     pub negative_ttl: Option<Spanned<u64>>,
     pub pods: Option<Text>,
@@ -206,11 +208,21 @@ pub(crate) struct Secure {
     pub path: Option<Text>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Visibility {
+    pub namespaces: Vec<Text>,
+    pub clients: Vec<Text>,
+    pub see: Option<Vec<Text>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StubZone {
     pub zone: Text,
     pub upstreams: Vec<Text>,
+    #[serde(default)]
+    pub namespaces: Vec<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -554,6 +554,88 @@ fn label_selectors_of_dns_are_checked() {
 }
 
 #[test]
+fn tenants_see_what_they_are_said_to() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let two = "  visibility:\n    - { namespaces: [team-a, team-b], see: [shared, default] }\n    - { namespaces: [\"*\"], clients: [10.244.0.0/16], see: [] }\n";
+    let settings = parse(&dns(two)).unwrap().settings.dns.unwrap();
+    assert!(settings.knows_clients());
+    let [teams, others] = &settings.visibility[..] else { panic!() };
+    assert_eq!(teams.namespaces, ["team-a".into(), "team-b".into()]);
+    assert_eq!((&teams.see[..], &teams.clients[..]), (&["shared".into(), "default".into()][..], &[][..]));
+    assert_eq!((&others.namespaces[..], &others.see[..]), (&["*".into()][..], &[][..]));
+    assert_eq!(others.clients, ["10.244.0.0/16".parse().unwrap()]);
+    // A Corefile has no word for it.
+    let text = format!("{GOOD}dns:\n  corefile: a\n  clients: [10.0.0.0/8]\n{two}");
+    assert_eq!(parse(&text).unwrap().settings.dns.unwrap().visibility.len(), 2);
+    for (keys, key) in [
+        ("{ see: [a] }", "dns.visibility[0].namespaces"),
+        ("{ namespaces: [a] }", "dns.visibility[0].see"),
+        ("{ namespaces: [A], see: [] }", "dns.visibility[0].namespaces[0]"),
+        ("{ namespaces: [a], see: [b, c.d] }", "dns.visibility[0].see[1]"),
+        ("{ clients: [10.1.1.1/8], see: [] }", "dns.visibility[0].clients[0]"),
+        ("{ namespaces: [a], see: [] }, { namespaces: [b, a], see: [] }", "dns.visibility[1].namespaces"),
+        (
+            "{ clients: [10.0.0.0/8], see: [] }, { clients: [10.0.0.0/8], see: [] }",
+            "dns.visibility[1].clients",
+        ),
+        ("{ namespaces: [a], see: [], hide: [] }", "dns.visibility[0].hide"),
+    ] {
+        let problems = problems(&dns(&format!("  visibility: [{keys}]\n")));
+        assert_eq!(problems.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), [key], "{keys}");
+    }
+}
+
+#[test]
+fn stub_zones_of_namespaces() {
+    let dns = |keys: &str| {
+        format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n  stub_zones: [{keys}]\n")
+    };
+    let upstreams = "upstreams: [192.0.2.1]";
+    let config = parse(&dns(&format!(
+        "{{ zone: Corp.example., {upstreams}, namespaces: [a, b] }}, {{ zone: corp.example, {upstreams}, namespaces: [c] }}, {{ zone: corp.example, {upstreams} }}, {{ zone: x.example, {upstreams} }}"
+    )))
+    .unwrap();
+    let settings = config.settings.dns.unwrap();
+    assert_eq!((&settings.tenant_zones[..], settings.knows_clients()), (&["corp.example".into()][..], true));
+    let zones = config.resolver.unwrap().zones;
+    let namespaces: Vec<Vec<&str>> =
+        zones.iter().map(|zone| zone.namespaces.iter().map(|it| &**it).collect()).collect();
+    assert_eq!(namespaces, [vec!["a", "b"], vec!["c"], vec![], vec![]]);
+    for (keys, key) in [
+        ("{ zone: a, UP, namespaces: [A] }", "dns.stub_zones[0].namespaces[0]"),
+        ("{ zone: a, UP, namespaces: [\"*\"] }", "dns.stub_zones[0].namespaces[0]"),
+        ("{ zone: a, UP, namespaces: [a, a] }", "dns.stub_zones[0].namespaces[1]"),
+        (
+            "{ zone: a, UP, namespaces: [a, b] }, { zone: A, UP, namespaces: [b] }",
+            "dns.stub_zones[1].namespaces[0]",
+        ),
+        ("{ zone: a, UP }, { zone: A, UP }", "dns.stub_zones[1].zone"),
+    ] {
+        let problems = problems(&dns(&keys.replace("UP", upstreams)));
+        assert_eq!(problems.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), [key], "{keys}");
+    }
+}
+
+#[test]
+fn who_has_no_ipv6() {
+    let dns = |keys: &str| format!("{GOOD}dns:\n  addresses: [192.0.2.53]\n  clients: [10.0.0.0/8]\n{keys}");
+    let settings = |keys: &str| parse(&dns(keys)).unwrap().settings.dns.unwrap();
+    let (none, networks, pods) = (
+        settings(""),
+        settings("  suppress_aaaa: [10.244.0.0/16]\n"),
+        settings("  suppress_aaaa: [10.9.0.0/16, pods]\n"),
+    );
+    let shown = |it: &sluice_model::DnsSettings| {
+        (it.suppress_aaaa.len(), it.suppress_aaaa_of_pods, it.knows_clients())
+    };
+    assert_eq!([&none, &networks, &pods].map(shown), [(0, false, false), (1, false, false), (1, true, true)]);
+    let corefile = format!("{GOOD}dns:\n  corefile: a\n  clients: [10.0.0.0/8]\n  suppress_aaaa: [pods]\n");
+    assert!(parse(&corefile).unwrap().settings.dns.unwrap().suppress_aaaa_of_pods);
+    let problems = problems(&dns("  suppress_aaaa: [10.0.0.0/8, nodes]\n"));
+    assert_eq!(problems.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["dns.suppress_aaaa[1]"]);
+}
+
+#[test]
 fn a_limit_for_clients_that_ask_too_much() {
     let dns = |keys: &str| format!("{GOOD}dns:\n  clients: [10.0.0.0/8]\n{keys}");
     let limit = |keys: &str| parse(&dns(keys)).unwrap().settings.dns.unwrap().rate_limit;

@@ -183,6 +183,48 @@ fn namespaces_and_pods_that_may_be_told_of() {
     assert!(world.told.contains(&Change::NamespaceGone("shown".into())));
 }
 
+#[test]
+fn who_asks_is_known_of_pods_without_names_too() {
+    for exposed in [
+        Exposed { namespaces: vec!["shown".into()], ..Exposed::default() },
+        Exposed { namespace_labels: selector("team=red"), ..Exposed::default() },
+    ] {
+        let mut world = world(Exposed { pods: true, clients: true, ..exposed });
+        let namespace = |name: &str, team: &str| {
+            format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{ name: {name}, labels: {{ team: {team} }} }}\n"
+            )
+        };
+        let pod = |namespace: &str, spec: &str| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{ name: p, namespace: {namespace} }}\nspec: {{ {spec} }}\nstatus: {{ phase: Running, podIP: 10.244.1.1 }}\n"
+            )
+        };
+        let known = |world: &World| -> Vec<(String, bool, bool)> {
+            let pods = told(world).into_values().filter_map(|change| match change {
+                Change::Pod(pod) => Some((pod.name.to_string(), pod.named, pod.client)),
+                _ => None,
+            });
+            pods.collect()
+        };
+        let parts = |spec: &str| {
+            all(&[
+                namespace("shown", "red"),
+                namespace("other", "blue"),
+                pod("shown", spec),
+                pod("other", spec),
+            ])
+        };
+        world.write("a.yaml", parts(""));
+        let (shown, other) = ("shown/p".to_owned(), "other/p".to_owned());
+        assert_eq!(known(&world), [(other, false, true), (shown.clone(), true, true)]);
+        // The address of the node that it runs on is not its own.
+        world.write("a.yaml", parts("hostNetwork: true"));
+        assert_eq!(known(&world), [(shown, true, false)]);
+        assert!(world.told.contains(&Change::PodGone(ServiceName::new("other", "p"))), "{:?}", world.told);
+    }
+}
+
 fn selector(text: &str) -> Selector {
     Selector::parse(text).unwrap()
 }

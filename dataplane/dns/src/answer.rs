@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use crate::chain;
+use crate::chain::{self, View};
 use crate::compat;
 use crate::compile::record::kind_of;
 use crate::name;
 use crate::node::{Node, Role, Set};
 use crate::query::{self, IN, Query, Unanswerable, kind, rcode, reason};
 use crate::reply::{self, Owner, Reply, Section, header_only};
+use crate::visibility::{Seen, Sight};
 use crate::zonal;
 use crate::zones::Zones;
 
@@ -17,6 +18,10 @@ pub(crate) const PLAIN: usize = 512;
 
 /// What is said of a name that is not there for want of an endpoint.
 const UNREADY: &[u8] = b"no ready endpoint";
+/// The bit RA in the fourth octet of a header (RFC 1035, section 4.1.1).
+const RECURSION_AVAILABLE: u8 = 0x80;
+/// What is said of a question for IPv6 addresses that nobody was asked.
+const NO_IPV6: &[u8] = b"the client has no IPv6";
 /// What is said of a name of a namespace that is not there, or has no names here: which of both is nobody's business.
 const UNSELECTED: &[u8] = b"no such namespace has names here";
 
@@ -112,16 +117,32 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if !whole && zones.is_clusters(query.name(message)) {
         return refuse(Reply::new(message, query, limit, fixed.max_udp, cookie), reason::NOT_AUTHORITATIVE);
     }
-    let Some(node) = zones.table.get(hash, query.name(message)) else {
-        return missed(zones, query, message, asked, (limit, cookie));
+    let mut found = zones.table.get(hash, query.name(message));
+    let sight = zones.sight(asked.client);
+    if let Some(sight) = &sight {
+        match sight.of(zones, query.name(message), found) {
+            Seen::As(node) => found = node,
+            Seen::Part(node) => {
+                return of_pointers(zones, query, message, (limit, cookie), |kind| {
+                    sight.pointers(node).filter(move |_| kind == kind::PTR)
+                });
+            }
+            Seen::Inner => {
+                return of_pointers(zones, query, message, (limit, cookie), |_| std::iter::empty());
+            }
+        }
+    }
+    let Some(node) = found else {
+        return missed(zones, query, message, asked, (limit, cookie), sight);
     };
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
     // There is no name outside that CoreDNS's defects are known of.
     let compat = fixed.compat.is_some() && node.role() != Role::External;
     if aliased && compat {
-        return compat::Asked { zones, query, limit, cookie, by: asked }.aliased(node, message);
+        return compat::Asked { zones, query, limit, cookie, by: asked, sight }.aliased(node, message);
     }
-    if aliased && fixed.forward && zones.leaves(asked) && chain::leads_elsewhere(zones, node, whole) {
+    let view = View { whole, sight };
+    if aliased && fixed.forward && zones.leaves(asked) && chain::leads_elsewhere(zones, node, view) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
@@ -129,9 +150,10 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if let Some(set) = node.set(query.kind) {
         put(&mut reply, query, node, &set, asked.turn, zones);
     } else if aliased {
-        rcode = chain::follow(zones, node, query.kind, whole, &mut reply).0;
+        rcode = chain::follow(zones, node, query.kind, &mut reply, view).0;
     } else if compat {
-        return compat::Asked { zones, query, limit, cookie, by: asked }.without_records(node, message);
+        return compat::Asked { zones, query, limit, cookie, by: asked, sight }
+            .without_records(node, message);
     } else {
         let at = query.end() - 4 - node.zone_len();
         let section = match query.kind {
@@ -144,6 +166,27 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
         }
     }
     done(reply, fixed.stale, rcode)
+}
+
+/// The reply of a reverse name, with those records that its client sees of the type asked for.
+#[inline(never)]
+fn of_pointers<'z, R: Iterator<Item = &'z [u8]>>(
+    zones: &Zones,
+    query: &Query,
+    message: &mut [u8],
+    (limit, cookie): (usize, Option<[u8; 24]>),
+    records: impl Fn(u16) -> R,
+) -> Verdict {
+    let zone_len = zones.zone(query.name(message)).map_or(0, <[u8]>::len);
+    let mut reply = Reply::new(message, query, limit, zones.fixed.max_udp, cookie);
+    let mut records = records(query.kind).peekable();
+    if records.peek().is_none() {
+        reply.soa(Section::Authority, query.end() - 4 - zone_len, &zones.soa);
+    }
+    if !records.all(|record| reply.put(Section::Answer, 1, record)) {
+        reply.truncate();
+    }
+    done(reply, zones.fixed.stale, rcode::NOERROR)
 }
 
 /// Ends an answer from the tables.
@@ -261,12 +304,16 @@ fn missed(
     message: &mut [u8],
     asked: &Asked,
     (limit, cookie): (usize, Option<[u8; 24]>),
+    sight: Option<Sight<'_>>,
 ) -> Verdict {
     let fixed = &*zones.fixed;
     let size = fixed.max_udp;
     let asked_name = query.name(message);
     let Some(zone) = zones.zone(asked_name) else {
         if fixed.forward && zones.leaves(asked) {
+            if query.kind == kind::AAAA && useless(zones, message, asked) {
+                return without_ipv6(zones, query, message, (limit, cookie));
+            }
             return Verdict::Forward;
         }
         return refuse(Reply::new(message, query, limit, size, cookie), reason::NOT_AUTHORITATIVE);
@@ -275,12 +322,16 @@ fn missed(
     let external = zones.external(zone).is_some();
     if fixed.compat.is_some()
         && !external
-        && let Some(verdict) = (compat::Asked { zones, query, limit, cookie, by: asked }).missed(message)
+        && let Some(verdict) =
+            (compat::Asked { zones, query, limit, cookie, by: asked, sight }).missed(message)
     {
         return verdict;
     }
     let asked_name = query.name(message);
+    // Nothing tells whether it is there: it takes the way of names that are not.
+    let hidden = sight.is_some_and(|sight| sight.hides(asked_name));
     if fixed.pods
+        && !hidden
         && let Some(ip) = pod_address(zones, asked_name)
     {
         let mut reply = Reply::new(message, query, limit, size, cookie);
@@ -292,7 +343,7 @@ fn missed(
         }
         return done(reply, fixed.stale, rcode::NOERROR);
     }
-    if let Some(node) = underscored(zones, asked_name).or_else(|| zonal::find(zones, asked_name)) {
+    if !hidden && let Some(node) = underscored(zones, asked_name).or_else(|| zonal::find(zones, asked_name)) {
         let mut reply = Reply::new(message, query, limit, size, cookie);
         match node.set(query.kind) {
             // Addresses are alike wherever they stand.
@@ -313,10 +364,10 @@ fn missed(
     if !fixed.hosts.is_empty()
         && let Some(node) = zones.wildcard(asked_name)
     {
-        return of_wildcard(zones, query, node, message, (limit, cookie), asked);
+        return of_wildcard(zones, query, node, message, (limit, cookie), asked, sight);
     }
     let falls_through = zones.falls_through(asked_name);
-    if falls_through || !asked.resolver && zones.completes(asked_name) {
+    if falls_through || !asked.resolver && !hidden && zones.completes(asked_name) {
         if zones.leaves(asked) {
             return Verdict::Forward;
         }
@@ -326,6 +377,7 @@ fn missed(
         }
     }
     let words = match query.edns {
+        Some(_) if hidden => Some(UNSELECTED),
         Some(_) if zones.is_unready(asked_name) || zonal::is_unready(zones, asked_name) => Some(UNREADY),
         Some(_) if zones.is_unselected(asked_name) => Some(UNSELECTED),
         _ => None,
@@ -340,6 +392,31 @@ fn missed(
     Verdict::Reply { length, rcode: rcode::NXDOMAIN }
 }
 
+/// Whether nobody is asked for a name's IPv6 addresses, for a client without IPv6. Where the resolver has tables of its own, it looks
+/// there first.
+#[inline(never)]
+fn useless(zones: &Zones, message: &[u8], asked: &Asked) -> bool {
+    let desired = message.get(2).is_some_and(|flags| flags & 1 != 0);
+    desired && !asked.resolver && !zones.fixed.tables && zones.without_ipv6(asked.client)
+}
+
+/// Ends the reply to such a question: whether there is the name is not known, and it has no SOA record that it might be kept by (RFC
+/// 2308, section 2.2).
+fn without_ipv6(
+    zones: &Zones,
+    query: &Query,
+    message: &mut [u8],
+    (limit, cookie): (usize, Option<[u8; 24]>),
+) -> Verdict {
+    let reply = Reply::new(message, query, limit, zones.fixed.max_udp, cookie);
+    let length = reply.told(rcode::NOERROR, false, reason::OTHER, NO_IPV6);
+    // To glibc it is a referral without.
+    if let Some(flags) = message.get_mut(3) {
+        *flags |= RECURSION_AVAILABLE;
+    }
+    Verdict::Reply { length, rcode: rcode::NOERROR }
+}
+
 /// What a host of any name has, for one of them.
 fn of_wildcard(
     zones: &Zones,
@@ -348,18 +425,19 @@ fn of_wildcard(
     message: &mut [u8],
     (limit, cookie): (usize, Option<[u8; 24]>),
     asked: &Asked,
+    sight: Option<Sight<'_>>,
 ) -> Verdict {
     let fixed = &*zones.fixed;
     let aliased = query.kind != kind::CNAME && node.set(kind::CNAME).is_some();
-    let whole = zones.has_cluster(asked.client, asked.server);
-    if aliased && fixed.forward && chain::leads_elsewhere(zones, node, whole) && zones.leaves(asked) {
+    let view = View { whole: zones.has_cluster(asked.client, asked.server), sight };
+    if aliased && fixed.forward && chain::leads_elsewhere(zones, node, view) && zones.leaves(asked) {
         return Verdict::Forward;
     }
     let mut reply = Reply::new(message, query, limit, fixed.max_udp, cookie);
     let mut rcode = rcode::NOERROR;
     match node.set(query.kind) {
         Some(set) => drop(reply.put_elsewhere(node, &set, Owner::Same)),
-        None if aliased => rcode = chain::follow(zones, node, query.kind, whole, &mut reply).0,
+        None if aliased => rcode = chain::follow(zones, node, query.kind, &mut reply, view).0,
         None => {
             let at = query.end() - 4 - node.zone_len();
             zones.put_soa(&mut reply, Section::Authority, at, node.zone());
@@ -450,18 +528,19 @@ pub fn aliases(
 ) -> Option<Vec<u8>> {
     let query = parsed.ok()?;
     let name = query.name(message);
-    let whole = zones.has_cluster(asked.client, asked.server);
-    if !whole && zones.is_clusters(name) {
+    let view =
+        View { whole: zones.has_cluster(asked.client, asked.server), sight: zones.sight(asked.client) };
+    if !view.whole && zones.is_clusters(name) || view.sight.is_some_and(|sight| sight.hides(name)) {
         return None;
     }
     let node = zones.find(name).or_else(|| zones.wildcard(name))?;
-    if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node, whole) {
+    if node.set(kind::CNAME).is_none() || !chain::leads_elsewhere(zones, node, view) {
         return None;
     }
     let room = if asked.stream { usize::from(u16::MAX) } else { zones.max_udp() };
     message.resize(room.max(message.len()), 0);
     let mut reply = Reply::new(message, &query, room, zones.fixed.max_udp, None);
-    let target = chain::follow(zones, node, query.kind, whole, &mut reply).1;
+    let target = chain::follow(zones, node, query.kind, &mut reply, view).1;
     let length = reply.finish(rcode::NOERROR, true);
     message.truncate(length);
     Some(target.to_vec())

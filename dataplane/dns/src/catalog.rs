@@ -15,6 +15,7 @@ use crate::log::Log;
 use crate::name::{self, Name, Seed};
 use crate::node::{Node, Role};
 use crate::nsid::Nsid;
+use crate::pods::{self, Pods};
 use crate::soa::Soa;
 use crate::zones::Zones;
 
@@ -37,6 +38,8 @@ pub struct Catalog {
     pods: HashMap<ServiceName, NamedPod>,
     /// How many pods have an address in a namespace: two do while one replaces the other.
     pod_addresses: HashMap<(Box<str>, IpAddr), usize>,
+    /// Who asks, where that matters.
+    clients: Pods,
     reverse: Reverse,
 }
 
@@ -70,6 +73,7 @@ impl Catalog {
             hosts: Hosts::default(),
             pods: HashMap::new(),
             pod_addresses: HashMap::new(),
+            clients: Pods::default(),
             reverse: Reverse::default(),
         }
     }
@@ -147,6 +151,7 @@ impl Catalog {
         self.importing.clear();
         self.reachable.clear();
         self.pod_addresses.clear();
+        self.clients = Pods::default();
         self.rules = settings.map(|settings| Rules::new(settings.clone(), self.seed));
         let Some(rules) = &self.rules else { return };
         self.zones.configure(rules);
@@ -371,11 +376,16 @@ impl Catalog {
         if let Some(pod) = &pod {
             self.pods.insert(name.clone(), pod.clone());
         }
+        if self.rules.as_ref().is_some_and(|rules| rules.settings.knows_clients()) {
+            self.set_client(before.as_ref(), pod.as_ref());
+        }
         let Some(rules) = self.rules.as_ref().filter(|r| r.settings.pods == PodNames::Verified) else {
             return;
         };
-        let addresses =
-            |pod: &Option<NamedPod>| pod.iter().flat_map(|p| p.addresses.clone()).collect::<Vec<_>>();
+        let addresses = |pod: &Option<NamedPod>| {
+            let named = pod.iter().filter(|pod| pod.named);
+            named.flat_map(|pod| pod.addresses.clone()).collect::<Vec<_>>()
+        };
         let (before, after) = (addresses(&before), addresses(&pod));
         for ip in &after {
             let count = self.pod_addresses.entry((name.namespace.clone(), *ip)).or_default();
@@ -399,6 +409,19 @@ impl Catalog {
                         self.zones.table.remove(&node);
                     }
                 }
+            }
+        }
+    }
+
+    /// Whose addresses those of a pod are.
+    fn set_client(&mut self, before: Option<&NamedPod>, after: Option<&NamedPod>) {
+        // What stays is never away.
+        let comes = after.map(|pod| self.clients.update(pod, true, self.seed));
+        let goes = before.map(|pod| self.clients.update(pod, false, self.seed));
+        for effect in comes.into_iter().chain(goes).flatten() {
+            match effect {
+                pods::Effect::Set(node) => drop(self.zones.pods.insert(node)),
+                pods::Effect::Gone(node) => drop(self.zones.pods.remove(&node)),
             }
         }
     }

@@ -2,12 +2,13 @@
 //! matter of which names and records are compiled. None of it is on the way of a query that finds its records.
 
 use crate::answer::{self, Verdict, address_record, pod_address};
-use crate::chain;
+use crate::chain::{self, View};
 use crate::compile::record::{self, QUESTION, kind_of};
 use crate::name::{self, Name};
 use crate::node::{Node, Role};
 use crate::query::{Query, kind, rcode, reason};
 use crate::reply::{Owner, Reply, Section};
+use crate::visibility::{Seen, Sight};
 use crate::zones::Zones;
 
 /// Nodes that only some spellings of their names find.
@@ -43,6 +44,7 @@ pub(crate) struct Asked<'a> {
     pub limit: usize,
     pub cookie: Option<[u8; 24]>,
     pub by: &'a answer::Asked,
+    pub sight: Option<Sight<'a>>,
 }
 
 impl Asked<'_> {
@@ -83,13 +85,16 @@ impl Asked<'_> {
         for _ in 0..chain::MOST {
             let Some(target) = at.set(kind::CNAME).and_then(|alias| alias.answer().get(12..)) else { break };
             if !name::is_within(target, zone) {
-                if zones.fixed.forward && zones.leaves(self.by) && chain::leads_elsewhere(zones, node, true) {
+                let view = View { whole: true, sight: self.sight };
+                if zones.fixed.forward && zones.leaves(self.by) && chain::leads_elsewhere(zones, node, view) {
                     return Verdict::Forward;
                 }
                 return self.chain(node, message);
             }
-            let Some(next) = chain::find(zones, target) else {
-                if chain::pod(zones, target).is_some_and(|ip| kind_of(ip.is_ipv6()) == self.query.kind) {
+            let Some(next) = chain::find(zones, target, self.sight) else {
+                if chain::pod(zones, target, self.sight)
+                    .is_some_and(|ip| kind_of(ip.is_ipv6()) == self.query.kind)
+                {
                     return self.chain(node, message);
                 }
                 break;
@@ -124,12 +129,17 @@ impl Asked<'_> {
         if kind == kind::SOA {
             return Some(self.reply(Found::NoData, message));
         }
-        if let Some(verdict) = self.zones.fixed.pods.then(|| self.pod(message)).flatten() {
+        let hidden = self.sight.is_some_and(|sight| sight.hides(self.query.name(message)));
+        if let Some(verdict) = (self.zones.fixed.pods && !hidden).then(|| self.pod(message)).flatten() {
             return Some(verdict);
         }
         let name = (kind == kind::PTR).then(|| pointed(self.query.name(message))).flatten()?;
         let node = self.zones.find(name.wire()).filter(|node| node.set(kind::PTR).is_some())?;
-        Some(self.reply(Found::Node(node), message))
+        match self.sight.map(|sight| sight.of(self.zones, name.wire(), Some(node))) {
+            None | Some(Seen::As(Some(_))) => Some(self.reply(Found::Node(node), message)),
+            // Who does not see all of it spells it as it is written.
+            Some(_) => None,
+        }
     }
 
     /// A pod's name with up to two labels too many, and its SRV record.
@@ -192,7 +202,8 @@ impl Asked<'_> {
 
     fn chain(&self, node: &Node, message: &mut [u8]) -> Verdict {
         let mut reply = self.begin(message);
-        let rcode = chain::follow(self.zones, node, self.query.kind, true, &mut reply).0;
+        let view = View { whole: true, sight: self.sight };
+        let rcode = chain::follow(self.zones, node, self.query.kind, &mut reply, view).0;
         finished(reply, rcode)
     }
 

@@ -11,6 +11,7 @@ use crate::answer::{self, Asked, Verdict, pod_address, underscored};
 use crate::name::{self, Name, NameError};
 use crate::node::Node;
 use crate::query::{Query, kind, rcode};
+use crate::visibility::Seen;
 use crate::zonal;
 use crate::zones::Zones;
 
@@ -35,6 +36,9 @@ pub struct Explanation {
     pub enabled: bool,
     /// Whether the client may ask.
     pub allowed: bool,
+    /// The namespaces whose pod the client is, where that matters; mostly one.
+    #[serde(default)]
+    pub pod_of: Option<Vec<String>>,
     /// The zone that the name is in, in lower case.
     pub zone: Option<String>,
     /// What the name is in its zone.
@@ -126,6 +130,8 @@ pub enum Rule {
     Pinned,
     /// The name is of a zone that none of the Service's endpoints is in, and so has all of them.
     Preferred,
+    /// The client does not see names of that namespace, whether or not there are any.
+    Hidden,
     /// No object makes such a name.
     Missing,
     /// A Service would, if one of its endpoints were ready.
@@ -136,6 +142,8 @@ pub enum Rule {
     Elsewhere,
     /// The name is in none of the zones, and upstreams are asked.
     Upstream,
+    /// Upstreams would be asked, but not for IPv6 addresses: the client has no IPv6.
+    NoIpv6,
     /// The name is in none of the zones, and there are no upstreams.
     NoUpstream,
     /// Upstreams would be asked, but not for this client at this address.
@@ -166,6 +174,9 @@ impl fmt::Display for Rule {
             Self::Wildcard => "a host with a star for the first label stands for it",
             Self::Pinned => "none of the Service's ready endpoints is in that zone",
             Self::Preferred => "none of the Service's ready endpoints is in that zone: all of them are told",
+            Self::Hidden => {
+                "the client does not see what has such a name, if there is any: `dns.visibility` says what it sees"
+            }
             Self::Missing => "no object makes such a name",
             Self::Unready => "none of the Service's endpoints is ready",
             Self::Fallthrough => {
@@ -173,6 +184,9 @@ impl fmt::Display for Rule {
             }
             Self::Elsewhere => "rules or tables of the resolver come before the cluster's names",
             Self::Upstream => "it is in none of `dns.zones` and `dns.reverse_zones`: upstreams are asked",
+            Self::NoIpv6 => {
+                "upstreams are not asked for IPv6 addresses: by `dns.suppress_aaaa` the client has no IPv6"
+            }
             Self::NoUpstream => {
                 "it is in none of `dns.zones` and `dns.reverse_zones`, and there are no `dns.upstreams`"
             }
@@ -191,6 +205,9 @@ impl fmt::Display for Rule {
 /// # Errors
 /// [`NameError`]: the text is no name.
 pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameError> {
+    let everything = Zones { policy: None, ..zones.clone() };
+    // Whoever asks for nobody sees all.
+    let zones = if question.client.is_some() { zones } else { &everything };
     let asked = Name::parse(&question.name)?;
     let wire = asked.wire();
     let zone = zones.zone(wire);
@@ -200,6 +217,10 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
     let mut out = Explanation {
         enabled: !zones.listen().is_empty(),
         allowed: question.client.is_none_or(|client| zones.may_ask(client, server)),
+        pod_of: question
+            .client
+            .filter(|_| zones.fixed.knows_clients)
+            .map(|it| zones.namespaces_of_client(it)),
         zone: zone.map(name::text),
         subject: zone.map_or(Subject::Foreign, |zone| {
             match zones.fixed.hosts.iter().any(|it| it.wire() == zone) {
@@ -231,8 +252,11 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
     let mut buffer = message.clone();
     buffer.resize(usize::from(u16::MAX), 0);
     let verdict = answer::answer(zones, Ok(query), &mut buffer, &by);
+    let useless = question.kind == kind::AAAA && zone.is_none() && zones.without_ipv6(client);
     out.rule = match verdict {
         Verdict::Reply { .. } if out.allowed && is_concealed(zones, &query, wire, &by) => Rule::Concealed,
+        Verdict::Reply { rcode: rcode::NOERROR, .. } | Verdict::Forward if useless => Rule::NoIpv6,
+        Verdict::Reply { rcode: rcode::NXDOMAIN, .. } if hides(zones, wire, client) => Rule::Hidden,
         _ => rule(zones, &query, wire, out.allowed, verdict),
     };
     match verdict {
@@ -241,6 +265,8 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
             out.reply = Some(buffer);
         }
         Verdict::Silence => {}
+        // Its own tables may have it.
+        Verdict::Forward if useless => {}
         Verdict::Forward if !zones.recurses(client, server) => out.rule = Rule::Tables,
         Verdict::Forward | Verdict::Elsewhere => {
             let mut alias = message;
@@ -255,6 +281,13 @@ pub fn explain(zones: &Zones, question: &Question) -> Result<Explanation, NameEr
 /// Whether that is all the reply says. Transfers are refused whatever the zone.
 fn is_concealed(zones: &Zones, query: &Query, wire: &[u8], by: &Asked) -> bool {
     !matches!(query.kind, kind::AXFR | kind::IXFR) && zones.conceals(wire, by.client, by.server)
+}
+
+/// Whether a name is not there for this client alone, or would not be.
+fn hides(zones: &Zones, wire: &[u8], client: IpAddr) -> bool {
+    let Some(sight) = zones.sight(client) else { return false };
+    let node = zones.find(wire);
+    sight.hides(wire) || node.is_some() && matches!(sight.of(zones, wire, node), Seen::As(None))
 }
 
 fn rule(zones: &Zones, query: &Query, wire: &[u8], allowed: bool, verdict: Verdict) -> Rule {

@@ -118,7 +118,7 @@ impl Kept {
         }
         let Some(reading) = read(message) else { return };
         let name = reading.query.name(message);
-        if reading.ttl == 0 || zones.zone(name).is_some() {
+        if reading.ttl == 0 || !zones.keeps_of(name) {
             return;
         }
         self.settle(zones, now);

@@ -23,12 +23,14 @@ mod log;
 pub mod name;
 pub mod node;
 pub mod nsid;
+mod pods;
 pub mod query;
 mod reply;
 mod soa;
 pub mod table;
 pub mod transfer;
 mod usual;
+mod visibility;
 mod zonal;
 pub mod zones;
 

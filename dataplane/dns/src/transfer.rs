@@ -3,6 +3,8 @@
 //! A transfer has the tables of one generation, so that it is consistent however long it takes. What is transferred are the
 //! names that objects give: no pods' addresses, and no endpoints of Services that have a cluster IP, as CoreDNS has it.
 
+use std::net::IpAddr;
+
 use crate::name;
 use crate::node::{Node, Role};
 use crate::query::{HEADER, IN, Query, kind};
@@ -47,8 +49,15 @@ struct Cursor {
 
 /// The transfer of the zone that a query asks for; none where it asks for none, or for what is no zone here.
 ///
-/// `have` is the serial that the client of an incremental transfer has: if that is not older, the SOA record is all it gets.
-pub fn transfer(zones: &Zones, query: &Query, message: &[u8], have: Option<u32>) -> Option<Transfer> {
+/// `have` is the serial that the client of an incremental transfer has: if that is not older, the SOA record is all it gets. A client
+/// that does not see all names gets those that it sees.
+pub fn transfer(
+    zones: &Zones,
+    query: &Query,
+    message: &[u8],
+    have: Option<u32>,
+    client: IpAddr,
+) -> Option<Transfer> {
     if query.class != IN || !matches!(query.kind, kind::AXFR | kind::IXFR) {
         return None;
     }
@@ -74,7 +83,11 @@ pub fn transfer(zones: &Zones, query: &Query, message: &[u8], have: Option<u32>)
     let mut nodes: Vec<Node> = Vec::new();
     if !current {
         let within = |node: &&Node| node.zone_len() == zone.len() && name::is_within(node.name(), zone);
-        nodes = zones.nodes().filter(within).filter(|node| is_told(zones, node)).cloned().collect();
+        let told = zones.nodes().filter(within).filter(|node| is_told(zones, node));
+        nodes = match zones.sight(client) {
+            None => told.cloned().collect(),
+            Some(sight) => told.filter_map(|node| sight.whole(zones, node)).collect(),
+        };
         // The top first: some who read a zone look for its name servers there.
         nodes.sort_by_key(|node| node.name().len());
     }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sluice_model::{Generation, PodNames};
+use sluice_model::{DnsSettings, Generation, PodNames};
 
 use crate::access::Access;
 use crate::answer::Asked;
 use crate::catalog::zone_of;
+use crate::clients::Clients;
 use crate::compat::Compat;
 use crate::compile::external::External;
 use crate::compile::{Rules, fixed};
@@ -18,9 +19,11 @@ use crate::log::Log;
 use crate::name::{self, Name, Seed};
 use crate::node::Node;
 use crate::nsid::Nsid;
+use crate::pods;
 use crate::reply::{Reply, Section};
 use crate::soa::{Relative, Soa};
 use crate::table::{Candidate, Table};
+use crate::visibility::Policy;
 
 /// All names of one generation. Cloning shares everything.
 #[derive(Clone, Debug)]
@@ -28,6 +31,10 @@ pub struct Zones {
     pub(crate) table: Table,
     /// Names that there would be, if a Service had a ready endpoint.
     pub(crate) unready: Table,
+    /// Whose pods have which address, where that matters; by [`crate::pods::key`].
+    pub(crate) pods: Table,
+    /// Who does not see all names; none: everybody does.
+    pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) seed: Seed,
     pub(crate) serial: u32,
     pub(crate) soa: Soa,
@@ -85,10 +92,32 @@ pub(crate) struct Fixed {
     pub compat: Option<Compat>,
     /// Not all namespaces have names.
     pub selected: bool,
+    /// Domains of others whose names are not answered alike to all.
+    pub tenant_zones: Vec<Name>,
+    /// It matters which pod asks.
+    pub knows_clients: bool,
+    /// Who has no IPv6; none: that does not matter.
+    pub without_ipv6: Option<WithoutIpv6>,
     /// What is told may be no more: clients with EDNS are told so.
     pub stale: bool,
     /// No query takes the short way.
     pub general: bool,
+}
+
+/// Clients that have no IPv6.
+#[derive(Debug)]
+pub(crate) struct WithoutIpv6 {
+    networks: Clients,
+    /// Pods that have IPv4 addresses alone.
+    pods: bool,
+}
+
+impl WithoutIpv6 {
+    fn new(settings: &DnsSettings) -> Option<Self> {
+        let pods = settings.suppress_aaaa_of_pods;
+        let any = pods || !settings.suppress_aaaa.is_empty();
+        any.then(|| Self { networks: Clients::only(&settings.suppress_aaaa), pods })
+    }
 }
 
 impl Default for Zones {
@@ -102,6 +131,8 @@ impl Zones {
         Self {
             table: Table::default(),
             unready: Table::default(),
+            pods: Table::default(),
+            policy: None,
             seed,
             serial: 0,
             soa: Soa::default(),
@@ -118,8 +149,9 @@ impl Zones {
     pub(crate) fn configure(&mut self, rules: &Rules) {
         let settings = &rules.settings;
         let elsewhere = Elsewhere::new(settings);
+        self.policy = Policy::new(rules).map(Arc::new);
         self.fixed = Arc::new(Fixed {
-            general: !elsewhere.is_empty() || settings.stale || self.log.is_some(),
+            general: !elsewhere.is_empty() || settings.stale || self.log.is_some() || self.policy.is_some(),
             listen: settings.listen.clone(),
             port: settings.listen.first().map_or(0, SocketAddr::port),
             access: Access::new(settings),
@@ -154,6 +186,12 @@ impl Zones {
             limit: settings.rate_limit.as_ref().map(Limit::new),
             compat: rules.compat().then(|| fixed::compat(rules)),
             selected: settings.selected,
+            tenant_zones: {
+                let parsed = settings.tenant_zones.iter().filter_map(|zone| Name::parse(zone).ok());
+                parsed.map(Name::lowered).collect()
+            },
+            knows_clients: settings.knows_clients(),
+            without_ipv6: WithoutIpv6::new(settings),
             stale: settings.stale,
         });
     }
@@ -228,6 +266,22 @@ impl Zones {
         self.zone(name).is_some_and(|zone| self.external(zone).is_none())
     }
 
+    /// Whether this client has no IPv6, so that nobody is asked for IPv6 addresses of names of others.
+    #[inline]
+    pub fn without_ipv6(&self, client: IpAddr) -> bool {
+        let Some(without) = &self.fixed.without_ipv6 else { return false };
+        let client = client.to_canonical();
+        without.networks.contain(client)
+            || without.pods && self.pod_at(client).is_some_and(pods::is_ipv4_only)
+    }
+
+    /// The pods that have this address, where who asks matters.
+    pub(crate) fn pod_at(&self, client: IpAddr) -> Option<&Node> {
+        let mut bytes = [0; pods::MOST];
+        let key = pods::key(client, &mut bytes);
+        self.pods.get(self.hash(key), key)
+    }
+
     /// Whether a query may be left to a resolver.
     pub(crate) fn leaves(&self, asked: &Asked) -> bool {
         asked.resolver || self.fixed.tables || self.recurses(asked.client, asked.server)
@@ -267,6 +321,11 @@ impl Zones {
     #[inline]
     pub fn keeps(&self) -> bool {
         self.fixed.keep
+    }
+
+    /// Whether the resolver's answers about a name may be kept for whoever asks next.
+    pub(crate) fn keeps_of(&self, name: &[u8]) -> bool {
+        self.zone(name).is_none() && zone_of(&self.fixed.tenant_zones, name).is_none()
     }
 
     /// How many queries a client is answered; none: any number.

@@ -329,7 +329,12 @@ fn names_of_pods() {
     let mut catalog = catalog_of(verified, &[], &["default"]);
     let pod = |name: &str, address: &str| {
         let addresses = vec![ip(address), ip("fd00::1")];
-        sluice_model::Change::Pod(NamedPod { name: ServiceName::new("default", name), addresses })
+        sluice_model::Change::Pod(NamedPod {
+            name: ServiceName::new("default", name),
+            addresses,
+            named: true,
+            client: false,
+        })
     };
     assert_eq!(ask(&catalog.zones(), name, T::A), NXDOMAIN);
     catalog.apply(&pod("a", "10.244.2.5"));

@@ -89,6 +89,8 @@ fn pod(n: u8, address: u8) -> NamedPod {
     NamedPod {
         name: ServiceName::new("a", &format!("p{n}")),
         addresses: vec![ip(&format!("10.1.1.{address}"))],
+        named: true,
+        client: address.is_multiple_of(2),
     }
 }
 

@@ -167,7 +167,8 @@ fn unknown_names_may_fall_through_and_the_zone_may_be_transferred() {
     assert_eq!(verdict("default.example.org."), Ok(()));
     assert_eq!(verdict("nope.default.b.example."), Ok(()));
     let bytes = query("example.org.", T::AXFR).to_vec().unwrap();
-    let messages: Vec<Vec<u8>> = transfer(&zones, &parse(&bytes).unwrap(), &bytes, None).unwrap().collect();
+    let parsed = parse(&bytes).unwrap();
+    let messages: Vec<Vec<u8>> = transfer(&zones, &parsed, &bytes, None, ASKED.client).unwrap().collect();
     let records: Vec<_> = messages
         .iter()
         .flat_map(|message| hickory_proto::op::Message::from_vec(message).unwrap().answers)

@@ -216,3 +216,14 @@ proptest! {
         let _ = kept.answer(&zones, &parsed, &mut asked, &ASKED, 0);
     }
 }
+
+#[test]
+fn what_clients_are_told_by_their_namespace_is_not_kept() {
+    let settings = DnsSettings { forward: true, tenant_zones: vec!["Corp.example".into()], ..settings() };
+    let (zones, mut kept) = (zones_of(settings, &cluster(), &["default"]), Kept::default());
+    for name in ["corp.example.", "www.CORP.example.", "xcorp.example.", "www.example."] {
+        kept.keep(&zones, &reply(name, 30).to_vec().unwrap(), 0);
+        let found = ask(&mut kept, &zones, &query(name, T::A), 1);
+        assert_eq!(found.is_some(), name.starts_with("xcorp") || name == "www.example.", "{name}");
+    }
+}

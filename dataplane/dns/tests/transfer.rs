@@ -15,7 +15,7 @@ use sluice_model::{DnsSettings, EndpointGroup, NameKind, NamedPod, PodNames, Pro
 /// The messages of a transfer.
 fn messages(zones: &Zones, query: &Message, have: Option<u32>) -> Option<Vec<Message>> {
     let bytes = query.to_vec().unwrap();
-    let all: Vec<Vec<u8>> = transfer(zones, &parse(&bytes).unwrap(), &bytes, have)?.collect();
+    let all: Vec<Vec<u8>> = transfer(zones, &parse(&bytes).unwrap(), &bytes, have, ASKED.client)?.collect();
     let read = all.iter().map(|bytes| {
         assert!(bytes.len() <= 0x3fff, "{}", bytes.len());
         Message::from_bytes(bytes).unwrap()
@@ -35,7 +35,12 @@ fn told(record: &Record) -> String {
 fn every_record_is_what_the_same_question_is_answered_with() {
     let settings = DnsSettings { pods: PodNames::Verified, ..settings() };
     let mut catalog = catalog_of(settings, &cluster(), &["default", "shop", "bare"]);
-    let pod = NamedPod { name: ServiceName::new("default", "p"), addresses: vec![ip("10.244.1.5")] };
+    let pod = NamedPod {
+        name: ServiceName::new("default", "p"),
+        addresses: vec![ip("10.244.1.5")],
+        named: true,
+        client: false,
+    };
     catalog.apply(&sluice_model::Change::Pod(pod));
     let zones = catalog.zones();
     for zone in ["Cluster.Local.", "in-addr.arpa.", "ip6.arpa."] {

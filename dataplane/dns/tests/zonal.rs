@@ -261,7 +261,7 @@ fn they_are_not_transferred() {
     let told = |settings: DnsSettings| {
         let zones = zones_of(settings, &zoned(), &["default"]);
         let bytes = query("cluster.local.", T::AXFR).to_vec().unwrap();
-        let messages = transfer(&zones, &parse(&bytes).unwrap(), &bytes, None).unwrap();
+        let messages = transfer(&zones, &parse(&bytes).unwrap(), &bytes, None, ASKED.client).unwrap();
         let read = messages.flat_map(|bytes| Message::from_bytes(&bytes).unwrap().answers);
         read.map(|record| record.to_string()).collect::<BTreeSet<String>>()
     };

@@ -19,6 +19,8 @@ pub const MAX_HOST_ADDRESSES: usize = 64;
 
 /// The most zones of the resolver.
 pub const MAX_ZONES: usize = 20_000;
+/// The most namespaces and networks that visibility is said of.
+pub const MAX_VISIBILITY: usize = 65_536;
 /// The most names within the cluster's zones that are the resolver's.
 pub const MAX_ELSEWHERE: usize = 65_536;
 
@@ -204,6 +206,7 @@ impl DnsSettings {
             || self.multicluster_zones.len() > 64
             || self.external_zones.len() > 64
             || self.reverse_zones.len() > 1024
+            || self.tenant_zones.len() > MAX_ZONES
         {
             return Some("dns: a list is too long");
         }
@@ -225,6 +228,14 @@ impl DnsSettings {
         }
         if self.ttl > 3600 || self.external_zones.iter().any(|it| it.ttl > 3600) {
             return Some("dns: the TTL is above an hour");
+        }
+        if self.suppress_aaaa.len() > MAX_ADDRESSES || self.suppress_aaaa.iter().any(|n| n.trunc() != *n) {
+            return Some("dns: too many networks without IPv6, or one with host bits");
+        }
+        let seen = self.visibility.iter();
+        let lists = seen.clone().map(|it| it.namespaces.len() + it.see.len() + it.clients.len());
+        if lists.sum::<usize>() > MAX_VISIBILITY || seen.flat_map(|it| &it.clients).any(|n| n.trunc() != *n) {
+            return Some("dns: too much is said of visibility, or of a network with host bits");
         }
         let networks: usize = self.elsewhere.iter().map(|it| it.clients.len() + it.except.len()).sum();
         if self.elsewhere.len() > MAX_ELSEWHERE || networks > MAX_ELSEWHERE {

@@ -23,6 +23,7 @@ pub use ingress::IngressSettings;
 pub use names::{
     DnsAddress, DnsMode, DnsSettings, Elsewhere, EndpointGroup, ExternalAddress, ExternalZone, NameKind,
     NamedEndpoint, NamedHost, NamedImport, NamedPod, NamedPort, NamedService, PodNames, RateLimit,
+    Visibility,
 };
 pub use resolver::ResolverSettings;
 pub use select::{Empty, Scope, Selection, Step, select};

@@ -112,13 +112,28 @@ pub struct NamedEndpoint {
     pub zone: Option<Box<str>>,
 }
 
-/// A pod's addresses, for pod names that are verified.
+/// A pod's addresses, for pod names that are verified, and for who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedPod {
     /// Namespace and name.
     pub name: ServiceName,
     /// `status.podIPs`.
     pub addresses: Vec<IpAddr>,
+    /// Whether it may have names.
+    pub named: bool,
+    /// Whether its addresses tell who asks: they are not its node's, and somebody wants to know.
+    pub client: bool,
+}
+
+/// Which of the cluster's names some clients see: those of these namespaces, and all that are of no namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visibility {
+    /// Pods of these namespaces, which see their own besides; `*` stands for all namespaces that nothing else is said of.
+    pub namespaces: Vec<Box<str>>,
+    /// Clients of these networks that are no pods which are known.
+    pub clients: Vec<IpNet>,
+    /// The namespaces; `*` stands for all.
+    pub see: Vec<Box<str>>,
 }
 
 /// The `dns` part of the YAML file, as far as answers depend on it.
@@ -188,6 +203,14 @@ pub struct DnsSettings {
     pub autopath: bool,
     /// Not all namespaces have names: the configuration says which do.
     pub selected: bool,
+    /// Who sees less than all names; no namespace stands in two of them.
+    pub visibility: Vec<Visibility>,
+    /// Domains of others whose names the resolver answers one client otherwise than another: by its namespace.
+    pub tenant_zones: Vec<Box<str>>,
+    /// Clients of these networks have no IPv6: others are asked nothing of type AAAA for them.
+    pub suppress_aaaa: Vec<IpNet>,
+    /// Nor have pods that are known to have IPv4 addresses alone.
+    pub suppress_aaaa_of_pods: bool,
     /// What is known is of a former run, and may have changed since: the source has not been heard yet.
     pub stale: bool,
 }
@@ -291,7 +314,18 @@ impl Default for DnsSettings {
             secure: Vec::new(),
             autopath: false,
             selected: false,
+            visibility: Vec::new(),
+            tenant_zones: Vec::new(),
+            suppress_aaaa: Vec::new(),
+            suppress_aaaa_of_pods: false,
             stale: false,
         }
+    }
+}
+
+impl DnsSettings {
+    /// Whether it matters which pod asks.
+    pub fn knows_clients(&self) -> bool {
+        !self.visibility.is_empty() || !self.tenant_zones.is_empty() || self.suppress_aaaa_of_pods
     }
 }

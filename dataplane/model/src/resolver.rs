@@ -43,6 +43,8 @@ pub struct Times {
 pub struct Zone {
     /// The suffix, `.` for everything.
     pub name: String,
+    /// It is for pods of these namespaces alone; none: for everybody. Of zones of one name a pod has that of its namespace.
+    pub namespaces: Vec<Box<str>>,
     /// The cluster's tables are not asked for names here, even where they are below one of its zones.
     pub foreign: bool,
     /// Names of a host's own, which have answers of their own.

@@ -93,8 +93,16 @@ impl Authority for ClusterNames {
         if zones.conceals(parsed.name(query), client, server) {
             return None;
         }
-        let messages = sluice_dns::transfer(&zones, &parsed, query, serial(query))?;
+        let messages = sluice_dns::transfer(&zones, &parsed, query, serial(query), client)?;
         Some(Box::new(messages))
+    }
+
+    fn namespace(&self, client: IpAddr) -> Option<Box<str>> {
+        self.zones.load().namespace_of(client)
+    }
+
+    fn without_ipv6(&self, client: IpAddr) -> bool {
+        self.zones.load().without_ipv6(client)
     }
 
     fn answer(

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::rdata::{A, AAAA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use sluice_feed::{Server, ServerOptions};
 use sluice_model::http::{
     Action, HostPattern, HttpChange, HttpSettings, PathMatch, Policy, Route, VirtualHost,
@@ -15,7 +16,7 @@ use sluice_model::http::{
 use sluice_model::resolver::Times;
 use sluice_model::{
     Change, DnsAddress, DnsSettings, ExternalAddress, ExternalZone, NameKind, NamedPod, NamedPort,
-    NamedService, PodNames, Protocol, ResolverSettings, ServiceName, Settings,
+    NamedService, PodNames, Protocol, ResolverSettings, ServiceName, Settings, Visibility,
 };
 use sluice_observe::Stop;
 use sluice_proxy::{ProxyConfig, ProxyError, Secure, Serving, run};
@@ -312,7 +313,12 @@ fn an_address_for_the_outside_has_no_names_of_the_cluster_over_any_transport() {
         external_zones: vec![zone],
         ..DnsSettings::default()
     });
-    let pod = NamedPod { name: ServiceName::new("shop", "p"), addresses: vec!["127.0.0.1".parse().unwrap()] };
+    let pod = NamedPod {
+        name: ServiceName::new("shop", "p"),
+        addresses: vec!["127.0.0.1".parse().unwrap()],
+        named: true,
+        client: true,
+    };
     role.control.publish(&[Change::Namespace("shop".into()), Change::Pod(pod)]).unwrap();
     let (inside, outside) = ("web.default.svc.cluster.local.", "web.default.example.org.");
     let authority = certificates.path().join("tls.crt");
@@ -374,12 +380,11 @@ fn upstream() -> (SocketAddr, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
             reply.metadata.message_type = hickory_proto::op::MessageType::Response;
             let name = reply.queries[0].name.clone();
             if name.to_lowercase().to_ascii() == "x.example.com." {
-                let data = hickory_proto::rr::rdata::A(Ipv4Addr::new(192, 0, 2, 77));
-                reply.answers.push(hickory_proto::rr::Record::from_rdata(
-                    name,
-                    60,
-                    hickory_proto::rr::RData::A(data),
-                ));
+                let data = match reply.queries[0].query_type {
+                    RecordType::AAAA => RData::AAAA(AAAA("2001:db8::77".parse().unwrap())),
+                    _ => RData::A(A(Ipv4Addr::new(192, 0, 2, 77))),
+                };
+                reply.answers.push(Record::from_rdata(name, 60, data));
                 asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             } else {
                 reply.metadata.response_code = ResponseCode::NXDomain;
@@ -395,7 +400,12 @@ fn search_lists_are_completed_for_the_pods_of_the_namespace_alone() {
     let (at, count) = upstream();
     let role = start_resolving(at, |_| Serving { autopath: true, ..Serving::default() });
     role.feed_with(DnsSettings { pods: PodNames::Verified, forward: true, ..DnsSettings::default() });
-    let pod = NamedPod { name: ServiceName::new("shop", "p"), addresses: vec!["127.0.0.9".parse().unwrap()] };
+    let pod = NamedPod {
+        name: ServiceName::new("shop", "p"),
+        addresses: vec!["127.0.0.9".parse().unwrap()],
+        named: true,
+        client: true,
+    };
     role.control.publish(&[Change::Namespace("shop".into()), Change::Pod(pod)]).unwrap();
     eventually("an answer", || role.ask("web.default.svc.cluster.local."));
     eventually("the pod", || {
@@ -441,6 +451,232 @@ fn search_lists_are_completed_for_the_pods_of_the_namespace_alone() {
         assert_eq!(reply.authorities[0].name.to_ascii(), "cluster.local.", "{name}");
     }
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn tenants_see_as_much_here_and_no_search_list_leads_further() {
+    let (at, _) = upstream();
+    let role = start_resolving(at, |_| Serving {
+        autopath: true,
+        transfer: vec!["127.0.0.0/8".parse().unwrap()],
+        ..Serving::default()
+    });
+    let sees = |namespace: &str| Visibility {
+        namespaces: vec![namespace.into()],
+        clients: Vec::new(),
+        see: Vec::new(),
+    };
+    role.feed_with(DnsSettings {
+        pods: PodNames::Verified,
+        forward: true,
+        visibility: vec![sees("shop"), sees("other")],
+        ..DnsSettings::default()
+    });
+    let pod = |namespace: &str, address: &str| {
+        Change::Pod(NamedPod {
+            name: ServiceName::new(namespace, "p"),
+            addresses: vec![address.parse().unwrap()],
+            named: true,
+            client: true,
+        })
+    };
+    role.control
+        .publish(&[Change::Namespace("shop".into()), pod("shop", "127.0.0.9"), pod("default", "127.0.0.10")])
+        .unwrap();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    eventually("the pod", || {
+        let reply = ask_from(&role, "127.0.0.9", "127-0-0-9.shop.pod.cluster.local.", RecordType::A);
+        (reply.answers.len() == 1).then_some(())
+    });
+    let web = "web.default.svc.cluster.local.";
+    for (client, name, answers) in [
+        ("127.0.0.9", web, 0),
+        ("127.0.0.10", web, 1),
+        ("127.0.0.8", web, 1),
+        // By its second, third and last step.
+        ("127.0.0.9", "web.default.shop.svc.cluster.local.", 0),
+        ("127.0.0.9", "web.default.svc.shop.svc.cluster.local.", 0),
+        ("127.0.0.9", "web.default.svc.cluster.local.shop.svc.cluster.local.", 0),
+        ("127.0.0.9", "7.0.96.10.in-addr.arpa.shop.svc.cluster.local.", 0),
+        ("127.0.0.9", "x.example.com.shop.svc.cluster.local.", 2),
+    ] {
+        let reply = ask_from(&role, client, name, RecordType::A);
+        assert_eq!(reply.answers.len(), answers, "{client} {name}: {reply}");
+        let code = if answers == 0 { ResponseCode::NXDomain } else { ResponseCode::NoError };
+        assert_eq!(reply.metadata.response_code, code, "{client} {name}");
+    }
+    // A zone, over TCP.
+    let transferred = || -> String {
+        let mut query = Message::query();
+        query.queries.push(Query::query(Name::from_ascii("cluster.local.").unwrap(), RecordType::AXFR));
+        let query = query.to_vec().unwrap();
+        let mut stream = TcpStream::connect(role.at).unwrap();
+        stream.write_all(&[&(query.len() as u16).to_be_bytes()[..], &query].concat()).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut reply).unwrap();
+        let reply = Message::from_vec(&reply).unwrap();
+        reply.answers.iter().map(|record| format!("{} {}\n", record.name, record.data)).collect()
+    };
+    let all = transferred();
+    assert!(all.contains("web.default"), "{all}");
+    role.control.publish(&[pod("other", "127.0.0.1")]).unwrap();
+    eventually("the other pod", || (role.ask(web)?.answers.is_empty()).then_some(()));
+    let tenant = transferred();
+    assert!(!tenant.contains("web.default") && tenant.contains("ns.dns.cluster.local."), "{tenant}");
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn upstreams_are_not_asked_for_ipv6_addresses_of_clients_without() {
+    let (at, count) = upstream();
+    let role = start_resolving(at, |_| Serving { autopath: true, ..Serving::default() });
+    role.feed_with(DnsSettings {
+        pods: PodNames::Verified,
+        forward: true,
+        suppress_aaaa: vec!["127.0.0.8/32".parse().unwrap()],
+        suppress_aaaa_of_pods: true,
+        ..DnsSettings::default()
+    });
+    let pod = |name: &str, addresses: &[&str]| {
+        Change::Pod(NamedPod {
+            name: ServiceName::new("shop", name),
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            named: true,
+            client: true,
+        })
+    };
+    let out = NamedService {
+        name: ServiceName::new("shop", "out"),
+        kind: NameKind::External("x.example.com".into()),
+        ports: vec![],
+        endpoints: vec![],
+        external: vec![],
+    };
+    role.control
+        .publish(&[
+            Change::Namespace("shop".into()),
+            Change::Named(out),
+            pod("four", &["127.0.0.9"]),
+            pod("both", &["127.0.0.10", "fd00::10"]),
+        ])
+        .unwrap();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    eventually("the pods", || {
+        let reply = ask_from(&role, "127.0.0.9", "127-0-0-10.shop.pod.cluster.local.", RecordType::A);
+        (reply.answers.len() == 1).then_some(())
+    });
+    let asked = || count.load(std::sync::atomic::Ordering::SeqCst);
+    let before = asked();
+    for client in ["127.0.0.8", "127.0.0.9"] {
+        let reply = ask_from(&role, client, "x.example.com.", RecordType::AAAA);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError, "{client}");
+        assert!(
+            reply.answers.is_empty() && reply.authorities.is_empty() && reply.metadata.recursion_available
+        );
+        // An alias in the cluster is told, and goes no further.
+        let reply = ask_from(&role, client, "out.shop.svc.cluster.local.", RecordType::AAAA);
+        assert_eq!(
+            (reply.metadata.response_code, reply.answers.len()),
+            (ResponseCode::NoError, 1),
+            "{client}"
+        );
+    }
+    assert_eq!(asked(), before, "nobody was asked");
+    // What a search list leads to has to be there, whatever its addresses.
+    let search = "x.example.com.shop.svc.cluster.local.";
+    assert_eq!(ask_from(&role, "127.0.0.9", search, RecordType::AAAA).answers.len(), 2);
+    assert_eq!(asked(), before + 1);
+    for (client, kind) in [("127.0.0.9", RecordType::A), ("127.0.0.10", RecordType::AAAA)] {
+        assert_eq!(ask_from(&role, client, "x.example.com.", kind).answers.len(), 1, "{client}");
+    }
+    role.stop.set();
+    role.thread.join().unwrap().unwrap();
+}
+
+/// An upstream that has one address for every name.
+fn saying(last: u8) -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let at = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            let mut reply = Message::from_vec(&buffer[..length]).unwrap();
+            reply.metadata.message_type = hickory_proto::op::MessageType::Response;
+            let data = RData::A(A(Ipv4Addr::new(192, 0, 2, last)));
+            reply.answers.push(Record::from_rdata(reply.queries[0].name.clone(), 60, data));
+            socket.send_to(&reply.to_vec().unwrap(), from).unwrap();
+        }
+    });
+    at
+}
+
+#[test]
+fn a_stub_zone_of_a_namespace_is_its_pods_alone_and_so_is_what_it_answers() {
+    let zone = |name: &str, last: u8, namespaces: &[&str]| Zone {
+        name: name.into(),
+        namespaces: namespaces.iter().map(|name| Box::from(*name)).collect(),
+        cache: Some(sluice_model::resolver::Cache::default()),
+        forward: vec![Forward {
+            from: name.into(),
+            upstreams: vec![Upstream::plain(saying(last))],
+            ..Forward::default()
+        }],
+        ..Zone::default()
+    };
+    let zones = vec![
+        zone(".", 1, &[]),
+        zone("corp.example", 2, &["shop"]),
+        zone("corp.example", 3, &["office", "home"]),
+        zone("inner.corp.example", 4, &[]),
+        zone("other.example", 5, &["shop"]),
+    ];
+    let role = start_with(ResolverSettings { zones, ..ResolverSettings::default() }, |_| Serving::default());
+    role.feed_with(DnsSettings {
+        forward: true,
+        tenant_zones: vec!["corp.example".into(), "other.example".into()],
+        ..DnsSettings::default()
+    });
+    let pod = |namespace: &str, address: &str| {
+        Change::Pod(NamedPod {
+            name: ServiceName::new(namespace, "p"),
+            addresses: vec![address.parse().unwrap()],
+            named: false,
+            client: true,
+        })
+    };
+    let pods = [
+        pod("shop", "127.0.0.9"),
+        pod("office", "127.0.0.10"),
+        pod("default", "127.0.0.11"),
+        // One replaces the other: nobody knows which of them asks.
+        pod("home", "127.0.0.12"),
+        pod("shop2", "127.0.0.12"),
+    ];
+    role.control.publish(&pods).unwrap();
+    eventually("an answer", || role.ask("web.default.svc.cluster.local."));
+    let answer = |client: &str, name: &str| match ask_from(&role, client, name, RecordType::A).answers.first()
+    {
+        Some(Record { data: RData::A(A(address)), .. }) => address.octets()[3],
+        other => panic!("{client} {name}: {other:?}"),
+    };
+    eventually("the pods", || (answer("127.0.0.10", "first.corp.example.") == 3).then_some(()));
+    let rows = [
+        ("127.0.0.9", [2, 4, 5, 1]),
+        ("127.0.0.10", [3, 4, 1, 1]),
+        ("127.0.0.11", [1, 4, 1, 1]),
+        ("127.0.0.12", [1, 4, 1, 1]),
+        ("127.0.0.8", [1, 4, 1, 1]),
+    ];
+    let names = ["www.corp.example.", "www.inner.corp.example.", "www.other.example.", "www.example.com."];
+    // The second time from caches, and in another order.
+    for (client, expected) in rows.iter().chain(rows.iter().rev()) {
+        assert_eq!(names.map(|name| answer(client, name)), *expected, "{client}");
+    }
     role.stop.set();
     role.thread.join().unwrap().unwrap();
 }

@@ -83,6 +83,16 @@ pub trait Authority: Send + Sync + 'static {
     fn transfer(&self, _query: &[u8], _client: SocketAddr, _server: IpAddr) -> Option<Messages> {
         None
     }
+
+    /// The namespace whose pod this client is, where that is known; of an address that pods of several have, none.
+    fn namespace(&self, _client: IpAddr) -> Option<Box<str>> {
+        None
+    }
+
+    /// Whether this client has no IPv6, so that upstreams are not asked for IPv6 addresses for it.
+    fn without_ipv6(&self, _client: IpAddr) -> bool {
+        false
+    }
 }
 
 /// Messages of a reply, one after the other.

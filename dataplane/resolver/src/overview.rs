@@ -97,12 +97,18 @@ pub(crate) fn caches(service: &Service) -> Vec<CacheRow> {
 
 pub(crate) fn upstreams(service: &Service) -> Vec<UpstreamRow> {
     let state = service.state.load();
-    let forwards = state.zones().iter().flat_map(|zone| &zone.forwards);
-    let all = forwards.flat_map(|forward| forward.upstreams().iter().map(move |it| (forward.from(), it)));
-    let row = |(zone, upstream): (&hickory_proto::rr::Name, &std::sync::Arc<crate::upstream::Upstream>)| {
+    let forwards = state.zones().iter().flat_map(|zone| zone.forwards.iter().map(move |it| (zone, it)));
+    let all = forwards.flat_map(|(zone, forward)| {
+        let name = match zone.checked.settings.namespaces.is_empty() {
+            true => forward.from().to_ascii(),
+            false => zone.label.to_string(),
+        };
+        forward.upstreams().iter().map(move |it| (name.clone(), it))
+    });
+    let row = |(zone, upstream): (String, &std::sync::Arc<crate::upstream::Upstream>)| {
         let (mean_us, p99_within_us) = times(upstream.counters.times.iter().map(|(_, times)| times));
         UpstreamRow {
-            zone: zone.to_ascii(),
+            zone,
             address: upstream.address(),
             tls: upstream.is_over_tls(),
             health: match (upstream.is_looping(), upstream.is_down()) {

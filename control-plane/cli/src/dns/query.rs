@@ -23,6 +23,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<std::net::IpAddr>,
     allowed: bool,
+    /// Namespaces whose pod the client is, where that matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod_of: Option<Vec<String>>,
     zone: Option<String>,
     subject: Subject,
     rule: sluice_dns::explain::Rule,
@@ -43,7 +46,10 @@ pub(super) fn run(args: &QueryArgs, global: &Global, printer: &Printer) -> Resul
     };
     let said = ask(&mut client, question)?;
     let upstreams = match (&said.forwarded, &args.config.config) {
-        (Some(name), Some(path)) => upstreams(&locate::config(path, global)?, name),
+        (Some(name), Some(path)) => {
+            let pod_of = said.pod_of.as_deref().unwrap_or_default();
+            upstreams(&locate::config(path, global)?, name, pod_of)
+        }
         _ => Vec::new(),
     };
     let report = Report {
@@ -52,6 +58,7 @@ pub(super) fn run(args: &QueryArgs, global: &Global, printer: &Printer) -> Resul
         client: args.client,
         at: args.server,
         allowed: said.allowed,
+        pod_of: said.pod_of,
         zone: said.zone,
         subject: said.subject,
         rule: said.rule,
@@ -73,15 +80,21 @@ pub(super) fn ask(client: &mut AdminClient, question: Question) -> Result<Explan
     said.ok_or_else(show::unexpected)
 }
 
-/// Whom the resolver asks for a name: those of the nearest domain.
-fn upstreams(config: &Config, name: &str) -> Vec<String> {
+/// Whom the resolver asks for a name: those of the nearest domain, of two that of the client's namespace.
+fn upstreams(config: &Config, name: &str, pod_of: &[String]) -> Vec<String> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let within = |zone: &str| {
         let zone = zone.trim_end_matches('.').to_ascii_lowercase();
         zone.is_empty() || name.strip_suffix(&zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
     let zones = config.resolver.iter().flat_map(|it| &it.zones).filter(|zone| within(&zone.name));
-    let nearest = zones.max_by_key(|zone| zone.name.trim_end_matches('.').len());
+    let is_for = |namespaces: &[Box<str>]| match pod_of {
+        [namespace] => namespaces.is_empty() || namespaces.iter().any(|own| **own == **namespace),
+        _ => namespaces.is_empty(),
+    };
+    let zones = zones.filter(|zone| is_for(&zone.namespaces));
+    let nearest =
+        zones.max_by_key(|zone| (zone.name.trim_end_matches('.').len(), !zone.namespaces.is_empty()));
     let forward = nearest.and_then(|zone| zone.forward.iter().find(|forward| within(&forward.from)));
     let upstreams = forward.map(|forward| forward.upstreams.as_slice()).unwrap_or_default();
     let word = |tls: bool| if tls { "tls://" } else { "" };
@@ -98,7 +111,12 @@ fn text(report: &Report) -> String {
     if let Some(client) = report.client {
         let may = if report.allowed { "may ask" } else { "may not ask" };
         let there = report.at.map(|at| format!(" {at}")).unwrap_or_default();
-        line("client", &format!("{client}, {may}{there}"));
+        let pod = match report.pod_of.as_deref() {
+            None => String::new(),
+            Some([]) => ", the address of no pod that is known".to_owned(),
+            Some(namespaces) => format!(", a pod of {}", namespaces.join(" and ")),
+        };
+        line("client", &format!("{client}, {may}{there}{pod}"));
     }
     if let Some(zone) = &report.zone {
         line("zone", zone);

@@ -1,5 +1,6 @@
 //! `dns`: names, addresses, who may ask.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -8,12 +9,14 @@ use sluice_corefile::{HostKind, HostZone, Selector};
 use sluice_model::{DnsAddress, DnsMode, DnsSettings, ExternalZone, PodNames, RateLimit, ServiceName};
 
 use super::values::{is_host, network};
-use super::{Report, choice, number};
+use super::{Report, choice, number, visibility};
 use crate::config::Names;
 use crate::raw::{self, Text};
 
 /// The port of DNS.
 const PORT: u16 = 53;
+/// Pods that have IPv4 addresses alone, among networks.
+const PODS: &str = "pods";
 /// Zones of reverse names that one network is written as at most: a prefix is up to seven bits short of a whole octet.
 const MOST_OF_A_NETWORK: usize = 128;
 
@@ -52,6 +55,7 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         &[("strict", DnsMode::Strict), ("compat", DnsMode::Compat)],
         out,
     );
+    let (suppress_aaaa, suppress_aaaa_of_pods) = without_ipv6(&raw.suppress_aaaa, out);
     if corefile {
         return DnsSettings {
             mode,
@@ -66,6 +70,9 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
             cookie_key: raw.cookie_secret.as_ref().and_then(|text| secret(text, out)),
             rate_limit: rate_limit(raw, out),
             negative_ttl: negative_ttl(raw, out),
+            visibility: visibility::check(&raw.visibility, out),
+            suppress_aaaa,
+            suppress_aaaa_of_pods,
             ..defaults
         };
     }
@@ -146,6 +153,10 @@ pub(super) fn settings(spanned: &Spanned<raw::Dns>, cluster: &[IpNet], out: &mut
         elsewhere: Vec::new(),
         localhost: defaults.localhost,
         selected: !raw.namespaces.is_empty() || raw.namespace_labels.is_some(),
+        visibility: visibility::check(&raw.visibility, out),
+        tenant_zones: tenant_zones(raw),
+        suppress_aaaa,
+        suppress_aaaa_of_pods,
         stale: defaults.stale,
     };
     if let Some(given) = raw.zonal.as_ref().filter(|_| settings.zonal && !settings.endpoints) {
@@ -211,6 +222,25 @@ fn everybody(given: bool) -> Vec<IpNet> {
 fn networks(list: &[Text], key: &str, out: &mut Report) -> Vec<IpNet> {
     let list = list.iter().enumerate();
     list.filter_map(|(i, text)| network(text, &format!("{key}[{i}]"), out)).collect()
+}
+
+/// Domains that some namespaces have upstreams of their own for; they are checked with those.
+fn tenant_zones(raw: &raw::Dns) -> Vec<Box<str>> {
+    let own = raw.stub_zones.iter().filter(|stub| !stub.value.namespaces.is_empty());
+    let names = own.map(|stub| stub.value.zone.value.trim_end_matches('.').to_ascii_lowercase());
+    names.collect::<BTreeSet<_>>().into_iter().map(String::into_boxed_str).collect()
+}
+
+/// Networks, and whether pods are among them.
+fn without_ipv6(list: &[Text], out: &mut Report) -> (Vec<IpNet>, bool) {
+    let (mut networks, mut pods) = (Vec::new(), false);
+    for (i, text) in list.iter().enumerate() {
+        match text.value.as_str() {
+            PODS => pods = true,
+            _ => networks.extend(network(text, &format!("dns.suppress_aaaa[{i}]"), out)),
+        }
+    }
+    (networks, pods)
 }
 
 /// How long it may be believed that there is nothing, where that is not as long as everything else.

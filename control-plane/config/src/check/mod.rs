@@ -9,6 +9,7 @@ mod resolver;
 mod services;
 mod serving;
 mod values;
+mod visibility;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

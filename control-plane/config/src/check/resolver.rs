@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::Report;
 use super::dns::domain;
+use super::{Report, visibility};
 use sluice_model::ResolverSettings;
 use sluice_model::resolver::{Cache, Forward, Upstream, UpstreamTls, Zone};
 
@@ -16,26 +16,47 @@ const TLS_PORT: u16 = 853;
 /// Upstreams of one domain at most.
 const MOST: usize = 15;
 
+/// A domain, who is asked for its names, and of which namespaces' pods; none: of everybody.
+struct Stub {
+    zone: Box<str>,
+    upstreams: Vec<Upstream>,
+    namespaces: Vec<Box<str>>,
+}
+
 /// What the resolver does; names of the cluster's `zones` are not its own.
 pub(super) fn check(raw: &raw::Dns, cluster: &[Box<str>], out: &mut Report) -> ResolverSettings {
-    let mut zones: Vec<(Box<str>, Vec<Upstream>)> = Vec::new();
+    let mut zones: Vec<Stub> = Vec::new();
     for (i, stub) in raw.stub_zones.iter().enumerate() {
         let key = format!("dns.stub_zones[{i}]");
         let Some(zone) = domain(&stub.value.zone, &format!("{key}.zone"), out) else { continue };
-        if zones.iter().any(|(other, _)| other.eq_ignore_ascii_case(&zone)) {
+        let named = stub.value.namespaces.iter().enumerate();
+        let named =
+            named.map(|(k, text)| visibility::namespace(text, &format!("{key}.namespaces[{k}]"), out));
+        let namespaces: Vec<Box<str>> = named.collect();
+        let others = || zones.iter().filter(|other| other.zone.eq_ignore_ascii_case(&zone));
+        if namespaces.is_empty() && others().any(|other| other.namespaces.is_empty()) {
             let message = format!("{zone} stands here twice");
             out.add(stub.value.zone.referenced, &format!("{key}.zone"), message);
+        }
+        for (k, text) in stub.value.namespaces.iter().enumerate() {
+            let before = namespaces.get(..k).unwrap_or_default();
+            let mut all = before.iter().chain(others().flat_map(|other| &other.namespaces));
+            if all.any(|other| **other == *text.value) {
+                let message = format!("{zone} stands here twice for {}", text.value);
+                out.add(text.referenced, &format!("{key}.namespaces[{k}]"), message);
+            }
         }
         let upstreams = upstreams(&stub.value.upstreams, &format!("{key}.upstreams"), out);
         if stub.value.upstreams.is_empty() {
             out.add(stub.referenced, &format!("{key}.upstreams"), "at least one upstream is needed");
         }
-        zones.push((zone, upstreams));
+        zones.push(Stub { zone, upstreams, namespaces });
     }
     if !raw.upstreams.is_empty() {
-        zones.push((".".into(), upstreams(&raw.upstreams, "dns.upstreams", out)));
+        let upstreams = upstreams(&raw.upstreams, "dns.upstreams", out);
+        zones.push(Stub { zone: ".".into(), upstreams, namespaces: Vec::new() });
     }
-    let zones = zones.into_iter().map(|(name, upstreams)| Zone {
+    let zones = zones.into_iter().map(|Stub { zone: name, upstreams, namespaces }| Zone {
         cache: raw.cache.as_ref().is_none_or(|cache| cache.value).then(Cache::default),
         forward: vec![Forward {
             from: name.to_string(),
@@ -46,6 +67,7 @@ pub(super) fn check(raw: &raw::Dns, cluster: &[Box<str>], out: &mut Report) -> R
             ..Forward::default()
         }],
         name: name.into(),
+        namespaces,
         ..Zone::default()
     });
     ResolverSettings {

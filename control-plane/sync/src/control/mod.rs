@@ -317,7 +317,8 @@ fn rules(config: &Config, corefile: Option<&Names>) -> Rules {
         namespace_labels: own.clone(),
         labels: others.clone(),
         hosts: hosts.to_vec(),
-        pods: dns.pods == PodNames::Verified,
+        pods: dns.pods == PodNames::Verified || dns.knows_clients(),
+        clients: dns.knows_clients(),
         imports: !dns.multicluster_zones.is_empty(),
         zones: dns.zonal,
     };

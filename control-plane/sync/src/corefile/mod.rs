@@ -193,6 +193,9 @@ impl Reader {
             cookie_key: base.cookie_key,
             negative_ttl: base.negative_ttl,
             rate_limit: base.rate_limit.clone(),
+            visibility: base.visibility.clone(),
+            suppress_aaaa: base.suppress_aaaa.clone(),
+            suppress_aaaa_of_pods: base.suppress_aaaa_of_pods,
             ..names.dns
         };
         dns.guard(&self.cluster);

@@ -144,7 +144,14 @@ impl Names {
             changes
                 .push(import.map_or(Change::ImportedGone(name), |i| Change::Imported(NamedImport::clone(i))));
         });
-        pods.take(unswept, may, |name, _, pod| {
+        let form = |name: &ServiceName, pod: &Arc<NamedPod>| {
+            if may(name) {
+                return Some(Arc::clone(pod));
+            }
+            // It has no names, but may ask.
+            pod.client.then(|| Arc::new(NamedPod { named: false, ..NamedPod::clone(pod) }))
+        };
+        pods.take_as(unswept, form, |name, _, pod| {
             changes.push(pod.map_or(Change::PodGone(name), |pod| Change::Pod(NamedPod::clone(pod))));
         });
     }

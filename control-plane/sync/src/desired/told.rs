@@ -34,14 +34,24 @@ impl<K: Clone + Eq + Hash + Ord, V: Clone + PartialEq> Told<K, V> {
         &mut self,
         unswept: bool,
         may: impl Fn(&K) -> bool,
+        tell: impl FnMut(K, Option<V>, Option<&V>),
+    ) {
+        self.take_as(unswept, |key, value| may(key).then(|| value.clone()), tell);
+    }
+
+    /// The same, of what `form` makes of each.
+    pub fn take_as(
+        &mut self,
+        unswept: bool,
+        form: impl Fn(&K, &V) -> Option<V>,
         mut tell: impl FnMut(K, Option<V>, Option<&V>),
     ) {
         for key in std::mem::take(&mut self.dirty) {
-            match self.wanted.get(&key).filter(|_| may(&key)) {
-                Some(value) if self.told.get(&key) == Some(value) => {}
+            match self.wanted.get(&key).and_then(|value| form(&key, value)) {
+                Some(value) if self.told.get(&key) == Some(&value) => {}
                 Some(value) => {
                     let before = self.told.insert(key.clone(), value.clone());
-                    tell(key, before, Some(value));
+                    tell(key, before, Some(&value));
                 }
                 None if unswept => {}
                 None => {

@@ -135,7 +135,7 @@ pub fn namespace(object: &core::Namespace, rules: &Rules) -> NamespaceObject {
     NamespaceObject { name: name.into(), exposed: rules.exposes(name) && selected }
 }
 
-/// A pod's addresses; none where DNS may not tell of it.
+/// A pod's addresses; none where DNS may not tell of it, and nobody wants to know who asks.
 pub fn pod(object: &core::Pod, rules: &Rules) -> Parsed<NamedPod> {
     let metadata = &object.metadata;
     let name = ServiceName::new(
@@ -145,8 +145,12 @@ pub fn pod(object: &core::Pod, rules: &Rules) -> Parsed<NamedPod> {
     let status = object.status.as_ref();
     // Of a pod that has ended another one has the address by now.
     let alive = status.and_then(|s| s.phase.as_deref()).is_none_or(|p| !matches!(p, "Succeeded" | "Failed"));
+    let named = rules.names(&name.namespace, metadata);
+    // Its node's addresses are those of whatever runs there.
+    let own = object.spec.as_ref().is_none_or(|spec| spec.host_network != Some(true));
+    let client = own && rules.names.as_ref().is_some_and(|names| names.clients);
     let mut addresses = Vec::new();
-    if let Some(status) = status.filter(|_| alive && rules.names(&name.namespace, metadata)) {
+    if let Some(status) = status.filter(|_| alive && (named || client)) {
         let several = status.pod_ips.iter().flatten().map(|ip| ip.ip.as_str());
         for ip in several.chain(status.pod_ip.as_deref()).filter_map(|ip| host(ip).ok()) {
             if !addresses.contains(&ip) {
@@ -154,5 +158,5 @@ pub fn pod(object: &core::Pod, rules: &Rules) -> Parsed<NamedPod> {
             }
         }
     }
-    Parsed { object: NamedPod { name, addresses }, problems: Vec::new() }
+    Parsed { object: NamedPod { name, addresses, named, client }, problems: Vec::new() }
 }

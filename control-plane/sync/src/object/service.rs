@@ -51,6 +51,8 @@ pub struct Exposed {
     pub hosts: Vec<HostZone>,
     /// Whether pods are to be known.
     pub pods: bool,
+    /// Whether those are that have no names, too: it matters who asks.
+    pub clients: bool,
     /// Whether ServiceImports are to be known.
     pub imports: bool,
     /// Whether the topology zones of endpoints are to be known.

@@ -72,7 +72,8 @@ impl<B: PacketBuf> Worker<B> {
             return None;
         }
         let (client, server) = addresses_of(frame, parsed);
-        if !zones.recurses(client, server) {
+        let useless = query.kind == kind::AAAA && zones.without_ipv6(client);
+        if useless || !zones.recurses(client, server) {
             return None;
         }
         let base = zones.searched(name)?;

@@ -148,7 +148,9 @@ pub(super) fn settings(settings: &Settings) -> Result<Vec<CheckedZone>, ConfigEr
     for (index, zone) in settings.zones.iter().enumerate() {
         let key = format!("zones[{index}]");
         let checked = self::zone(&key, zone)?;
-        if !seen.insert(checked.name.clone()) {
+        let namespaces = zone.namespaces.iter().map(Some);
+        let everybody = zone.namespaces.is_empty().then_some(None);
+        if !namespaces.chain(everybody).all(|namespace| seen.insert((checked.name.clone(), namespace))) {
             return Err(ConfigError::new(format!("{key}.name"), Problem::Twice(zone.name.clone())));
         }
         zones.push(checked);

@@ -23,6 +23,7 @@ impl Error {
 
     pub(crate) const LOOP: Self = Self::new(0, "forwarding loop: an upstream asks this server");
     pub(crate) const CIRCLE: Self = Self::new(0, "aliases lead in a circle");
+    pub(crate) const NO_IPV6: Self = Self::new(0, "the client has no IPv6");
     pub(crate) const OVERLOAD: Self = Self::new(0, "too many queries wait for upstreams");
     pub(crate) const STALE: Self = Self::new(3, "upstreams do not answer");
     pub(crate) const STALE_NXDOMAIN: Self = Self::new(19, "upstreams do not answer");

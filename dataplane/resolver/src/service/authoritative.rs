@@ -57,7 +57,8 @@ impl Service {
             let key = pending.key();
             let of_alias = pending.prefix.is_some();
             // A rewritten query stays in the zone it came to; an alias leads to that of its target.
-            let Some(zone) = state.zone(if of_alias { &key.name } else { pending.request.name() }) else {
+            let name = if of_alias { &key.name } else { pending.request.name() };
+            let Some(zone) = state.zone(name, pending.tenant.as_deref()) else {
                 return self.led_out(led, true, pending);
             };
             if of_alias {
@@ -131,7 +132,7 @@ impl Service {
     /// Asks the authority for the name that an alias has led to. Where the client is not answered that, the alias is the answer.
     fn lead_to_cluster(&self, state: &State, origin: Origin<'_>, pending: &mut Pending) -> Option<Step> {
         let key = pending.key();
-        let zone = state.zone(&key.name)?;
+        let zone = state.zone(&key.name, pending.tenant.as_deref())?;
         let action = acl::decide(&zone.checked.acl, &key.name, key.rtype, origin.client.ip());
         if zone.checked.settings.foreign
             || action != AclAction::Allow

@@ -74,17 +74,19 @@ impl Service {
             return Taken::Refused;
         }
         let mut key = Key::of(&request);
-        let rules = state.zone(&key.name).map(|zone| &zone.checked.rewrite);
+        let tenant = state.tenant(&*self.authority, client);
+        let tenant = tenant.as_deref();
+        let rules = state.zone(&key.name, tenant).map(|zone| &zone.checked.rewrite);
         if let Some(to) = rules.and_then(|rules| rewrite::apply(rules, request.name(), request.rtype())) {
             key.name = to.name.to_lowercase();
             key.rtype = to.rtype;
         }
-        let asked = state.zone(request.name()).map(|zone| &zone.checked.acl);
+        let asked = state.zone(request.name(), tenant).map(|zone| &zone.checked.acl);
         let action = asked.map(|rules| acl::decide(rules, &key.name, key.rtype, origin.client.ip()));
         if action.is_some_and(|action| action != AclAction::Allow) {
             return Taken::Refused;
         }
-        let Some(zone) = state.zone(&key.name) else { return Taken::Refused };
+        let Some(zone) = state.zone(&key.name, tenant) else { return Taken::Refused };
         let Some(forward) = zone.forward(&key.name) else { return Taken::Refused };
         if under_any(&key.name, zone.protected()) {
             return Taken::Refused;

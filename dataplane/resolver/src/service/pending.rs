@@ -31,6 +31,8 @@ pub(crate) struct Pending {
     pub(super) header: HeaderBits,
     /// Whether others are asked for this client.
     pub(super) recurses: bool,
+    /// The namespace whose pod the client is, where that matters.
+    pub(super) tenant: Option<Box<str>>,
     pub(super) prefix: Option<Prefix>,
     pub(super) work: Option<Work>,
     pub(super) noted: Option<Noted>,
@@ -70,6 +72,7 @@ impl Pending {
             rewritten: None,
             header: HeaderBits::default(),
             recurses: true,
+            tenant: None,
             prefix: None,
             work: None,
             noted: None,
@@ -106,7 +109,8 @@ impl Pending {
             }
             (_, Some((stale, _))) => {
                 let state = service.state.load();
-                if let Some(cache) = state.zone(&self.key().name).and_then(|zone| zone.cache.as_ref()) {
+                let zone = state.zone(&self.key().name, self.tenant.as_deref());
+                if let Some(cache) = zone.and_then(|zone| zone.cache.as_ref()) {
                     one(&cache.counters.stale);
                 }
                 self.bytes(&told_stale(&stale), Some(STALE_TTL))

@@ -1,11 +1,14 @@
 //! A configuration at work. A reload makes a new one, which takes over what has not changed.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hickory_proto::rr::Name;
 
+use crate::authority::Authority;
 use crate::cache::Cache;
 use crate::config::{CheckedZone, Config, Limits};
 use crate::counters::Process;
@@ -29,6 +32,8 @@ pub(crate) struct State {
     /// Whether any zone makes up addresses.
     pub(crate) translates: bool,
     zones: Suffixes<Arc<Zone>>,
+    /// Of each namespace, those that it alone has.
+    own: HashMap<Box<str>, Suffixes<Arc<Zone>>>,
     pub(super) list: Vec<Arc<Zone>>,
 }
 
@@ -76,7 +81,18 @@ impl State {
                 same.cloned().unwrap_or_else(new)
             })
             .collect();
-        let zones = list.iter().map(|zone| (zone.checked.name.clone(), zone.clone())).collect();
+        let (everybodys, others): (Vec<&Arc<Zone>>, Vec<&Arc<Zone>>) =
+            list.iter().partition(|zone| zone.checked.settings.namespaces.is_empty());
+        let named = |zone: &Arc<Zone>| (zone.checked.name.clone(), zone.clone());
+        let zones = everybodys.into_iter().map(named).collect();
+        let mut own: HashMap<Box<str>, Vec<(Name, Arc<Zone>)>> = HashMap::new();
+        for zone in others {
+            for namespace in &zone.checked.settings.namespaces {
+                own.entry(namespace.clone()).or_default().push(named(zone));
+            }
+        }
+        let own =
+            own.into_iter().map(|(namespace, zones)| (namespace, zones.into_iter().collect())).collect();
         let log = config.settings().log.as_ref().map(|log| {
             let same = former.and_then(|it| it.log.clone()).filter(|it| it.settings == *log);
             let new = || Arc::new(Log::new(log.clone(), config.logged().to_vec(), process));
@@ -84,11 +100,23 @@ impl State {
         });
         let nsid = config.settings().nsid.as_deref().map(Arc::from);
         let translates = list.iter().any(|zone| zone.checked.settings.dns64.is_some());
-        Self { limits, log, nsid, translates, zones, list }
+        Self { limits, log, nsid, translates, zones, own, list }
     }
 
-    pub(crate) fn zone(&self, name: &Name) -> Option<&Arc<Zone>> {
-        self.zones.find(name)
+    /// The namespace of a client, where it matters.
+    pub(crate) fn tenant(&self, authority: &dyn Authority, client: IpAddr) -> Option<Box<str>> {
+        if self.own.is_empty() { None } else { authority.namespace(client) }
+    }
+
+    /// The zone that a name is in for pods of a namespace, or for everybody: the longest, of two as long its own.
+    pub(crate) fn zone(&self, name: &Name, tenant: Option<&str>) -> Option<&Arc<Zone>> {
+        let all = self.zones.find(name);
+        let own = tenant.and_then(|namespace| self.own.get(namespace)).and_then(|zones| zones.find(name));
+        let length = |zone: &Arc<Zone>| zone.checked.name.num_labels();
+        match (all, own) {
+            (Some(all), Some(own)) if length(all) > length(own) => Some(all),
+            (all, own) => own.or(all),
+        }
     }
 
     pub(crate) fn zones(&self) -> &[Arc<Zone>] {
@@ -123,7 +151,7 @@ impl Zone {
         });
         Self {
             secondary: secondary.collect(),
-            label: checked.name.to_ascii().into(),
+            label: label(&checked).into(),
             cache: Cache::of(&checked),
             hosts,
             forwards: checked.forward.iter().map(|it| Arc::new(Forward::new(it.clone(), &ports))).collect(),
@@ -163,6 +191,15 @@ impl Zone {
         if let Some(hosts) = self.hosts.as_ref().filter(reloaded) {
             tasks.push(tokio::spawn(refresh(Arc::downgrade(hosts))).abort_handle());
         }
+    }
+}
+
+/// What a zone is called in metrics and tables: several may have one name.
+fn label(checked: &CheckedZone) -> String {
+    let name = checked.name.to_ascii();
+    match &checked.settings.namespaces[..] {
+        [] => name,
+        namespaces => format!("{name} ({})", namespaces.join(", ")),
     }
 }
 

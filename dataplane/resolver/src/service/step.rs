@@ -68,7 +68,8 @@ impl Service {
                     return if allowed { Step::Reply(reply) } else { Step::Silent };
                 }
             };
-        let zone = state.zone(request.name());
+        let tenant = state.tenant(&*self.authority, origin.client.ip());
+        let zone = state.zone(request.name(), tenant.as_deref());
         let label = zone.map_or_else(|| origin.endpoint.dropped.clone(), |zone| zone.label.clone());
         let dns = self.registry.of(&origin.endpoint.label, &label);
         let asked = dns.asked(origin.client, transport, request.rtype(), request.dnssec(), bytes.len());
@@ -79,6 +80,7 @@ impl Service {
         let noted = state.log.as_ref().and_then(|log| log.note(request.name(), origin.client, bytes.len()));
         let mut pending = Pending::new(request, transport, payload, asked, started);
         pending.noted = noted;
+        pending.tenant = tenant;
         pending.recurses = origin.endpoint.recurses(origin.client.ip());
         if !allowed {
             one(&self.process.prohibited);
@@ -209,7 +211,9 @@ impl Service {
         // A rewritten query stays in the zone it came to; an alias leads to that of its target.
         let alias = pending.prefix.is_some();
         let name = if alias { &key.name } else { pending.request.name() };
-        let Some(zone) = state.zone(name) else { return refused(ExtendedError::NOBODY) };
+        let Some(zone) = state.zone(name, pending.tenant.as_deref()) else {
+            return refused(ExtendedError::NOBODY);
+        };
         // Who may not ask for a name does not get it by an alias.
         if alias {
             let action = acl::decide(&zone.checked.acl, &key.name, key.rtype, origin.client.ip());
@@ -237,6 +241,17 @@ impl Service {
             return refused(ExtendedError::NOBODY);
         }
         let Some(forward) = zone.forward(&key.name) else { return refused(ExtendedError::NOBODY) };
+        // What a search list leads to has to be known to be there.
+        let searches = pending.prefix.as_ref().is_some_and(|prefix| prefix.otherwise.is_some());
+        if key.rtype == RecordType::AAAA
+            && pending.leaves()
+            && !searches
+            && self.authority.without_ipv6(origin.client.ip())
+        {
+            one(&self.process.local);
+            let nothing = Answer::failure(ResponseCode::NoError, ExtendedError::NO_IPV6);
+            return Known::Answer(Arc::new(nothing), None);
+        }
         let stream = pending.transport.is_stream();
         let found = zone.cache.as_ref().map(|cache| (cache, cache.lookup(key, Instant::now())));
         match found {

@@ -73,7 +73,9 @@ impl Service {
         }
         let payload = state.limits.udp_payload;
         let Ok(request) = message::parse_bytes(bytes, transport, payload) else { return step };
-        let dns64 = state.zone(request.name()).and_then(|zone| zone.checked.settings.dns64);
+        let tenant = state.tenant(&*self.authority, origin.client.ip());
+        let dns64 =
+            state.zone(request.name(), tenant.as_deref()).and_then(|zone| zone.checked.settings.dns64);
         let Some(dns64) = dns64.filter(|it| dns64::is_for(it, &request, origin.client.ip())) else {
             return step;
         };

@@ -147,6 +147,7 @@ mod tests {
         let explanation = Explanation {
             enabled: true,
             allowed: true,
+            pod_of: None,
             zone: Some("in-addr.arpa.".to_owned()),
             subject: Subject::Inner,
             rule: Rule::Empty,
