@@ -122,13 +122,13 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     if let Some(sight) = &sight {
         match sight.of(zones, query.name(message), found) {
             Seen::As(node) => found = node,
-            Seen::Part(node) => {
-                return of_pointers(zones, query, message, (limit, cookie), |kind| {
-                    sight.pointers(node).filter(move |_| kind == kind::PTR)
-                });
+            Seen::Part(node) if query.kind == kind::PTR => {
+                return of_pointers(zones, query, message, (limit, cookie), sight.pointers(node));
             }
+            // It has no other records, as if all of it were seen.
+            Seen::Part(node) => found = Some(node),
             Seen::Inner => {
-                return of_pointers(zones, query, message, (limit, cookie), |_| std::iter::empty());
+                return of_pointers(zones, query, message, (limit, cookie), std::iter::empty());
             }
         }
     }
@@ -168,18 +168,18 @@ pub fn answer_hashed(zones: &Zones, query: &Query, hash: u64, message: &mut [u8]
     done(reply, fixed.stale, rcode)
 }
 
-/// The reply of a reverse name, with those records that its client sees of the type asked for.
+/// The reply of a reverse name, with those records that its client sees.
 #[inline(never)]
-fn of_pointers<'z, R: Iterator<Item = &'z [u8]>>(
+fn of_pointers<'z>(
     zones: &Zones,
     query: &Query,
     message: &mut [u8],
     (limit, cookie): (usize, Option<[u8; 24]>),
-    records: impl Fn(u16) -> R,
+    records: impl Iterator<Item = &'z [u8]>,
 ) -> Verdict {
     let zone_len = zones.zone(query.name(message)).map_or(0, <[u8]>::len);
     let mut reply = Reply::new(message, query, limit, zones.fixed.max_udp, cookie);
-    let mut records = records(query.kind).peekable();
+    let mut records = records.peekable();
     if records.peek().is_none() {
         reply.soa(Section::Authority, query.end() - 4 - zone_len, &zones.soa);
     }

@@ -33,14 +33,15 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
-    fn of(self, stored: [u8; 2]) -> [u8; 2] {
+    /// The pointer, or what else the owner begins with; none where no pointer leads as far (RFC 1035, section 4.1.4).
+    fn of(self, stored: [u8; 2]) -> Option<[u8; 2]> {
         match self {
-            Self::Pointer(pointer) => pointer,
+            Self::Pointer(pointer) => Some(pointer),
             Self::Moved(by) if stored[0] >= 0xc0 => {
-                let offset = u16::from_be_bytes(stored).wrapping_add(by) & 0x3fff;
-                (0xc000 | offset).to_be_bytes()
+                let offset = (u16::from_be_bytes(stored) & 0x3fff).wrapping_add(by);
+                (offset < 0x4000).then(|| (0xc000 | offset).to_be_bytes())
             }
-            Self::Same | Self::Moved(_) => stored,
+            Self::Same | Self::Moved(_) => Some(stored),
         }
     }
 }
@@ -134,13 +135,15 @@ impl<'m> Reply<'m> {
         while let Some(length) = record_len(bytes) {
             let Some((record, rest)) = bytes.split_at_checked(length) else { break };
             let start = self.at;
+            bytes = rest;
+            // What cannot be named is left out: it only goes along.
+            let Some(owner) = record.first_chunk().and_then(|stored| owner.of(*stored)) else { continue };
             if !self.put(section, 1, record) {
                 return false;
             }
-            if let Some(place) = self.message.get_mut(start..).and_then(|m| m.first_chunk_mut::<2>()) {
-                *place = owner.of(*place);
+            if let Some(place) = self.message.get_mut(start..).and_then(|m| m.first_chunk_mut()) {
+                *place = owner;
             }
-            bytes = rest;
         }
         true
     }

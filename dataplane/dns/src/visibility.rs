@@ -129,6 +129,11 @@ impl Zones {
         self.sight_by(policy, client)
     }
 
+    /// Whether a name is of a namespace that this client does not see, whether or not there is any such name.
+    pub fn hides(&self, name: &[u8], client: IpAddr) -> bool {
+        self.sight(client).is_some_and(|sight| sight.hides(name))
+    }
+
     #[inline(never)]
     fn sight_by<'z>(&'z self, policy: &'z Policy, client: IpAddr) -> Option<Sight<'z>> {
         let client = client.to_canonical();

@@ -46,7 +46,7 @@ pub struct Zones {
     /// Which queries are logged, where any are.
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) nsid: Nsid,
-    /// There is one of both.
+    /// There is a log or an NSID, and so more to do for a reply.
     pub(crate) attends: bool,
     pub(crate) fixed: Arc<Fixed>,
 }
@@ -181,7 +181,11 @@ impl Zones {
             max_udp: settings.max_udp,
             forward: settings.forward,
             tables: settings.tables,
-            keep: settings.forward && settings.keep,
+            // With rules and tables an alias of theirs may lead where not everybody is told the same.
+            keep: settings.forward
+                && settings.keep
+                && !(settings.tables
+                    && (!settings.visibility.is_empty() || WithoutIpv6::new(settings).is_some())),
             cookie_key: settings.cookie_key,
             limit: settings.rate_limit.as_ref().map(Limit::new),
             compat: rules.compat().then(|| fixed::compat(rules)),

@@ -334,6 +334,21 @@ fn why_is_told() {
     assert_eq!(why(web, 1, None), (Rule::Records, None));
 }
 
+/// An address of an object that is seen, and of one that is not.
+#[test]
+fn an_address_that_others_have_too_is_one_that_nobody_else_has() {
+    for (mode, falls) in [(DnsMode::Strict, false), (DnsMode::Compat, false), (DnsMode::Compat, true)] {
+        let fallthrough = if falls { vec!["in-addr.arpa".into()] } else { vec![] };
+        let settings = DnsSettings { mode, fallthrough, ..with(tenants()) };
+        let (zones, mut without) = (catalog(settings.clone()).zones(), catalog(settings));
+        without.apply(&Change::NamedGone(ServiceName::new("b", "db")));
+        for kind in [T::PTR, T::TXT, T::A, T::SOA, T::CNAME] {
+            let name = "7.2.0.192.in-addr.arpa.";
+            assert_eq!(said(&zones, A, name, kind), said(&without.zones(), A, name, kind), "{mode:?} {kind}");
+        }
+    }
+}
+
 proptest! {
     /// To a tenant, whatever it asks, a cluster without the other tenant's objects is the same.
     #[test]
@@ -342,6 +357,7 @@ proptest! {
             Just("web"), Just("db"), Just("db-0"), Just("b"), Just("a"), Just("svc"), Just("pod"), Just("_tcp"), Just("tcp"),
             Just("_http"), Just("http"), Just("empty"), Just("out"), Just("10-244-0-2"), Just("bare"), Just("10"), Just("245"),
             Just("1"), Just("7"), Just("0"), Just("96"), Just("192"), Just("2"), Just("b-address"), Just("nothing"),
+            Just("7.2.0.192"), Just("7.1.245.10"),
         ], 0..6),
         zone in prop_oneof![Just("cluster.local."), Just("in-addr.arpa."), Just("ip6.arpa.")],
         kind in prop_oneof![Just(T::A), Just(T::SRV), Just(T::PTR), Just(T::TXT), Just(T::SOA), Just(T::CNAME), Just(T::NS)],

@@ -233,6 +233,34 @@ fn all_endpoints_come_in_another_order_each_time() {
     assert_eq!(first.len(), 3);
 }
 
+/// Records that go along are named by pointers, which reach 16 KiB: those behind that are left out when the whole moves.
+#[test]
+fn no_record_that_goes_along_is_named_wrongly() {
+    let mut big = service("default", "big", NameKind::Headless);
+    let endpoints = (0..400_u16).map(|n| {
+        let [a, b] = n.to_be_bytes();
+        within(endpoint(&format!("10.250.{a}.{b}"), Some(&format!("h-{n}")), None), "us-a")
+    });
+    let ports = vec![port("sql", sluice_model::Protocol::Tcp, 5432)];
+    big.endpoints = vec![EndpointGroup { ports, endpoints: endpoints.collect() }];
+    let zones = zones_of(zonal(), &[big], &["default"]);
+    let name = format!("{}.prefer._zone.big.default.svc.cluster.local.", "z".repeat(63));
+    let bytes = query(&name, T::SRV).to_vec().unwrap();
+    let reply = raw(&zones, &bytes, Asked { stream: true, ..ASKED }).unwrap();
+    let reply = Message::from_bytes(&reply).unwrap();
+    assert_eq!(reply.answers.len(), 400);
+    assert!((200..400).contains(&reply.additionals.len()), "{}", reply.additionals.len());
+    for record in &reply.additionals {
+        let [_, _, a, b] =
+            record.data.to_string().split('.').map(|n| n.parse().unwrap()).collect::<Vec<u8>>()[..]
+        else {
+            panic!("{record}")
+        };
+        let owner = format!("h-{}.big.default.svc.cluster.local.", u16::from_be_bytes([a, b]));
+        assert_eq!(record.name.to_string(), owner);
+    }
+}
+
 #[test]
 fn they_follow_their_service() {
     let mut catalog = catalog_of(zonal(), &[], &["default"]);

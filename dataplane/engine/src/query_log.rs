@@ -4,8 +4,8 @@
 //! are written in one, the record is lost, and counted. No query waits for the log.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use rtrb::{Consumer, Producer, RingBuffer};
 use sluice_dns::name::MAX_NAME;
 use sluice_dns::query::HEADER;
 use sluice_dns::{Log, Query};
@@ -101,16 +101,16 @@ impl Replied<'_> {
     }
 }
 
-/// A ring for one lcore: the end for [`Worker::set_query_log`](crate::Worker::set_query_log), and the other one, which must be
-/// asked now and then and never waited at: then sending takes no lock and wakes nobody.
-pub fn ring() -> (SyncSender<QueryRecord>, Receiver<QueryRecord>) {
-    sync_channel(RING)
+/// A ring for one lcore: the end for [`Worker::set_query_log`](crate::Worker::set_query_log), and the other one. Neither end ever
+/// waits for the other, whatever that is in the middle of.
+pub fn ring() -> (Producer<QueryRecord>, Consumer<QueryRecord>) {
+    RingBuffer::new(RING)
 }
 
 /// The log of one lcore.
 #[derive(Debug, Default)]
 pub(crate) struct QueryLog {
-    ring: Option<SyncSender<QueryRecord>>,
+    ring: Option<Producer<QueryRecord>>,
     /// Queries that might have been logged, of which one in so many is.
     seen: u64,
     /// The second it is, and how many were logged in it.
@@ -119,7 +119,7 @@ pub(crate) struct QueryLog {
 }
 
 impl QueryLog {
-    pub(crate) fn set(&mut self, ring: SyncSender<QueryRecord>) {
+    pub(crate) fn set(&mut self, ring: Producer<QueryRecord>) {
         self.ring = Some(ring);
     }
 
@@ -142,6 +142,6 @@ impl QueryLog {
             return false;
         }
         self.lines += 1;
-        self.ring.as_ref().is_some_and(|ring| ring.try_send(replied.record()).is_ok())
+        self.ring.as_mut().is_some_and(|ring| !ring.is_abandoned() && ring.push(replied.record()).is_ok())
     }
 }

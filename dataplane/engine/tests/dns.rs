@@ -7,6 +7,7 @@ use common::*;
 use sluice_engine::{DropReason, Event, QueryType};
 use sluice_model::{
     Change, DnsAddress, DnsSettings, NameKind, NamedPort, NamedService, Protocol, ServiceName, Settings,
+    Visibility,
 };
 use sluice_wire::build::Packet;
 
@@ -273,7 +274,7 @@ fn an_address_for_the_outside_knows_nothing_of_the_cluster() {
     let own = |address: &str| DnsAddress {
         address: ip(address),
         clients: Some(vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]),
-        // He wrote that he wants it.
+        // All who may ask have it.
         recursion: None,
         cluster_zones: Some(vec![]),
     };
@@ -415,6 +416,24 @@ fn the_end_of_a_search_list_is_told_before_it_is_asked_for() {
     // Nobody keeps what a resolver would learn.
     let mut world = searching(|dns| dns.keep = false);
     world.one(CLUSTER, query(POD, DNS, first("www.example.com")).frame(), CLUSTER);
+}
+
+/// What the resolver is told shows outside: whether a namespace that a client does not see exists must not.
+#[test]
+fn a_namespace_that_is_not_seen_gives_no_hint() {
+    let mut world = searching(|dns| {
+        let clients = vec!["10.244.0.0/16".parse().unwrap()];
+        dns.visibility = vec![Visibility { namespaces: vec![], clients, see: vec!["shared".into()] }];
+    });
+    world.apply([Change::Namespace("shared".into())]);
+    for (namespace, hints) in [("default", 0), ("none", 0), ("shared", 1)] {
+        let asked = question(&format!("www.example.com.{namespace}.svc.cluster.local"), 1);
+        let outs = world.send(CLUSTER, &[query(POD, DNS, asked).frame()]);
+        let Some(Out::Sent(CLUSTER, reply)) = outs.last() else { panic!("{outs:?}") };
+        let reply = Seen::new(reply.clone());
+        assert_eq!(reply.frame[usize::from(reply.parsed.l4) + 11] & 15, 3, "{namespace}");
+        assert_eq!(world.events(Event::DnsHinted), hints, "{namespace}");
+    }
 }
 
 #[test]

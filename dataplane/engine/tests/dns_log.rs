@@ -3,9 +3,8 @@
 
 mod common;
 
-use std::sync::mpsc::Receiver;
-
 use common::*;
+use rtrb::Consumer;
 use sluice_dns::name;
 use sluice_engine::query_log::{QueryRecord, RING, ring};
 use sluice_engine::{DropReason, Event};
@@ -75,7 +74,12 @@ fn named(nsid: &str) -> Serving {
     Serving { nsid: Some(nsid.into()), ..Serving::default() }
 }
 
-fn listen(world: &mut World) -> Receiver<QueryRecord> {
+/// What has been noted since the last time.
+fn all(records: &mut Consumer<QueryRecord>) -> Vec<QueryRecord> {
+    std::iter::from_fn(|| records.pop().ok()).collect()
+}
+
+fn listen(world: &mut World) -> Consumer<QueryRecord> {
     let (near, far) = ring();
     world.workers[0].set_query_log(near);
     far
@@ -117,7 +121,7 @@ fn reply(world: &mut World, from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
 fn what_an_lcore_answers_is_noted_and_answered_as_without_a_log() {
     let mut plain = world(Serving::default());
     let mut world = world(logged(QueryLog::default()));
-    let records = listen(&mut world);
+    let mut records = listen(&mut world);
     let mut notify = question(WEB, 6);
     notify[2] = 0x20;
     let mut broken = question(WEB, 1);
@@ -143,7 +147,7 @@ fn what_an_lcore_answers_is_noted_and_answered_as_without_a_log() {
         let without = reply(&mut plain, from, to, &asked);
         let reply = reply(&mut world, from, to, &asked);
         assert_eq!(reply, without, "{asked:02x?}");
-        let record = records.try_recv().unwrap();
+        let record = records.pop().unwrap();
         let edns = asked[11] == 1;
         assert_eq!(record.client, std::net::SocketAddr::new(ip(from), 40_000));
         assert_eq!((record.id, record.question, record.code), (0x1234, question, code), "{asked:02x?}");
@@ -153,7 +157,7 @@ fn what_an_lcore_answers_is_noted_and_answered_as_without_a_log() {
         let wire =
             if question.is_some() { &asked[12..asked.len() - 4 - if edns { 11 } else { 0 }] } else { &[0] };
         assert_eq!(name::text(record.name()), name::text(wire));
-        assert!(records.try_recv().is_err());
+        assert!(records.pop().is_err());
     }
     // What gets no answer here is not noted: the resolver's queries are in its own log.
     let foreign = query(POD, DNS, question("example.com", 1));
@@ -161,7 +165,7 @@ fn what_an_lcore_answers_is_noted_and_answered_as_without_a_log() {
     let mut response = question(WEB, 1);
     response[2] |= 0x80;
     world.dropped(CLUSTER, query(POD, DNS, response), DropReason::DnsIgnored);
-    assert!(records.try_recv().is_err());
+    assert!(records.pop().is_err());
     // An answer of its that was kept is the lcore's.
     let mut answer = question("example.com", 1);
     (answer[2], answer[3], answer[7]) = (0x81, 0x80, 1);
@@ -172,14 +176,14 @@ fn what_an_lcore_answers_is_noted_and_answered_as_without_a_log() {
     let now = world.now;
     world.workers[0].overhear(&packet.frame(), &world.snapshot, now);
     reply(&mut world, POD, DNS, &question("example.com", 1));
-    let kept = records.try_recv().unwrap();
+    let kept = records.pop().unwrap();
     assert_eq!((kept.code, kept.flags, usize::from(kept.reply)), (0, [0x81, 0x80], answer.len()));
     assert_eq!((world.events(Event::DnsKept), world.events(Event::DnsLogLost)), (1, 0));
     // The log ends, and begins again.
     for (serving, noted) in [(Serving::default(), false), (logged(QueryLog::default()), true)] {
         world.apply([serve(serving)]);
         reply(&mut world, POD, DNS, &question(WEB, 1));
-        assert_eq!(records.try_recv().is_ok(), noted);
+        assert_eq!(records.pop().is_ok(), noted);
     }
 }
 
@@ -190,11 +194,11 @@ fn queries_are_chosen_by_zone_class_and_sample() {
     };
     let log = QueryLog { sample: 10, zones: vec!["Default.svc.cluster.local".into()], ..QueryLog::default() };
     let mut world = self::world(logged(log));
-    let records = listen(&mut world);
+    let mut records = listen(&mut world);
     ask(&mut world, WEB, 15);
     ask(&mut world, "nope.kube-system.svc.cluster.local", 100);
     ask(&mut world, "nope.default.svc.cluster.local", 15);
-    let codes: Vec<u8> = records.try_iter().map(|record| record.code).collect();
+    let codes: Vec<u8> = all(&mut records).iter().map(|record| record.code).collect();
     assert_eq!(codes, [0, 0, 3]);
     for (classes, expected) in [
         (vec![LogClass::Denial], vec![3, 0]),
@@ -211,7 +215,7 @@ fn queries_are_chosen_by_zone_class_and_sample() {
         let at = version.len() - 5;
         version[at] = 1;
         reply(&mut world, POD, DNS, &version);
-        let codes: Vec<u8> = records.try_iter().map(|record| record.code).collect();
+        let codes: Vec<u8> = all(&mut records).iter().map(|record| record.code).collect();
         assert_eq!(codes, expected);
     }
     assert_eq!(world.events(Event::DnsLogLost), 0);
@@ -225,17 +229,17 @@ fn what_has_no_room_is_lost_and_counted_and_answered() {
     assert_eq!(world.send(CLUSTER, &frames(3)).len(), 3);
     assert_eq!(world.events(Event::DnsLogLost), 3);
     world.advance(1_000);
-    let records = listen(&mut world);
+    let mut records = listen(&mut world);
     assert_eq!(world.send(CLUSTER, &frames(12)).len(), 12);
-    assert_eq!((records.try_iter().count(), world.events(Event::DnsLogLost)), (5, 10));
+    assert_eq!((all(&mut records).len(), world.events(Event::DnsLogLost)), (5, 10));
     // Another second.
     world.advance(1_000);
     assert_eq!(world.send(CLUSTER, &frames(2)).len(), 2);
-    assert_eq!((records.try_iter().count(), world.events(Event::DnsLogLost)), (2, 10));
+    assert_eq!((all(&mut records).len(), world.events(Event::DnsLogLost)), (2, 10));
     // Nobody reads what is there.
     world.apply([serve(logged(QueryLog { rate: 1_000_000, ..QueryLog::default() }))]);
     assert_eq!(world.send(CLUSTER, &frames(RING + 30)).len(), RING + 30);
-    assert_eq!((records.try_iter().count(), world.events(Event::DnsLogLost)), (RING, 40));
+    assert_eq!((all(&mut records).len(), world.events(Event::DnsLogLost)), (RING, 40));
     // Nobody will.
     drop(records);
     assert_eq!(world.send(CLUSTER, &frames(1)).len(), 1);
@@ -318,7 +322,7 @@ fn no_record_makes_room_for_a_name() {
     // The log has the length of what is sent.
     let serving = Serving { log: Some(QueryLog::default()), ..named(&long) };
     world.apply([serve(serving)]);
-    let records = listen(&mut world);
+    let mut records = listen(&mut world);
     let reply = reply(&mut world, POD, DNS, &asked);
-    assert_eq!(usize::from(records.try_recv().unwrap().reply), reply.len());
+    assert_eq!(usize::from(records.pop().unwrap().reply), reply.len());
 }

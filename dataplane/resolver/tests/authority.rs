@@ -333,6 +333,7 @@ async fn rules_tables_and_files_say_nothing_of_what_the_authority_conceals() {
         go_on: false,
     };
     let text = "@ 60 IN SOA ns hm 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.2\nwww 60 IN CNAME a.secret.cluster.local.\n\
+                tab 60 IN CNAME table.secret.cluster.local.\n\
                 open 60 IN CNAME svc.cluster.local.\n";
     let file =
         ZoneFile { zone: "file.example".into(), path: "db".into(), text: text.into(), fallthrough: vec![] };
@@ -382,6 +383,9 @@ async fn rules_tables_and_files_say_nothing_of_what_the_authority_conceals() {
         (reply.metadata.response_code, data(&reply)),
         (ResponseCode::NoError, vec!["www.file.example. a.secret.cluster.local.".into()])
     );
+    // Nor is what a table has where it leads.
+    let reply = server.ask("tab.file.example.", A).await;
+    assert_eq!(data(&reply), ["tab.file.example. table.secret.cluster.local."]);
     // Nobody was asked, and all else goes on.
     assert_eq!(upstream.count(), 0);
     let reply = server.ask("open.file.example.", A).await;

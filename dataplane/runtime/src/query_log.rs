@@ -7,10 +7,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rtrb::Consumer;
 use sluice_dns::name;
 use sluice_engine::query_log::{QueryRecord, RING, ring};
 use sluice_model::serving::QueryLog as Settings;
@@ -92,7 +92,7 @@ struct Writer {
     /// The version of the tables that was last looked at.
     version: u64,
     log: Option<Log>,
-    lcores: Vec<(Arc<Mailbox>, Option<Receiver<QueryRecord>>)>,
+    lcores: Vec<(Arc<Mailbox>, Option<Consumer<QueryRecord>>)>,
     text: String,
     lost: Arc<AtomicU64>,
 }
@@ -157,20 +157,22 @@ impl Writer {
             while count < RING
                 && let Some(ring) = place
             {
-                match ring.try_recv() {
-                    Ok(record) => {
-                        count += 1;
-                        if let Some(log) = &self.log {
-                            let admitted = log.rate.admit(now().0 / 1000);
-                            if admitted {
-                                // Writing to a String does not fail.
-                                let _ = writeln!(self.text, "{}", queried(&record));
-                            }
-                            self.lost.fetch_add(u64::from(!admitted), Ordering::Relaxed);
-                        }
+                // Asked first: what came before it was left is still there.
+                let left = ring.is_abandoned();
+                let Ok(record) = ring.pop() else {
+                    if left {
+                        *place = None;
                     }
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => *place = None,
+                    break;
+                };
+                count += 1;
+                if let Some(log) = &self.log {
+                    let admitted = log.rate.admit(now().0 / 1000);
+                    if admitted {
+                        // Writing to a String does not fail.
+                        let _ = writeln!(self.text, "{}", queried(&record));
+                    }
+                    self.lost.fetch_add(u64::from(!admitted), Ordering::Relaxed);
                 }
             }
             most = most.max(count);
@@ -212,8 +214,7 @@ fn queried(record: &QueryRecord) -> Queried<impl Iterator<Item = &[u8]> + Clone>
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::SyncSender;
-
+    use rtrb::Producer;
     use sluice_engine::snapshot::Publisher;
     use sluice_model::{Change, Generation, ResolverSettings, Serving};
 
@@ -224,7 +225,7 @@ mod tests {
         publisher: Publisher,
         tables: Arc<Tables>,
         writer: Writer,
-        rings: Vec<SyncSender<QueryRecord>>,
+        rings: Vec<Producer<QueryRecord>>,
     }
 
     impl Lab {
@@ -238,8 +239,8 @@ mod tests {
             assert!(mailboxes.iter().all(|mailbox| mailbox.take().is_empty()), "no log, no memory for one");
             lab.set(Some(settings));
             for mailbox in &mailboxes {
-                let [Request::QueryLog { ring }] = &mailbox.take()[..] else { panic!("a ring") };
-                lab.rings.push(ring.clone());
+                let Some(Request::QueryLog { ring }) = mailbox.take().pop() else { panic!("a ring") };
+                lab.rings.push(ring);
             }
             lab
         }
@@ -252,7 +253,7 @@ mod tests {
             self.writer.follow();
         }
 
-        fn ask(&self, lcore: usize, count: u16) {
+        fn ask(&mut self, lcore: usize, count: u16) {
             let mut octets = [0; name::MAX_NAME];
             octets[..3].copy_from_slice(b"\x01a\x00");
             let client = "192.0.2.7:4000".parse().unwrap();
@@ -270,7 +271,7 @@ mod tests {
                 name_len: 3,
                 octets,
             };
-            (0..count).for_each(|_| self.rings[lcore].try_send(record).unwrap());
+            (0..count).for_each(|_| self.rings[lcore].push(record).unwrap());
         }
 
         fn lost(&self) -> u64 {

@@ -43,7 +43,7 @@ impl Default for Asking {
 }
 
 impl<B: PacketBuf> Worker<B> {
-    /// First pass over a packet to the port that queries come to: whether it is one, and where its name would be.
+    /// Looks at a packet to the port that queries come to: whether it is one, and where its name would be.
     #[inline(never)]
     pub(super) fn foresee(&mut self, i: usize, frame: &[u8], cx: &Context<'_>) -> bool {
         let parsed = &self.scratch.parsed[i];

@@ -73,7 +73,8 @@ impl<B: PacketBuf> Worker<B> {
         }
         let (client, server) = addresses_of(frame, parsed);
         let useless = query.kind == kind::AAAA && zones.without_ipv6(client);
-        if useless || !zones.recurses(client, server) {
+        // Whether a namespace that is hidden exists must not show in what the resolver is told.
+        if useless || !zones.recurses(client, server) || zones.hides(name, client) {
             return None;
         }
         let base = zones.searched(name)?;

@@ -20,9 +20,8 @@ mod revalidate;
 mod slow;
 mod steer;
 
-use std::sync::mpsc::SyncSender;
-
 use arrayvec::ArrayVec;
+use rtrb::Producer;
 use sluice_dns::Kept;
 use sluice_memory::{StorageError, prefetch_slice};
 use sluice_wire::PacketBuf;
@@ -113,6 +112,8 @@ struct Context<'a> {
     mac: Option<[u8; 6]>,
     /// The port of UDP on which queries are answered; 0: none.
     dns_port: u16,
+    /// The same, where it is none of those that connections get when their source is translated: then nothing else comes to it.
+    dns_alone: u16,
     /// The proxy serves HTTP.
     ingress: bool,
     /// They come from another lcore, which found this one to be the owner.
@@ -124,8 +125,9 @@ impl<'a> Context<'a> {
     #[inline(always)]
     fn of(snapshot: &'a Snapshot, port: PortId, now: Now) -> Self {
         let dns_port = snapshot.dns().port();
+        let dns_alone = if snapshot.settings().snat_ports.contains(dns_port) { 0 } else { dns_port };
         let ingress = !snapshot.ingress().is_empty();
-        Self { snapshot, port, now, mac: None, dns_port, ingress, handed_over: false }
+        Self { snapshot, port, now, mac: None, dns_port, dns_alone, ingress, handed_over: false }
     }
 }
 
@@ -282,7 +284,7 @@ impl<B: PacketBuf> Worker<B> {
     }
 
     /// From now on, queries that are logged go there; before, they are lost.
-    pub fn set_query_log(&mut self, ring: SyncSender<QueryRecord>) {
+    pub fn set_query_log(&mut self, ring: Producer<QueryRecord>) {
         self.log.set(ring);
     }
 
@@ -332,6 +334,9 @@ impl<B: PacketBuf> Worker<B> {
             self.scratch.candidates[i] = candidate;
             if candidate.is_none() {
                 new += 1;
+                if self.scratch.parsed[i].dport == cx.dns_port {
+                    self.foresee(i, burst[i].data(), cx);
+                }
             }
         }
         if new > 1 && cx.snapshot.is_large() {
@@ -370,7 +375,7 @@ impl<B: PacketBuf> Worker<B> {
             return;
         }
         // A query has no flow, and nothing else comes to that port of the addresses that are asked.
-        if parsed.dport == cx.dns_port && self.foresee(i, frame, cx) {
+        if parsed.dport == cx.dns_alone && self.foresee(i, frame, cx) {
             return;
         }
         let parsed = &self.scratch.parsed[i];

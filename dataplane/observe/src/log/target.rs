@@ -21,6 +21,8 @@ pub struct Target {
     path: Option<PathBuf>,
     shared: bool,
     open: Option<File>,
+    /// The file may end with half a line.
+    torn: bool,
     looked: Option<Instant>,
     complained: bool,
 }
@@ -28,7 +30,7 @@ pub struct Target {
 impl Target {
     /// For the lines of `what`; standard output without a file.
     pub fn new(what: &'static str, path: Option<PathBuf>) -> Self {
-        Self { what, path, shared: false, open: None, looked: None, complained: false }
+        Self { what, path, shared: false, open: None, torn: false, looked: None, complained: false }
     }
 
     /// Roles of other users write to the same file: its group may, where this one makes it. No link is followed, since none of
@@ -60,11 +62,16 @@ impl Target {
     /// Writes whole lines; false where that failed. They go in one piece, so that those of others that append to the same file
     /// come before or behind them.
     pub fn write(&mut self, lines: &[u8]) -> bool {
-        match (&self.path, &mut self.open) {
-            (None, _) => io::stdout().lock().write_all(lines).is_ok(),
-            (Some(_), Some(file)) => file.write_all(lines).is_ok(),
-            (Some(_), None) => false,
-        }
+        let (Some(_), file) = (&self.path, &mut self.open) else {
+            return io::stdout().lock().write_all(lines).is_ok();
+        };
+        let Some(file) = file else { return false };
+        let whole = match self.torn {
+            true => file.write_all(&[b"\n", lines].concat()).is_ok(),
+            false => file.write_all(lines).is_ok(),
+        };
+        self.torn = !whole;
+        whole
     }
 }
 
@@ -76,7 +83,8 @@ fn appending() -> OpenOptions {
 
 fn open_shared(path: &Path) -> io::Result<File> {
     let mut options = appending();
-    options.custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    // Nor does it wait for whoever would read a FIFO in its place.
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     match options.clone().create_new(true).open(path) {
         Ok(made) => {
             let mut permissions = made.metadata()?.permissions();
@@ -84,7 +92,10 @@ fn open_shared(path: &Path) -> io::Result<File> {
             made.set_permissions(permissions)?;
             Ok(made)
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match options.open(path)? {
+            file if file.metadata()?.is_file() => Ok(file),
+            _ => Err(io::Error::other("not a regular file")),
+        },
         Err(error) => Err(error),
     }
 }
@@ -133,6 +144,17 @@ mod tests {
         target.look();
         assert!(!target.write(b"a\n"));
         assert_eq!(std::fs::read(&behind).unwrap(), b"root\n");
+        // Nor is it a FIFO, whether or not somebody reads it.
+        let fifo = folder.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        for reader in [false, true] {
+            let _reader = reader.then(|| {
+                OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&fifo)
+            });
+            let mut target = Target::new("query log", Some(fifo.clone())).shared();
+            target.look();
+            assert!(!target.write(b"a\n"));
+        }
         // What is one role's own may be a link.
         let mut target = Target::new("access log", Some(link));
         target.look();

@@ -134,14 +134,14 @@ impl Service {
         let key = pending.key();
         let zone = state.zone(&key.name, pending.tenant.as_deref())?;
         let action = acl::decide(&zone.checked.acl, &key.name, key.rtype, origin.client.ip());
+        if !zone.checked.settings.foreign && self.conceals(&key.name, origin) {
+            return self.led_out(true, true, pending);
+        }
         if zone.checked.settings.foreign
             || action != AclAction::Allow
             || self.made(zone, &key, origin).is_some()
         {
             return None;
-        }
-        if self.conceals(&key.name, origin) {
-            return self.led_out(true, true, pending);
         }
         let query = requery(&pending.request, &key.name, key.rtype);
         let mut out = Vec::new();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
+use rtrb::Producer;
 use sluice_engine::clients::TopClients;
 use sluice_engine::flow::FlowRecord;
 use sluice_engine::query_log::QueryRecord;
@@ -32,7 +33,7 @@ pub enum Request {
     /// Note the queries that are logged.
     QueryLog {
         /// Where.
-        ring: SyncSender<QueryRecord>,
+        ring: Producer<QueryRecord>,
     },
     /// Record what happens to matching packets, until the other end of the channel is gone.
     Trace {

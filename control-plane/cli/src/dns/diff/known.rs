@@ -27,7 +27,8 @@ pub(super) fn defect(
     if kind == SOA && here.code == "NXDOMAIN" && there.is_nodata() {
         return Some("SOA of a name that does not exist is NOERROR");
     }
-    if explanation.rule == Rule::Unready && there.is_nodata() {
+    let by_zone = name.split('.').any(|label| label.eq_ignore_ascii_case("_zone"));
+    if explanation.rule == Rule::Unready && by_zone && there.is_nodata() {
         return Some("names by zone of a headless Service without ready endpoints exist");
     }
     // Of a reverse zone, whoever asks first in capitals has the denial cached for all.
