@@ -121,6 +121,21 @@ fn no_bit_may_be_wrong() {
     }
 }
 
+/// A port that connections may get, too, when their source is translated: their packets come first.
+#[test]
+fn a_port_of_others_is_answered_on_where_nobody_else_has_it() {
+    let mut world = world(false);
+    let mut dns = world.snapshot.settings().dns.clone().unwrap();
+    dns.listen = vec![format!("{DNS}:5353").parse().unwrap()];
+    world.apply([Change::Settings(Settings { dns: Some(dns), ..settings() })]);
+    let asked = question("web.default.svc.cluster.local", 1);
+    let to = |port| Packet::new(ip(POD), ip(DNS)).macs(CLUSTER_MAC, NODE_MAC).udp(40_000, port);
+    let reply = world.one(CLUSTER, to(5353).payload(asked.clone()).frame(), CLUSTER);
+    assert_eq!(reply.frame[usize::from(reply.parsed.l4) + 11] & 15, 0);
+    world.send(CLUSTER, &[to(53).payload(asked).frame()]);
+    assert_eq!(world.events(Event::DnsNoError), 1);
+}
+
 #[test]
 fn what_is_no_query_gets_no_answer() {
     let mut world = world(false);

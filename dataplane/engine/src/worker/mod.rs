@@ -110,10 +110,9 @@ struct Context<'a> {
     now: Now,
     /// The port's MAC address; frames to others are not for the gateway.
     mac: Option<[u8; 6]>,
-    /// The port of UDP on which queries are answered; 0: none.
+    /// The port of UDP on which queries are answered, where it is none of those that connections get when their source is
+    /// translated: then nothing else comes to it. 0: none.
     dns_port: u16,
-    /// The same, where it is none of those that connections get when their source is translated: then nothing else comes to it.
-    dns_alone: u16,
     /// The proxy serves HTTP.
     ingress: bool,
     /// They come from another lcore, which found this one to be the owner.
@@ -125,9 +124,9 @@ impl<'a> Context<'a> {
     #[inline(always)]
     fn of(snapshot: &'a Snapshot, port: PortId, now: Now) -> Self {
         let dns_port = snapshot.dns().port();
-        let dns_alone = if snapshot.settings().snat_ports.contains(dns_port) { 0 } else { dns_port };
+        let dns_port = if snapshot.settings().snat_ports.contains(dns_port) { 0 } else { dns_port };
         let ingress = !snapshot.ingress().is_empty();
-        Self { snapshot, port, now, mac: None, dns_port, dns_alone, ingress, handed_over: false }
+        Self { snapshot, port, now, mac: None, dns_port, ingress, handed_over: false }
     }
 }
 
@@ -334,9 +333,6 @@ impl<B: PacketBuf> Worker<B> {
             self.scratch.candidates[i] = candidate;
             if candidate.is_none() {
                 new += 1;
-                if self.scratch.parsed[i].dport == cx.dns_port {
-                    self.foresee(i, burst[i].data(), cx);
-                }
             }
         }
         if new > 1 && cx.snapshot.is_large() {
@@ -375,7 +371,7 @@ impl<B: PacketBuf> Worker<B> {
             return;
         }
         // A query has no flow, and nothing else comes to that port of the addresses that are asked.
-        if parsed.dport == cx.dns_alone && self.foresee(i, frame, cx) {
+        if parsed.dport == cx.dns_port && self.foresee(i, frame, cx) {
             return;
         }
         let parsed = &self.scratch.parsed[i];

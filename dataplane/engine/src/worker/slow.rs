@@ -77,7 +77,7 @@ impl<B: PacketBuf> Worker<B> {
         sink: &mut impl Sink<B>,
     ) {
         let mut packet = packet;
-        if parsed.dport == cx.dns_port {
+        if parsed.dport == cx.snapshot.dns().port() {
             match self.slow_dns(packet, parsed, cx, sink) {
                 Some(other) => packet = other,
                 None => return,
