@@ -48,6 +48,30 @@ fn ask(kept: &mut Kept, zones: &Zones, message: &Message, now: u64) -> Option<Me
     Some(answered)
 }
 
+/// An alias of a table or a zone file may lead through names that not everybody is told.
+#[test]
+fn nothing_is_kept_where_tables_may_say_different_things_to_different_clients() {
+    let tenants = sluice_model::Visibility {
+        namespaces: vec!["shop".into()],
+        see: vec!["default".into()],
+        ..Default::default()
+    };
+    let network = || vec!["10.244.0.0/16".parse().unwrap()];
+    for (tables, visibility, suppress_aaaa, keeps) in [
+        (true, vec![], vec![], true),
+        (false, vec![tenants.clone()], network(), true),
+        (true, vec![tenants], vec![], false),
+        (true, vec![], network(), false),
+    ] {
+        let dns = DnsSettings { forward: true, tables, visibility, suppress_aaaa, ..settings() };
+        let (zones, mut kept) = (zones_of(dns, &cluster(), &["default", "shop"]), Kept::default());
+        let asked = query("www.example.com.", T::A);
+        kept.keep(&zones, &reply("www.example.com.", 30).to_vec().unwrap(), 10_000);
+        kept.keep(&zones, &reply("www.example.com.", 30).to_vec().unwrap(), 20_000);
+        assert_eq!((zones.keeps(), ask(&mut kept, &zones, &asked, 21_000).is_some()), (keeps, keeps));
+    }
+}
+
 #[test]
 fn an_answer_is_given_again_until_its_time_is_over() {
     let (zones, mut kept) = (zones(), Kept::default());

@@ -135,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn half_a_line_is_ended_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queries.log");
+        let mut target = Target::new("query log", Some(path.clone()));
+        target.look();
+        // As a disk leaves it that has been full in between.
+        assert!(target.write(b"on"));
+        target.torn = true;
+        assert!(target.write(b"two\n") && target.write(b"three\n"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"on\ntwo\nthree\n");
+    }
+
+    #[test]
     fn a_shared_file_is_not_looked_for_behind_a_link() {
         let folder = tempfile::tempdir().unwrap();
         let [link, behind] = ["queries.log", "passwd"].map(|name| folder.path().join(name));
